@@ -1,0 +1,38 @@
+"""IonVolt: what voltage a crystal gives as an electrode, how sure that is, and which atoms make it so.
+
+>>> import ionvolt
+>>> ionvolt.predict("FePO4.cif", ion="Li").voltage  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Crystal", "InputError", "IonVoltError", "Prediction", "load_model", "predict", "predict_many"]
+
+if TYPE_CHECKING:
+    from ionvolt.errors import InputError, IonVoltError
+    from ionvolt.models.registry import load_model
+    from ionvolt.prediction import Prediction, predict, predict_many
+    from ionvolt.structures.crystal import Crystal
+
+_HOME = {
+    "Crystal": "ionvolt.structures.crystal",
+    "InputError": "ionvolt.errors",
+    "IonVoltError": "ionvolt.errors",
+    "Prediction": "ionvolt.prediction",
+    "load_model": "ionvolt.models.registry",
+    "predict": "ionvolt.prediction",
+    "predict_many": "ionvolt.prediction",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: torch alone takes over a second to import.
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'ionvolt' has no attribute {name!r}")

@@ -1,0 +1,37 @@
+"""The errors that people meet. Each one says what was wrong, which rule it broke and what to do about it."""
+
+from dataclasses import dataclass
+
+
+class IonVoltError(Exception):
+    """Base of every error that IonVolt raises on purpose; the command line prints it as one line."""
+
+
+class IonVoltWarning(UserWarning):
+    """A result can be used, but with a reservation that the text states."""
+
+
+@dataclass(eq=False)
+class InputError(IonVoltError):
+    """An input that cannot be used.
+
+    Attributes:
+        source: The file, id or name of the object that was refused.
+        rule: What is wrong with it: the rule it breaks, with the offending value.
+        remedy: What the user can do about it.
+    """
+
+    source: str
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.rule}. {self.remedy}"
+
+
+class ModelError(IonVoltError):
+    """A model, its weights or its card cannot be used."""
+
+
+class DataError(IonVoltError):
+    """A data set, table or folder cannot be used."""
