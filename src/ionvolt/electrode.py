@@ -1,0 +1,120 @@
+"""A host crystal and a working ion: charge states, capacities and energies, and the one table of ions.
+
+Sign and unit conventions: voltages in V against the bulk metal of the working ion, positive where the ion
+goes into the host by itself; capacities in mAh/g and specific energies in Wh/kg of the *discharged*
+electrode, as the Materials Project gives them (``capacity_grav``, ``energy_grav``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ionvolt.errors import InputError
+from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
+
+FARADAY = 96485.33212
+"""Faraday constant, C/mol (CODATA 2018, exact)."""
+
+HostState = Literal["charged", "discharged"]
+
+
+@dataclass(frozen=True)
+class WorkingIon:
+    """An ion that shuttles between the electrodes.
+
+    Attributes:
+        symbol: Element symbol.
+        charge: Charge number z of the ion, in elementary charges.
+    """
+
+    symbol: str
+    charge: int
+
+    @property
+    def number(self) -> int:
+        """Atomic number."""
+        return ATOMIC_NUMBERS[self.symbol]
+
+
+WORKING_IONS: dict[str, WorkingIon] = {
+    ion.symbol: ion
+    for ion in (
+        WorkingIon("Li", 1),
+        WorkingIon("Na", 1),
+        WorkingIon("K", 1),
+        WorkingIon("Rb", 1),
+        WorkingIon("Cs", 1),
+        WorkingIon("Mg", 2),
+        WorkingIon("Ca", 2),
+        WorkingIon("Zn", 2),
+        WorkingIon("Al", 3),
+        WorkingIon("Y", 3),
+    )
+}
+
+
+def working_ion(name: str) -> WorkingIon:
+    """Look an ion up by its symbol: ``Mg``, ``mg`` and ``Mg2+`` are the same.
+
+    Raises:
+        InputError: No such working ion; the message lists the known ones.
+    """
+    symbol = name.strip().rstrip("+0123456789").capitalize()
+    if symbol not in WORKING_IONS:
+        raise InputError(name, "no such working ion", f"Choose from {', '.join(WORKING_IONS)} (or all)")
+    return WORKING_IONS[symbol]
+
+
+def parse_ions(text: str) -> list[WorkingIon]:
+    """Read ``"Mg"``, ``"Mg,Ca"`` or ``"all"`` into working ions, in the order given, without repeats."""
+    if text.strip().lower() == "all":
+        return list(WORKING_IONS.values())
+    ions = {ion.symbol: ion for ion in (working_ion(part) for part in text.split(",") if part.strip())}
+    if not ions:
+        raise InputError(text or "''", "no working ion given", f"Choose from {', '.join(WORKING_IONS)} (or all)")
+    return list(ions.values())
+
+
+def host_state(crystal: Crystal, ion: WorkingIon) -> HostState:
+    """What a structure is taken to be: discharged where it holds the working ion, else a charged host."""
+    return "discharged" if bool(np.any(crystal.numbers == ion.number)) else "charged"
+
+
+def remove_ion(crystal: Crystal, ion: WorkingIon) -> Crystal:
+    """The topotactic charged host: every working ion taken out, all else left where it was.
+
+    Raises:
+        InputError: Nothing but the working ion is there.
+    """
+    keep = crystal.numbers != ion.number
+    if not keep.any():
+        raise InputError(
+            crystal.source,
+            f"nothing is left when {ion.symbol} is removed",
+            "Give a compound, not the metal of the working ion",
+        )
+    return replace(crystal, numbers=crystal.numbers[keep], frac_coords=crystal.frac_coords[keep])
+
+
+def formula_mass(crystal: Crystal) -> float:
+    """Mass of the cell's content in g/mol."""
+    from pymatgen.core.periodic_table import Element
+
+    return float(sum(n * float(Element(s).atomic_mass) for s, n in crystal.composition.items()))
+
+
+def capacity_grav(discharged: Crystal, ion: WorkingIon) -> float:
+    """Theoretical gravimetric capacity, all working ions extracted, per mass of the discharged electrode.
+
+    C = n z F / (3.6 M), in mAh/g, with n ions in a cell of molar mass M.
+    """
+    n_ions = int(np.sum(discharged.numbers == ion.number))
+    return n_ions * ion.charge * FARADAY / (3.6 * formula_mass(discharged))
+
+
+def element(number: int) -> str:
+    """Symbol of an atomic number."""
+    return SYMBOLS[number]

@@ -1,0 +1,18 @@
+"""Reading and checking crystals: every way in, every limit, and every message about an input."""
+
+from ionvolt.structures.checks import check
+from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
+from ionvolt.structures.reading import read_file, read_text
+from ionvolt.structures.sources import as_crystal, read_many
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Crystal",
+    "Limits",
+    "as_crystal",
+    "check",
+    "read_file",
+    "read_many",
+    "read_text",
+]

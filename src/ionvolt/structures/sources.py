@@ -1,0 +1,169 @@
+"""Everything a user may hand over: objects, paths, text, folders, globs and standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from ionvolt.errors import InputError
+from ionvolt.structures.checks import check, check_atom_count
+from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.elements import ISOTOPES, from_symbol
+from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
+from ionvolt.structures.reading import is_structure_name, read_bounded, read_file, read_text
+from ionvolt.structures.wording import refusal, shown
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core.structure import Structure
+
+
+def as_crystal(obj: object, source: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Crystal:
+    """Turn whatever describes a crystal into a checked ``Crystal``.
+
+    Args:
+        obj: A ``Crystal``, a pymatgen ``Structure``, ASE ``Atoms``, a path, or the text of a CIF or POSCAR
+            (a string with a line break in it is text).
+        source: What to call it; by default the path, or the kind of object.
+        limits: The bounds.
+
+    Returns:
+        The checked crystal.
+
+    Raises:
+        InputError: It cannot be used.
+    """
+    if isinstance(obj, Crystal):
+        return check(obj if source is None else replace(obj, source=source), limits)
+    if isinstance(obj, str) and ("\n" in obj or "\r" in obj):
+        return read_text(obj, source or "text", limits=limits)
+    if isinstance(obj, (str, os.PathLike)):
+        crystal = read_file(obj, limits)
+        return crystal if source is None else replace(crystal, source=source)
+    # The library is known to be imported if the object is one of its own: no need to import it to find out.
+    libraries = {kind.__module__.split(".")[0] for kind in type(obj).__mro__}
+    name = source or type(obj).__name__
+    if "pymatgen" in libraries and hasattr(obj, "lattice") and hasattr(obj, "is_ordered"):
+        return _from_pymatgen(cast("Structure", obj), name, limits)
+    if "ase" in libraries and hasattr(obj, "get_scaled_positions"):
+        return _from_ase(cast("Atoms", obj), name, limits)
+    raise refusal(
+        name,
+        f"a {type(obj).__name__} is no crystal structure",
+        "Give a path, CIF or POSCAR text, a pymatgen Structure, ASE Atoms or a Crystal",
+    )
+
+
+def read_many(inputs: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Crystal | InputError]:
+    """Read many structures, one after the other.
+
+    Args:
+        inputs: Files, folders (searched with all that is below them, in sorted order, for files whose name
+            promises a structure), glob patterns, Materials Project ids (where no file has that name), or ``-`` for
+            one structure from standard input.
+        limits: The bounds.
+
+    Yields:
+        For every file, in order, its crystal or the error that refused it. A missing file, a pattern without
+        a match and a folder without a structure give one error each.
+    """
+    n_files = 0
+    for given in inputs:
+        for found in _files(given):
+            if isinstance(found, InputError):
+                yield found
+                continue
+            n_files += 1
+            if n_files > limits.max_files:
+                yield refusal(given, f"more than {limits.max_files} files", "Give fewer at a time")
+                return
+            try:
+                yield _one(found, limits)
+            except InputError as error:
+                yield error
+
+
+def _one(name: str, limits: Limits) -> Crystal:
+    from ionvolt.structures.materials_project import fetch_crystal, is_id
+
+    if name == "-":
+        return _from_stdin(limits)
+    if is_id(name) and not Path(name).exists():
+        return fetch_crystal(name, limits=limits)
+    return read_file(name, limits)
+
+
+def _files(given: str) -> Iterator[str | InputError]:
+    if given == "-":
+        yield given
+        return
+    try:
+        is_folder, exists = Path(given).is_dir(), Path(given).exists()
+    except (OSError, ValueError):
+        is_folder, exists = False, False
+    if is_folder:
+        found = False
+        for path in _below(Path(given)):
+            found = True
+            yield str(path)
+        if not found:
+            yield refusal(given, "no structure file in the folder", "Name files .cif, .vasp or POSCAR, or list them")
+    elif not exists and glob.has_magic(given):
+        # Path.glob knows no absolute patterns.
+        matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207
+        matches = [match for match in matches if not Path(match).is_dir()]
+        if not matches:
+            yield refusal(given, "no file matches the pattern", "Check the pattern")
+        yield from matches
+    else:
+        yield given
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if is_structure_name(name) and not name.startswith("."):
+                yield Path(root) / name
+
+
+def _from_stdin(limits: Limits) -> Crystal:
+    name = "standard input"
+    try:
+        data = read_bounded(sys.stdin.buffer, name, limits)
+    except (OSError, ValueError) as error:
+        raise refusal(name, "it cannot be read", "Pipe a CIF or POSCAR in") from error
+    return read_text(data, name, limits=limits)
+
+
+def _from_pymatgen(structure: Structure, name: str, limits: Limits) -> Crystal:
+    check_atom_count(name, len(structure), limits)
+    if not structure.is_ordered:
+        site = next(site for site in structure if not site.is_ordered)
+        raise refusal(name, f"a site holds {shown(site.species_string)}: the structure is disordered", "Order it first")
+    dummy = next((s for s in structure.species if type(s).__name__ == "DummySpecies"), None)
+    if dummy is not None:
+        raise refusal(name, f"{shown(dummy)} is no element", "Remove dummy species or name their element")
+    crystal = Crystal.from_pymatgen(structure, name)
+    # pymatgen calls deuterium H, too; only the name of its enumeration tells them apart.
+    names = {str(getattr(getattr(s, "element", s), "name", "")) for s in structure.species}
+    notes = tuple(note for _, note in map(from_symbol, sorted(names & ISOTOPES.keys())))
+    if notes:
+        crystal = replace(crystal, warnings=notes)
+    return check(crystal, limits)
+
+
+def _from_ase(atoms: Atoms, name: str, limits: Limits) -> Crystal:
+    check_atom_count(name, len(atoms), limits)
+    if not bool(np.all(atoms.pbc)):
+        raise refusal(name, "it is not periodic in all three directions", "Set pbc=True and a cell")
+    if not abs(float(np.linalg.det(np.asarray(atoms.cell)))) > 0.0:
+        raise refusal(name, "it has no three-dimensional cell", "Set a cell with three vectors")
+    return check(Crystal.from_ase(atoms, name), limits)
