@@ -1,0 +1,1 @@
+"""Protocols and metrics with intervals. Knows predictions, not how a model works inside."""

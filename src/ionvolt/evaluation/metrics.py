@@ -1,0 +1,65 @@
+"""Errors of predicted voltages, with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Errors over n electrodes; all voltages in V.
+
+    Attributes:
+        n: What the interval resamples: electrodes (one that is tested in several splits counts once), or the groups.
+        mae: Mean absolute error.
+        mae_low: Lower end of the 95 % bootstrap interval of the MAE.
+        mae_high: Upper end.
+        rmse: Root mean squared error.
+        bias: Mean of predicted minus target.
+        r2: Coefficient of determination.
+    """
+
+    n: int
+    mae: float
+    mae_low: float
+    mae_high: float
+    rmse: float
+    bias: float
+    r2: float
+
+
+def metrics(
+    target: ArrayLike, predicted: ArrayLike, groups: ArrayLike | None = None, *, n_bootstrap: int = 2000, seed: int = 0
+) -> Metrics:
+    """Errors of predictions; the interval resamples whole groups.
+
+    Args:
+        target: Voltages in V, shape (n,).
+        predicted: Same shape.
+        groups: What is resampled together, shape (n,): the electrode's id where it is tested in several splits, or its
+            framework. Default: every row by itself.
+        n_bootstrap: Resamples for the interval.
+        seed: Of the resampling.
+    """
+    y, p = np.asarray(target, dtype=float), np.asarray(predicted, dtype=float)
+    if y.shape != p.shape or y.ndim != 1 or y.size == 0:
+        raise ValueError(f"metrics needs two equal, non-empty vectors, not {y.shape} and {p.shape}")
+    error = p - y
+    labels = np.arange(y.size) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    sums = np.bincount(labels, np.abs(error))
+    sizes = np.bincount(labels)
+    draw = np.random.default_rng(seed).integers(0, sizes.size, size=(n_bootstrap, sizes.size))
+    low, high = np.quantile(sums[draw].sum(1) / sizes[draw].sum(1), [0.025, 0.975])
+    spread = float(((y - y.mean()) ** 2).sum())
+    return Metrics(
+        n=int(sizes.size),
+        mae=float(np.abs(error).mean()),
+        mae_low=float(low),
+        mae_high=float(high),
+        rmse=float(np.sqrt((error**2).mean())),
+        bias=float(error.mean()),
+        r2=float(1 - (error**2).sum() / spread) if spread > 0 else float("nan"),
+    )
