@@ -1,0 +1,1 @@
+"""The command line: people's words in, the other rooms' work out."""

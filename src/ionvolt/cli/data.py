@@ -1,0 +1,137 @@
+"""``ionvolt data``: import labelled electrodes, look at what a data set holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_NOTES_SHOWN = 20
+
+data_app = typer.Typer(help="Data sets: import labelled electrodes, describe what is there.", no_args_is_help=True)
+
+
+@data_app.command("import")
+def import_data(
+    source: Annotated[
+        Path,
+        typer.Argument(help="CSV table, CGCNN folder, or folder of structure files with one CSV.", metavar="SOURCE"),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The Parquet file to write.", metavar="FILE.parquet")],
+    structures: Annotated[
+        Path | None, typer.Option("--structures", "-s", help='JSON lines {"id", "cif"} (.gz too) or a folder.')
+    ] = None,
+    ion: Annotated[str | None, typer.Option("--ion", "-i", help="Working ion, where the source does not say.")] = None,
+    snapshot: Annotated[str, typer.Option(help="Name of the calculation behind the voltages, such as mp2020.")] = "",
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the data (known for snapshots mp2020 and such).", metavar="TEXT")
+    ] = None,
+    attribution: Annotated[
+        str | None, typer.Option(help="Whom to name when the data are passed on (likewise).", metavar="TEXT")
+    ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--clean", "--trim", help="Cleaning rule: 2sigma, paper, abs7, positive, dedupe. Repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON summary on standard output.")] = False,
+) -> None:
+    """Import labelled electrodes into one Parquet file.
+
+    Exit code 0: all was taken; 1: the file is written, but rows or discharged structures were refused (one line
+    each); 2: nothing was written.
+    """
+    from ionvolt.cli.progress import Bar
+    from ionvolt.datasets import write_dataset
+    from ionvolt.datasets.cleaning import check_rules, clean
+    from ionvolt.datasets.importers import import_source
+
+    check_rules(rules or [])
+    with Bar("reading structures") as bar:
+        imported = import_source(
+            source,
+            structures=structures,
+            ion=ion,
+            snapshot=snapshot,
+            licence=licence,
+            attribution=attribution,
+            tick=bar.to,
+        )
+    data, removed = clean(imported.data, rules or [])
+    write_dataset(data, output)
+    for line in (*imported.refused, *imported.incomplete):
+        print(f"ionvolt: refused: {line}", file=sys.stderr)
+    for line in imported.notes[:_NOTES_SHOWN]:
+        print(f"ionvolt: note: {line}", file=sys.stderr)
+    if len(imported.notes) > _NOTES_SHOWN:
+        print(f"ionvolt: {len(imported.notes) - _NOTES_SHOWN} more notes (all of them with --json)", file=sys.stderr)
+    summary = {
+        "file": str(output),
+        "electrodes": len(data),
+        "refused": len(imported.refused),
+        "incomplete": len(imported.incomplete),
+        "removed": removed,
+        "refused_rows": imported.refused,
+        "incomplete_rows": imported.incomplete,
+        "notes": imported.notes,
+    }
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        print(f"{output}: {len(data)} electrodes; {len(imported.refused)} rows refused")
+        if imported.incomplete:
+            print(f"  {len(imported.incomplete)} taken without their discharged structure, which was refused")
+        for rule, count in removed.items():
+            print(f"  --clean {rule}: {count} removed")
+    raise typer.Exit(1 if imported.refused or imported.incomplete else 0)
+
+
+@data_app.command("describe")
+def describe_data(
+    file: Annotated[Path, typer.Argument(help="A data set of IonVolt.", metavar="FILE.parquet")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+) -> None:
+    """Print counts, ranges, duplicates and frameworks, ion by ion."""
+    from ionvolt.datasets import read_dataset
+    from ionvolt.datasets.describe import describe
+
+    facts = describe(read_dataset(file))
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    snapshots = ", ".join(f"{name} {n}" for name, n in facts["snapshots"].items())
+    print(
+        f"{file}: {facts['n']} electrodes, {facts['frameworks']} frameworks "
+        f"({facts['shared_frameworks']} of them for more than one ion); snapshot {snapshots}"
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    columns = list(next(iter(facts["ions"].values()), {}))
+    for name in ("ion", *columns):
+        table.add_column(name.replace("_", "\n"), justify="left" if name == "ion" else "right")
+    for ion, values in facts["ions"].items():
+        cells = [f"{values[c]:.2f}" if isinstance(values[c], float) else str(values[c]) for c in columns]
+        table.add_row(ion, *cells)
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    print("voltages in V; same/shared: rows beyond the first of a formula or host, rows that other ions share")
+    _print_provenance(facts["provenance"])
+
+
+def _print_provenance(provenance: dict[str, Any]) -> None:
+    for name in ("licence", "attribution"):
+        print(f"{name}: {provenance.get(name) or 'not stated'}")
+    for made_from in provenance.get("files", []):
+        print(f"made from {made_from['name']}, sha256 {made_from['sha256'][:16]}…")
+    for step in provenance.get("cleaning", []):
+        print(f"cleaned: {step['rule']} removed {step['removed']}")
+    for name, words in (
+        ("refused", "rows refused on import"),
+        ("incomplete", "discharged structures refused on import"),
+        ("notes", "notes of the import"),
+    ):
+        if lines := provenance.get(name):
+            print(f"{words}: {len(lines)} (all of them with --json); first: {lines[0]}")

@@ -1,0 +1,72 @@
+"""The ``ionvolt`` command. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from ionvolt import __version__
+from ionvolt.cli.data import data_app
+from ionvolt.cli.explain import explain
+from ionvolt.cli.models import models_app
+from ionvolt.cli.predict import predict
+from ionvolt.cli.serve import serve
+from ionvolt.cli.train import train, transfer
+from ionvolt.errors import IonVoltError
+
+app = typer.Typer(
+    name="ionvolt",
+    help="What voltage a crystal gives as an electrode, how sure that is, and which atoms make it so.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(predict)
+app.command()(explain)
+app.command()(train)
+app.command()(transfer)
+app.command()(serve)
+app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"ionvolt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """What voltage a crystal gives as an electrode, how sure that is, and which atoms make it so."""
+
+
+def main() -> None:
+    """Run the command; an expected error is one line on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # File names may hold bytes that are no text, and not every terminal knows every sign.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except IonVoltError as error:
+        print(f"ionvolt: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        # What could not be written: a full disk, a folder where a file should go, no permission.
+        print(f"ionvolt: {error.filename or 'output'}: {error.strerror or error}. Check path and disk", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("ionvolt: interrupted", file=sys.stderr)
+        sys.exit(130)

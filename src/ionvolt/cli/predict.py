@@ -1,0 +1,168 @@
+"""``ionvolt predict``: files and ions in, voltages out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ionvolt.cli.choices import Assume, AssumeOption, ModelOption
+
+if TYPE_CHECKING:
+    from ionvolt.models.ensemble import Ensemble
+    from ionvolt.prediction import Prediction
+    from ionvolt.structures import Crystal
+
+CHUNK = 256
+"""Structures that are read before they are predicted together."""
+
+COLUMNS = (
+    "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav",
+    "energy_grav", "warnings",
+)  # fmt: skip
+
+
+def predict(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="CIF or POSCAR files, folders, globs, Materials Project ids, or - for standard input.", metavar="FILE…"
+        ),
+    ],
+    ion: Annotated[
+        str, typer.Option("--ion", "-i", help="Working ions: Mg, or Mg,Ca, or all.", metavar="ION[,ION…]|all")
+    ],
+    model: ModelOption = None,
+    assume: AssumeOption = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on standard output.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
+) -> None:
+    """Predict the average voltage of electrodes.
+
+    Exit code 0: every input was predicted; 1: some were refused (one line each on standard error); 2: nothing
+    could be done.
+    """
+    from ionvolt.electrode import parse_ions
+    from ionvolt.errors import InputError
+    from ionvolt.prediction import as_model
+
+    if as_json and as_csv:
+        raise InputError("--json --csv", "both output formats were asked for", "Choose one")
+    ions = [chosen.symbol for chosen in parse_ions(ion)]
+    refused = _Refused()
+    ensemble = as_model(model)
+    ensemble.require(ions)  # an ion that it does not know ends it before anything is written
+    predictions = _predictions(files, ions, ensemble, assume, refused)
+    if as_json:
+        _write_json(predictions)
+    elif as_csv:
+        _write_csv(predictions)
+    else:
+        _print_table(list(predictions))
+    raise typer.Exit(1 if refused.count else 0)
+
+
+class _Refused:
+    """Refused inputs, told to the user as they come."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, error: Exception) -> None:
+        self.count += 1
+        print(f"ionvolt: {error}", file=sys.stderr)
+
+
+def _predictions(
+    files: list[str], ions: list[str], ensemble: Ensemble, assume: Assume, refused: _Refused
+) -> Iterator[Prediction]:
+    from ionvolt.cli.progress import Bar
+    from ionvolt.errors import InputError
+    from ionvolt.structures import read_many
+
+    with Bar("predicting structures") as bar:
+        results = iter(read_many(files))
+        while chunk := list(islice(results, CHUNK)):
+            crystals: list[Crystal] = []
+            for result in chunk:
+                if isinstance(result, InputError):
+                    refused(result)
+                else:
+                    crystals.append(result)
+            yield from _tolerant(crystals, ions, ensemble, assume, refused)
+            bar.advance(by=len(chunk))
+
+
+def _tolerant(
+    crystals: list[Crystal], ions: list[str], ensemble: Ensemble, assume: Assume, refused: _Refused
+) -> list[Prediction]:
+    """Predict a chunk; where one crystal spoils it, go through it one by one."""
+    from ionvolt.errors import InputError
+    from ionvolt.prediction import predict_checked
+
+    try:
+        return predict_checked(crystals, ions, model=ensemble, assume=assume)
+    except InputError:
+        found: list[Prediction] = []
+        for crystal in crystals:
+            try:
+                found += predict_checked([crystal], ions, model=ensemble, assume=assume)
+            except InputError as error:
+                refused(error)
+        return found
+
+
+def _write_json(predictions: Iterator[Prediction]) -> None:
+    separator = "[\n"
+    for prediction in predictions:
+        sys.stdout.write(separator + json.dumps(prediction.to_dict(), ensure_ascii=False))
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _write_csv(predictions: Iterator[Prediction]) -> None:
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for prediction in predictions:
+        writer.writerow(prediction.to_dict() | {"warnings": "; ".join(prediction.warnings)})
+
+
+def _print_table(predictions: list[Prediction]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not predictions:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("structure", overflow="fold")
+    table.add_column("formula")
+    table.add_column("ion")
+    table.add_column("voltage (V)", justify="right")
+    table.add_column("taken as")
+    table.add_column("capacity (mAh/g)", justify="right")
+    table.add_column("energy (Wh/kg)", justify="right")
+    for p in predictions:
+        table.add_row(
+            p.source, p.formula, p.working_ion, _plus_minus(p.voltage, p.voltage_std), p.host_state,
+            "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
+            "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
+        )  # fmt: skip
+    # Brackets and colons of a file name are no markup.
+    console = Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False)
+    console.print(table)
+    notes: dict[str, list[str]] = {}
+    for p in predictions:
+        for warning in p.warnings:
+            notes.setdefault(warning, []).append(f"{p.source} ({p.working_ion})")
+    for warning, about in notes.items():
+        print(f"note: {warning} – {', '.join(about[:4])}{f' and {len(about) - 4} more' if len(about) > 4 else ''}")
+    print(f"model: {predictions[0].model}")
+
+
+def _plus_minus(value: float, deviation: float | None) -> str:
+    return f"{value:.2f}" if deviation is None else f"{value:.2f} ± {deviation:.2f}"

@@ -1,0 +1,185 @@
+"""The models that come with IonVolt: what everybody gets who asks for nothing else."""
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ionvolt as iv
+from cli.crystals import cif, crystal, fluorite, perovskite, rock_salt
+from ionvolt.electrode import WORKING_IONS
+from ionvolt.models.registry import DEFAULT_MODEL, SHIPPED, shipped_models
+from ionvolt.structures.crystal import Crystal
+
+pytestmark = pytest.mark.skipif(
+    not (SHIPPED / DEFAULT_MODEL / "card.json").is_file(),
+    reason=f"the weights of {DEFAULT_MODEL} are not in {SHIPPED.name}/ (scripts/shipped_models.py trains them)",
+)
+
+IONS = list(WORKING_IONS)
+EXAMPLES = sorted(Path(str(resources.files("ionvolt") / "examples")).glob("*.cif"))
+KEYS = {
+    "source": str,
+    "formula": str,
+    "working_ion": str,
+    "voltage": float,
+    "voltage_std": float,
+    "model": str,
+    "host_state": str,
+    "capacity_grav": float | None,
+    "energy_grav": float | None,
+    "warnings": list,
+}
+
+
+@pytest.fixture(scope="module")
+def all_ions(ionvolt):
+    return ionvolt("predict", *EXAMPLES, "--ion", "all", "--json")
+
+
+def test_examples_for_all_ions(all_ions):
+    assert (all_ions.code, all_ions.err) == (0, "")
+    assert len(EXAMPLES) >= 5
+    order = [(str(path), ion) for path in EXAMPLES for ion in IONS]
+    assert [(p["source"], p["working_ion"]) for p in all_ions.json] == order
+
+
+def test_json_schema(all_ions):
+    for p in all_ions.json:
+        assert list(p) == list(KEYS)
+        for key, kind in KEYS.items():
+            assert isinstance(p[key], kind), key
+        assert p["host_state"] in ("charged", "discharged")
+        assert p["model"] == DEFAULT_MODEL
+        assert p["voltage_std"] > 0
+        assert -3 < p["voltage"] < 8
+        assert (p["capacity_grav"] is None) == (p["energy_grav"] is None) == (p["host_state"] == "charged")
+        assert all(isinstance(warning, str) for warning in p["warnings"])
+
+
+def test_a_batch_of_one_is_a_batch_of_many(ionvolt, all_ions):
+    for path in EXAMPLES:
+        alone = ionvolt("predict", path, "--ion", "all", "--json").json
+        together = [p for p in all_ions.json if p["source"] == str(path)]
+        for one, many in zip(alone, together, strict=True):
+            assert one["voltage"] == pytest.approx(many["voltage"], abs=1e-5)
+            assert one["voltage_std"] == pytest.approx(many["voltage_std"], abs=1e-5)
+
+
+def test_many_of_different_sizes():
+    crystals = [
+        kind(metal, a) for a in (4.0, 4.3) for kind in (rock_salt, fluorite, perovskite) for metal in ("Mn", "Ti")
+    ]
+    crystals += [repeated(c, (2, 2, 1)) for c in crystals]
+    together = iv.predict_many(crystals, "Li,Al")
+    for p, c in list(zip(together[::2], crystals, strict=True))[::5]:
+        assert iv.predict(c, "Li").voltage == pytest.approx(p.voltage, abs=1e-5)
+
+
+def repeated(of: Crystal, times: tuple[int, int, int]) -> Crystal:
+    shifts = np.stack(np.meshgrid(*map(range, times), indexing="ij"), -1).reshape(-1, 3)
+    frac = (of.frac_coords[None] + shifts[:, None]).reshape(-1, 3) / np.array(times)
+    return Crystal(of.lattice * np.array(times)[:, None], np.tile(of.numbers, len(shifts)), frac, of.source)
+
+
+def variants(of: Crystal, seed: int = 0) -> dict[str, Crystal]:
+    """The same crystal, written differently."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(of))
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    other_cell = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+    return {
+        "order": Crystal(of.lattice, of.numbers[order], of.frac_coords[order]),
+        "supercell": repeated(of, (2, 1, 2)),
+        "shift": Crystal(of.lattice, of.numbers, of.frac_coords + rng.uniform(-1, 1, 3)),
+        "rotation": Crystal(of.lattice @ turn, of.numbers, of.frac_coords),
+        "cell": Crystal(other_cell @ of.lattice, of.numbers, of.frac_coords @ np.linalg.inv(other_cell)),
+    }
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_voltage_is_one_of_the_crystal_not_of_its_description(path):
+    from ionvolt.structures import read_file
+
+    host = read_file(path)
+    expected = [p.voltage for p in iv.predict_many([host], "Li,Mg,Y")]
+    for name, variant in variants(host).items():
+        found = [p.voltage for p in iv.predict_many([variant], "Li,Mg,Y")]
+        assert found == pytest.approx(expected, abs=1e-4), name
+
+
+def test_lithium_iron_phosphate():
+    (path,) = [path for path in EXAMPLES if path.stem == "LiFePO4"]
+    p = iv.predict(path, "Li")
+    assert (p.formula, p.host_state) == ("LiFePO4", "discharged")
+    assert p.capacity_grav == pytest.approx(170, abs=1)
+    assert p.energy_grav == pytest.approx(p.capacity_grav * p.voltage)
+    # The Materials Project computes 3.5 V; the error of the model is some 0.3 V.
+    assert 2.5 < p.voltage < 4.5
+
+
+def test_objects_text_and_files_give_one_voltage(tmp_path):
+    host = rock_salt("Ni")
+    path = tmp_path / "x.cif"
+    path.write_text(cif(host))
+    voltages = [iv.predict(one, "Zn").voltage for one in (host, path, cif(host), host.to_pymatgen())]
+    assert voltages == pytest.approx([voltages[0]] * 4, abs=1e-4)
+
+
+def test_an_element_that_no_training_host_held_is_told():
+    p = iv.predict(crystal(5.0 * rock_salt("Pu", 1).lattice, "Pu O", [[0] * 3, [0.5] * 3]), "K")
+    assert any("Pu" in warning for warning in p.warnings)
+
+
+def test_card():
+    cards = shipped_models()
+    assert DEFAULT_MODEL in cards
+    card = cards[DEFAULT_MODEL]
+    assert card.name == DEFAULT_MODEL
+    assert card.n_members > 1
+    assert set(card.ions) == set(IONS)
+    assert card.description
+    assert card.limits
+    assert card.licence
+    assert "CC BY 4.0" in card.attribution
+    assert "Materials Project" in card.attribution
+    for ion, facts in card.ions.items():
+        assert card.elements[ion], ion
+        text = str(facts).lower()
+        assert "mae" in text, ion
+        assert facts.get("std_scale", 0) > 0, ion
+
+
+def test_card_and_weights_agree(ionvolt):
+    model = iv.load_model()
+    assert set(model.ions) == set(IONS)
+    assert len(model.trunks) == model.card.n_members
+    shown = ionvolt("models", "show", DEFAULT_MODEL).json
+    assert shown["name"] == DEFAULT_MODEL
+    assert f"{DEFAULT_MODEL} (default): {model.card.n_members} networks" in ionvolt("models", "list").out
+
+
+def test_size():
+    size = sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file())
+    assert size <= 20_000_000
+
+
+def test_a_mistyped_name(ionvolt):
+    message = ionvolt("predict", EXAMPLES[0], "--ion", "Li", "--model", DEFAULT_MODEL + "0").refused()
+    assert f"Did you mean {DEFAULT_MODEL}?" in message
+
+
+def test_a_host_unlike_any_electrode_is_called_far() -> None:
+    """Tungsten metal is no electrode; vanadium pentoxide is one of the best known."""
+    from pymatgen.core import Lattice, Structure
+
+    import ionvolt
+
+    tungsten = Structure.from_spacegroup("Im-3m", Lattice.cubic(3.165), ["W"], [[0, 0, 0]])
+    far, near = (
+        any(w.startswith("far from the Li electrodes") for w in ionvolt.predict(host, "Li").warnings)
+        for host in (tungsten, next(path for path in EXAMPLES if path.stem == "V2O5"))
+    )
+    assert far
+    assert not near
