@@ -1,0 +1,161 @@
+"""The application: routes, and how it is put together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ionvolt import __version__
+from ionvolt.electrode import WORKING_IONS
+from ionvolt.web import schemas
+from ionvolt.web.body import Buffer
+from ionvolt.web.examples import examples
+from ionvolt.web.metrics import Metrics
+from ionvolt.web.openapi import EXPLAIN_BODY, PREDICT_BODY, problems, with_request_schemas
+from ionvolt.web.pages import STATIC, served, vendor_folder
+from ionvolt.web.problems import Problem, problem
+from ionvolt.web.requests import explain_question, predict_question
+from ionvolt.web.security import Gate
+from ionvolt.web.service import Service
+from ionvolt.web.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: How it behaves; by default loopback names only and the models that come with IonVolt.
+
+    Raises:
+        ModelError: There is no model, or one cannot be used.
+    """
+    settings = settings or Settings()
+    metrics = Metrics()
+    service = Service(settings, metrics)
+    buffer = Buffer(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            await service.pool.start()
+            yield
+        finally:
+            service.close()
+
+    app = FastAPI(
+        title="IonVolt",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.add_middleware(Gate, settings=settings, metrics=metrics)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_error)
+
+    @app.post(
+        "/api/v1/predict",
+        tags=["predict"],
+        response_model=schemas.PredictResponse,
+        responses=problems(400, 403, 408, 413, 415, 422, 424, 503, 504),
+        openapi_extra=PREDICT_BODY,
+    )
+    async def predict(request: Request) -> Response:
+        """Voltages of structures, each for one or more working ions."""
+        async with buffer.body(request) as body:
+            question = await predict_question(request.headers.get("content-type", ""), body, settings)
+            return _json({"results": await service.predict(question)})
+
+    @app.post(
+        "/api/v1/explain",
+        tags=["predict"],
+        response_model=schemas.ExplainResponse,
+        responses=problems(400, 403, 408, 413, 415, 422, 424, 503, 504),
+        openapi_extra=EXPLAIN_BODY,
+    )
+    async def explain(request: Request) -> Response:
+        """What each atom of a structure adds to its voltage."""
+        async with buffer.body(request) as body:
+            question = explain_question(request.headers.get("content-type", ""), body)
+            return _json(await service.explain(question))
+
+    @app.get("/api/v1/models", tags=["facts"], response_model=schemas.ModelsResponse, responses=problems(403))
+    async def models() -> Response:
+        """Models that the server answers with."""
+        return _json({"models": service.models()})
+
+    @app.get("/api/v1/examples", tags=["facts"], response_model=schemas.ExamplesResponse, responses=problems(403))
+    async def bundled() -> Response:
+        """Bundled crystals."""
+        return _json({"examples": examples()})
+
+    @app.get("/api/v1/ions", tags=["facts"], response_model=list[schemas.IonOut], responses=problems(403))
+    async def ions() -> Response:
+        """Working ions and their charges."""
+        return _json([{"symbol": ion.symbol, "charge": ion.charge} for ion in WORKING_IONS.values()])
+
+    @app.get("/healthz", tags=["state"], response_model=schemas.Health, responses=problems(403))
+    async def healthz() -> Response:
+        """Whether the server can answer."""
+        alive = service.pool.alive
+        return _json({"status": "ok" if alive else "starting", "workers": alive})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def prometheus() -> Response:
+        gauges = {
+            "ionvolt_requests_active": service.active,
+            "ionvolt_workers": service.pool.alive,
+            "ionvolt_worker_restarts": service.pool.restarts,
+            "ionvolt_buffered_bytes": buffer.held,
+        }
+        return Response(metrics.text(gauges), media_type="text/plain; version=0.0.4")
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return served(STATIC, "index.html", "Install IonVolt with its page; the API answers below /api/v1")
+
+    @app.get("/static/{name:path}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        return served(STATIC, name, "Check the address")
+
+    @app.get("/vendor/{name:path}", include_in_schema=False)
+    async def vendor(name: str) -> Response:
+        return served(vendor_folder(), name, "Run `make vendor` to fetch the page's third-party scripts")
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            app.openapi_schema = with_request_schemas(schema)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _json(content: object) -> Response:
+    return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    place = "".join(c if c.isprintable() else "?" for c in request.url.path[:100])
+    if error.status_code == 405:
+        rule = f"{request.method[:20]} does not apply here"
+        return problem("method", place, rule, "See /api/v1/openapi.json", error.headers).response()
+    if error.status_code == 404:
+        return problem("not-found", place, "there is nothing here", "See /api/v1/openapi.json").response()
+    return problem("malformed", place, "it cannot be answered", "See /api/v1/openapi.json").response()

@@ -1,0 +1,147 @@
+"""From the bytes of a request to structures, ions and a model."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from ionvolt.web.examples import example_text, examples
+from ionvolt.web.problems import Problem, problem
+from ionvolt.web.schemas import ById, ByText, ExplainRequest, PredictRequest, StructureInput
+from ionvolt.web.settings import Settings
+
+FIELDS = ("files", "ions", "assume", "model")
+SCHEMA = "See /api/v1/openapi.json"
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked for.
+
+    Attributes:
+        structures: Each as a worker takes it (``name`` and ``text`` or ``base64``), or with ``mp_id`` to be fetched.
+        ions: As given.
+        assume: What the structures are taken to be.
+        model: Name, or None for the default.
+    """
+
+    structures: list[dict[str, Any]]
+    ions: str
+    assume: str
+    model: str | None
+
+
+async def predict_question(content_type: str, body: bytes, settings: Settings) -> Question:
+    """Read the body of a predict request, JSON or multipart."""
+    kind = content_type.split(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _from_form(content_type, body, settings)
+    asked = _validated(PredictRequest, kind, body, "application/json or multipart/form-data")
+    if len(asked.structures) > settings.max_structures:
+        raise _too_many(settings)
+    structures = [_structure(given) for given in asked.structures]
+    return Question(structures, _ions(asked.ions), asked.assume, asked.model)
+
+
+def explain_question(content_type: str, body: bytes) -> Question:
+    """Read the body of an explain request."""
+    kind = content_type.split(";")[0].strip().lower()
+    asked = _validated(ExplainRequest, kind, body, "application/json")
+    return Question([_structure(asked.structure)], _ions(asked.ions), asked.assume, asked.model)
+
+
+def _validated(schema: type[Asked], kind: str, body: bytes, wanted: str) -> Asked:
+    if kind != "application/json":
+        raise problem("media-type", "request", f"its Content-Type is not {wanted}", SCHEMA)
+    try:
+        return schema.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise problem("malformed", "request", f"it is not JSON ({first['msg']})", SCHEMA) from None
+        place = ".".join(str(part) for part in first["loc"]) or "body"
+        raise problem("invalid-request", "request", f"{_short(place)}: {first['msg']}", SCHEMA) from None
+
+
+def _structure(given: StructureInput) -> dict[str, Any]:
+    if isinstance(given, ByText):
+        return {"name": given.name, "text": given.text}
+    if isinstance(given, ById):
+        return {"name": given.mp_id, "mp_id": given.mp_id}
+    text = example_text(given.example)
+    if text is None:
+        known = ", ".join(example["id"] for example in examples())
+        return {
+            "name": given.example,
+            "problem": problem("refused", _short(given.example), "no such example", f"Choose from {known}"),
+        }
+    return {"name": given.example, "text": text}
+
+
+def _ions(given: str | list[str]) -> str:
+    return given if isinstance(given, str) else ",".join(given)
+
+
+class _InMemory(MultiPartParser):
+    """The body is in memory already: nothing of it is written to a disk."""
+
+    spool_max_size = 1 << 40
+
+
+async def _from_form(content_type: str, body: bytes, settings: Settings) -> Question:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = _InMemory(
+        Headers({"content-type": content_type}), stream(), max_files=settings.max_structures, max_fields=10
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError, AttributeError) as error:
+        reason = error.message if isinstance(error, MultiPartException) else "damaged"
+        raise problem("malformed", "request", f"it is not multipart/form-data ({_short(reason)})", SCHEMA) from None
+    try:
+        return await _question_of(form)
+    finally:
+        await form.close()
+
+
+async def _question_of(form: FormData) -> Question:
+    unknown = sorted(set(form) - set(FIELDS))
+    if unknown:
+        raise problem("invalid-request", "request", f"unknown field {_short(unknown[0])}", f"Use {', '.join(FIELDS)}")
+    structures = []
+    for upload in form.getlist("files"):
+        if not isinstance(upload, UploadFile):
+            raise problem("invalid-request", "request", "files: it holds no file", "Send it as a file: files=@a.cif")
+        data = await upload.read()
+        name = (upload.filename or "structure")[:300]
+        structures.append({"name": name, "base64": base64.b64encode(data).decode()})
+    values = {name: form.get(name) for name in ("ions", "assume", "model")}
+    if not structures:
+        raise problem("invalid-request", "request", "files: there is none", "Send at least one: files=@a.cif")
+    if any(isinstance(value, UploadFile) for value in values.values()):
+        raise problem("invalid-request", "request", "a file stands where text should", SCHEMA)
+    texts = {name: str(value) for name, value in values.items() if value is not None}
+    if "ions" not in texts:
+        raise problem("invalid-request", "request", "ions: there are none", "Give ions=Mg,Ca or ions=all")
+    assume = texts.get("assume", "auto")
+    if assume not in ("auto", "charged", "discharged"):
+        raise problem("invalid-request", "request", "assume: not auto, charged or discharged", SCHEMA)
+    return Question(structures, texts["ions"][:200], assume, texts.get("model") or None)
+
+
+def _too_many(settings: Settings) -> Problem:
+    rule = f"more than {settings.max_structures} structures"
+    return problem("invalid-request", "request", rule, "Send fewer at a time")
+
+
+def _short(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:100])

@@ -1,0 +1,136 @@
+"""Starting the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ionvolt.errors import IonVoltError
+from ionvolt.models.card import read_card
+from ionvolt.models.ensemble import CARD_FILE
+from ionvolt.models.registry import SHIPPED, model_folder
+from ionvolt.web.app import create_app
+from ionvolt.web.settings import LOOPBACK, Settings
+
+MAX_CONNECTIONS = 1_000
+HEADER_SECONDS = 10.0
+"""Time that a new connection has to come up with a request."""
+
+
+def run(
+    host: str,
+    port: int,
+    *,
+    workers: int,
+    allow_hosts: Sequence[str] = (),
+    models: Sequence[str] = (),
+    log_json: bool = False,
+    open_page: bool = False,
+) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        IonVoltError: The address or a model cannot be used.
+    """
+    listening = listen(host, port)
+    port = listening.getsockname()[1]
+    own = (host,) if host not in ("0.0.0.0", "::", "") else ()
+    settings = Settings(
+        models=_folders(models), workers=workers, hosts=(*LOOPBACK, *own, *allow_hosts), log_json=log_json
+    )
+    app = create_app(settings)
+    _log_to_stderr()
+    config = uvicorn.Config(
+        app,
+        http=PromptProtocol,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=64_000,
+    )
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host
+    address = f"http://{shown}:{port}"
+    server = _Server(config, address, open_page)
+    server.run(sockets=[listening])
+    if server.failed:
+        raise IonVoltError("serve: the server could not be started. See the message above")
+
+
+class PromptProtocol(H11Protocol):
+    """HTTP/1.1; who connects and says nothing, or trickles headers, is cut off."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self.loop.call_later(HEADER_SECONDS, self._cut_off)
+
+    def _cut_off(self) -> None:
+        if getattr(self, "cycle", None) is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it can answer."""
+
+    def __init__(self, config: uvicorn.Config, address: str, open_page: bool) -> None:
+        super().__init__(config)
+        self.address = address
+        self.open_page = open_page
+        self.failed = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.failed = not self.started
+        if self.started:
+            print(f"IonVolt: {self.address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+            if self.open_page:
+                webbrowser.open(self.address)
+
+
+def _folders(models: Sequence[str]) -> dict[str, Path]:
+    folders = {}
+    for given in models:
+        folder = model_folder(given)
+        name = folder.name if folder.parent == SHIPPED else read_card(folder / CARD_FILE).name
+        folders[name] = folder
+    return folders
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on the address.
+
+    Its protocol is named: asyncio sends at once (TCP_NODELAY) only where it is, and waits 40 ms otherwise.
+
+    Raises:
+        IonVoltError: It cannot.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise IonVoltError(f"{host}:{port}: cannot listen there ({reason}). Choose another --host or --port") from error
+    return listening
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("ionvolt.web")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False

@@ -1,0 +1,56 @@
+"""What a server may be told, and the bounds that keep one request from harming another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ionvolt.structures import Limits
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+WEB_LIMITS = Limits(
+    max_bytes=2_000_000, max_atoms=500, max_unfolded=10_000, max_operations=192, min_cell_height=1.0, max_files=200
+)
+"""Bounds on a structure from the network, tighter than those of the command line."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server behaves.
+
+    Attributes:
+        models: Model folders by the name that requests give them, the default first; empty for those that come with
+            IonVolt.
+        workers: Processes that read structures and predict.
+        hosts: Names by which the server may be called (the ``Host`` header, without port).
+        limits: Bounds on one structure.
+        max_body: Bytes of one request.
+        max_buffered: Bytes of all requests together that are being read or answered.
+        max_structures: Structures in one request.
+        max_requests: Requests that are answered or wait for a worker at one time; one more is told to come back.
+        body_seconds: Time that a client has to send a request.
+        task_seconds: Time that one structure may take; then its worker is killed.
+        request_seconds: Time that one request may take.
+        fetch_seconds: Time that the Materials Project has to answer.
+        endpoint: Address of the Materials Project's API, if another.
+        worker_memory: Bytes of address space that a worker may take on top of what it holds when it is ready.
+        log_json: One JSON object a line in the log, instead of words.
+    """
+
+    models: Mapping[str, Path] = field(default_factory=dict)
+    workers: int = 2
+    hosts: tuple[str, ...] = LOOPBACK
+    limits: Limits = WEB_LIMITS
+    max_body: int = 10_000_000
+    max_buffered: int = 200_000_000
+    max_structures: int = 200
+    max_requests: int = 256
+    body_seconds: float = 20.0
+    task_seconds: float = 10.0
+    request_seconds: float = 60.0
+    fetch_seconds: float = 30.0
+    endpoint: str | None = None
+    worker_memory: int = 1_500_000_000
+    log_json: bool = False

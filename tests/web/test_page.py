@@ -1,0 +1,672 @@
+"""The whole journey through the page, in a real browser against the real server.
+
+Set IONVOLT_TEST_SERVER to the address of a server that is up to try that one instead of a fresh one.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ionvolt
+from ionvolt.cli.predict import COLUMNS
+from ionvolt.electrode import WORKING_IONS
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[test]')")
+expect = sync_api.expect
+
+EXAMPLES = Path(ionvolt.__file__).parent / "examples"
+VENDOR = Path(ionvolt.__file__).parent / "web" / "vendor" / "3Dmol-min.js"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGS = [
+    "--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+]  # fmt: skip
+# A result on a machine whose cores are busy.
+SECONDS = 30
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+needs_3d = pytest.mark.skipif(not VENDOR.exists(), reason="the 3D viewer is not there (make vendor)")
+
+
+# ---- A server and a browser for all tests ----
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """An untrained ensemble with all heads: sound numbers, no meaning."""
+    import copy
+
+    import torch
+
+    from ionvolt.models.card import ModelCard
+    from ionvolt.models.cgcnn import LocalHead
+    from ionvolt.models.ensemble import Ensemble, save_ensemble
+    from ionvolt.training.networks import new_network
+
+    networks = [new_network(seed) for seed in range(3)]
+    heads, local = {}, {}
+    for n, ion in enumerate(WORKING_IONS):
+        heads[ion], local[ion] = [], []
+        for network in networks:
+            head = copy.deepcopy(network.head)
+            head.target_mean.fill_(3.0 - 0.2 * n)
+            head.target_std.fill_(0.5)
+            heads[ion].append(head)
+            atom_head = LocalHead()
+            with torch.no_grad():
+                weight = atom_head.linear.weight
+                weight.copy_(torch.linspace(-0.1, 0.1, weight.numel()).roll(3 * n)[None])
+                atom_head.linear.bias.fill_(3.0)
+            local[ion].append(atom_head)
+    card = ModelCard(
+        name="stand-in",
+        ions={ion: {"std_scale": 0.1} for ion in WORKING_IONS},
+        elements={ion: [3, 8, 12, 15, 23, 25, 26, 27, 42] for ion in WORKING_IONS},
+    )
+    folder = tmp_path_factory.mktemp("model")
+    save_ensemble(Ensemble([network.trunk for network in networks], heads, card, local), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(model, tmp_path_factory):
+    """Address of a running server without a Materials Project key."""
+    given = os.environ.get("IONVOLT_TEST_SERVER")
+    if given:
+        yield given.rstrip("/")
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    environment = {k: v for k, v in os.environ.items() if k not in ("MP_API_KEY", "PMG_MAPI_KEY")}
+    log = (home / "log").open("w+")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from ionvolt.cli.main import main; main()",
+         "serve", "--port", str(port), "--model", str(model), "--workers", "1"],
+        env=environment | {"HOME": str(home), "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + 90
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+                    if json.load(answer)["status"] == "ok":
+                        break
+                time.sleep(0.2)
+            except OSError:
+                if process.poll() is not None or time.monotonic() > end:
+                    log.seek(0)
+                    pytest.fail(f"the server did not start:\n{log.read()[-3000:]}")
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser, server):
+    """A function that opens a page; at the end: no script error, no breach of the policy, no request to elsewhere."""
+    contexts, complaints = [], []
+
+    def heard(message):
+        # The browser logs each refused structure (422) by itself.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    def asked(request):
+        if not request.url.startswith((server, "data:", "blob:")):
+            complaints.append(f"asked {request.url}")
+
+    def open_page(fragment="", *, in_3d=False, **options):
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(SECONDS * 1000)
+        page.on("console", heard)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", asked)
+        if not in_3d:  # drawing without a graphics card takes its time
+            page.route("**/vendor/**", lambda route: route.abort())
+        page.goto(f"{server}/{fragment}")
+        expect(page.locator(".chip").first).to_be_visible(timeout=SECONDS * 1000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [text for text in complaints if "GPU stall" not in text and "WebGL" not in text] == []
+
+
+def example(page, name):
+    page.locator(f'.chip[data-id="{name}"]').click()
+    return result(page)
+
+
+def result(page):
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false", timeout=SECONDS * 1000)
+    expect(page.locator("#card .number")).to_be_visible()
+    expect(page.locator("#why")).not_to_have_attribute("aria-busy", "true", timeout=SECONDS * 1000)
+    expect(page.locator("#site-table tbody tr").first).to_be_visible(timeout=SECONDS * 1000)
+    return page
+
+
+def crystal(page):
+    expect(page.locator("#stage[data-atoms]")).to_be_visible(timeout=SECONDS * 1000)
+    page.wait_for_timeout(150)
+    return np.asarray(Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB")).astype(int)
+
+
+def voltages(page):
+    return {
+        bar.get_attribute("data-ion"): bar.locator("text.value").text_content()
+        for bar in page.locator("#chart [data-ion]").all()
+    }
+
+
+def sideways(page):
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def downloaded(page, selector):
+    with page.expect_download() as waiting:
+        page.locator(selector).click()
+    return waiting.value.suggested_filename, Path(waiting.value.path()).read_text(encoding="utf-8")
+
+
+# ---- The journey ----
+
+
+def test_an_uploaded_file_gets_its_voltage_for_all_ions(opened, server):
+    page = opened()
+    expect(page.locator("#empty")).to_be_visible()
+    page.set_input_files("#files", EXAMPLES / "LiFePO4.cif")
+    result(page)
+    expect(page.locator("#empty")).to_be_hidden()
+    assert list(voltages(page)) == list(WORKING_IONS)
+    expect(page.locator("#card .what")).to_contain_text("LiFePO4.cif")
+    expect(page.locator("#card .state")).to_have_text("Discharged")
+    expect(page.locator("#card .facts")).to_contain_text("170 mAh/g")
+
+    body = {"structures": [{"example": "LiFePO4"}], "ions": "all", "assume": "auto"}
+    request = urllib.request.Request(
+        f"{server}/api/v1/predict", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        predictions = json.load(answer)["results"][0]["predictions"]
+    told = {p["working_ion"]: f"{p['voltage']:.2f}".replace("-", "−") for p in predictions}
+    assert voltages(page) == told
+    assert page.locator("#card .number").text_content() == told["Li"]
+    assert f"{told['Li'].replace('−', '−')} volts" in page.locator("#live").text_content()
+
+
+def test_a_bar_chooses_the_ion_and_reservations_are_told(opened):
+    page = example(opened(), "LiFePO4")
+    page.locator('#chart [data-ion="Mg"]').click()
+    expect(page.locator("#card .against")).to_have_text("against Mg metal")
+    expect(page.locator("#card .state")).to_have_text("Charged host")
+    expect(page.locator("#card .warnings")).to_contain_text("The host holds Li, taken to stay in it.")
+    expect(page.locator("#card .facts")).to_contain_text("unknown for a charged host")
+    expect(page.locator("#sites-note")).to_contain_text("28 atoms")
+    example(page, "TiS2")
+    expect(page.locator("#card .warnings")).to_contain_text("the model was trained on")
+
+
+def test_choosing_ions_and_what_the_structure_is_taken_as(opened):
+    page = example(opened(), "LiFePO4")
+    page.locator("#all-ions").uncheck(force=True)
+    expect(page.locator("#no-ion")).to_be_visible()
+    page.get_by_label("Zn", exact=True).check(force=True)
+    expect(page.locator("#chart [data-ion]")).to_have_count(1, timeout=SECONDS * 1000)
+    expect(page.locator("#card .against")).to_have_text("against Zn metal")
+    page.locator("[name=assume][value=discharged]").check()
+    expect(page.locator("#problem")).to_contain_text("It holds no Zn, so it cannot be a discharged Zn electrode.")
+    page.locator("[name=assume][value=charged]").check()
+    expect(page.locator("#card .state")).to_have_text("Charged host")
+
+
+@needs_3d
+def test_the_atoms_are_coloured_by_local_voltage_or_element(opened):
+    page = example(opened(in_3d=True), "LiFePO4")
+    image = crystal(page)
+    red, blue = image[..., 0], image[..., 2]
+    assert (blue - red > 60).sum() > 500  # below the mean
+    assert (red - blue > 60).sum() > 500  # above it
+    low, middle, high = page.locator("#legend .ticks span").all_text_contents()
+    low, middle, high = (float(re.search(r"[\d.−]+", s)[0].replace("−", "-")) for s in (low, middle, high))
+    assert low < middle < high
+    assert middle == pytest.approx((low + high) / 2, abs=0.011)
+
+    page.get_by_label("Element", exact=True).check(force=True)
+    expect(page.locator("#legend .keys li")).to_have_text(["Fe", "P", "O"])
+    again = crystal(page)
+    # Oxygen is red by custom, iron and phosphorus orange: no blue is left.
+    assert (again[..., 2] - again[..., 0] > 60).sum() < 50
+    assert ((again[..., 0] > 150) & (again[..., 1] < 60) & (again[..., 2] < 60)).sum() > 500
+
+    with page.expect_download() as waiting:
+        page.locator("#view-png").click()
+    name = waiting.value.suggested_filename
+    assert name == "ionvolt-crystal.png"
+    assert Image.open(waiting.value.path()).size[0] > 200
+
+
+@needs_3d
+def test_hovering_tells_of_an_atom_and_clicking_finds_it_in_the_table(opened):
+    page = example(opened(in_3d=True), "LiFePO4")
+    image = crystal(page)
+    box = page.locator("#stage").bounding_box()
+    tip = page.locator("#tip")
+    # Atoms are where colour is; the largest patches come first.
+    spread = image.max(2) - image.min(2)
+    candidates = np.argwhere(spread > 90)[:: max(1, (spread > 90).sum() // 60)]
+    for y, x in candidates:
+        page.mouse.move(box["x"] + int(x), box["y"] + int(y))
+        page.wait_for_timeout(140)
+        if tip.is_visible():
+            break
+    expect(tip).to_be_visible()
+    text = tip.inner_text()
+    assert re.search(r"^(Fe|P|O)\s+atom \d+", text), text
+    assert re.search(r"\d\.\d+ ± \d\.\d+ V", text), text
+    assert re.search(r"coordination \d+\.\d: ", text), text
+    page.mouse.click(box["x"] + int(x), box["y"] + int(y))
+    lit = page.locator("#site-table tr.lit")
+    expect(lit).to_have_count(1)
+    assert lit.locator("th").inner_text() == re.search(r"atom (\d+)", text)[1]
+
+
+@needs_3d
+def test_cells_are_chosen_and_the_keyboard_turns_the_crystal(opened):
+    page = example(opened(in_3d=True), "TiS2")
+    crystal(page)
+    few = int(page.locator("#stage").get_attribute("data-atoms"))
+    page.locator("#cells").select_option("1")
+    expect(page.locator("#stage")).not_to_have_attribute("data-atoms", str(few))
+    before = crystal(page)
+    page.locator("#stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    assert np.abs(crystal(page) - before).sum() > 100_000
+    page.keyboard.press("0")
+    assert np.abs(crystal(page) - before).mean() < 3
+
+
+def test_the_table_of_sites_sorts(opened):
+    page = example(opened(), "LiFePO4")
+    head = page.locator('#site-table thead th:has-text("Local voltage")')
+
+    def column():
+        cells = page.locator('#site-table td[data-key="local_voltage"]').all_text_contents()
+        return [float(re.match(r"[\d.−]+", cell)[0].replace("−", "-")) for cell in cells]
+
+    assert len(column()) == 24
+    head.locator("button").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    assert column() == sorted(column(), reverse=True)
+    head.locator("button").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    assert column() == sorted(column())
+    page.locator('#site-table thead th:has-text("Element") button').click()
+    elements = page.locator('#site-table td[data-key="element"]').all_text_contents()
+    assert elements == sorted(elements)
+    assert page.locator("#element-table tbody tr").count() == 3
+    assert page.locator(".periodic .held").count() == 3
+    assert "Fe" in page.locator(".periodic").get_attribute("aria-label")
+
+
+def test_results_are_downloaded_in_the_form_of_the_command_line(opened):
+    page = example(opened(), "LiFePO4")
+    name, text = downloaded(page, "#card .actions >> text=CSV")
+    assert name == "ionvolt.csv"
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0]) == list(COLUMNS)
+    assert [row["working_ion"] for row in rows] == list(WORKING_IONS)
+    assert {ion: f"{float(row['voltage']):.2f}" for ion, row in zip(WORKING_IONS, rows, strict=True)} == {
+        ion: text.replace("−", "-") for ion, text in voltages(page).items()
+    }
+    assert rows[0]["host_state"] == "discharged"
+    assert "; " in rows[1]["warnings"] or "Li" in rows[1]["warnings"]
+    name, text = downloaded(page, "#card .actions >> text=JSON")
+    assert list(json.loads(text)[0]) == list(COLUMNS)
+    name, text = downloaded(page, "#sites-csv")
+    assert len(list(csv.DictReader(io.StringIO(text)))) == 24
+    name, text = downloaded(page, "#sites-cif")
+    assert "_atom_site_ionvolt_local_voltage" in text
+
+
+def test_a_bad_file_is_refused_in_plain_words_and_its_name_stays_text(opened):
+    page = opened()
+    name = '<img src=x onerror="document.title=1">.cif'
+    page.set_input_files("#files", {"name": name, "mimeType": "text/plain", "buffer": b"data_x\n_cell_length_a 4\n"})
+    problem = page.locator("#problem")
+    expect(problem).to_be_visible()
+    expect(problem).to_contain_text("This structure was refused")
+    expect(problem).to_contain_text("What to do")
+    expect(problem.locator(".source")).to_have_text(name)
+    assert problem.locator("img").count() == 0
+    page.set_input_files("#files", {"name": "noise.cif", "mimeType": "text/plain", "buffer": os.urandom(3000)})
+    expect(problem.locator(".source")).to_have_text("noise.cif")
+    page.set_input_files("#files", {"name": "big.cif", "mimeType": "text/plain", "buffer": b"x" * 6_000_000})
+    expect(problem).to_contain_text("It is larger than 5 MB.")
+    assert "IonVolt" in page.title()
+    example(page, "TiS2")
+    expect(problem).to_be_hidden()
+
+
+def test_gzipped_files_are_unpacked_and_bombs_refused(opened):
+    import gzip
+
+    page = opened()
+    packed = gzip.compress((EXAMPLES / "TiS2.cif").read_bytes())
+    page.set_input_files("#files", {"name": "TiS2.cif.gz", "mimeType": "application/gzip", "buffer": packed})
+    expect(result(page).locator("#card .what")).to_contain_text("TiS2")
+    bomb = gzip.compress(bytes(60_000_000))
+    page.set_input_files("#files", {"name": "bomb.cif.gz", "mimeType": "application/gzip", "buffer": bomb})
+    expect(page.locator("#problem")).to_contain_text("It is larger than 5 MB.")
+
+
+def test_files_are_dropped_anywhere(opened):
+    page = opened()
+    page.evaluate(
+        """text => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([text], "dropped.cif"));
+          document.body.dispatchEvent(new DragEvent("dragenter", { dataTransfer, bubbles: true }));
+          window.dropped = dataTransfer;
+        }""",
+        (EXAMPLES / "TiS2.cif").read_text(),
+    )
+    expect(page.locator("#veil")).to_be_visible()
+    page.evaluate(
+        """() => document.body.dispatchEvent(
+          new DragEvent("drop", { dataTransfer: window.dropped, bubbles: true, cancelable: true }))"""
+    )
+    expect(result(page).locator("#card .what")).to_contain_text("dropped.cif")
+    expect(page.locator("#veil")).to_be_hidden()
+
+
+def test_pasted_text(opened):
+    page = opened()
+    page.locator("#paste summary").click()
+    page.locator("#text").fill((EXAMPLES / "TiS2.cif").read_text())
+    page.locator("#text-go").click()
+    expect(result(page).locator("#card .what")).to_contain_text("pasted text")
+
+
+def test_a_materials_project_id_without_a_key_says_what_to_do(opened):
+    if "IONVOLT_TEST_SERVER" in os.environ:
+        pytest.skip("the server given may have a key")
+    page = opened()
+    page.locator("#mp").fill("mp-22526")
+    page.locator("#mp").press("Enter")
+    expect(page.locator("#problem .source")).to_have_text("mp-22526")
+    expect(page.locator("#problem")).to_contain_text("key")
+    expect(page.locator("#problem .remedy")).to_be_visible()
+
+
+def test_a_link_reopens_the_result(opened):
+    first = opened()
+    text = (EXAMPLES / "MoO3.cif").read_text()
+    first.set_input_files(
+        "#files", {"name": "mine & <b>yours</b>.cif", "mimeType": "text/plain", "buffer": text.encode()}
+    )
+    result(first)
+    first.get_by_label("Li", exact=True).uncheck(force=True)
+    expect(first.locator("#chart [data-ion]")).to_have_count(9)
+    first.locator('#chart [data-ion="Ca"]').click()
+    expect(first.locator("#card .against")).to_have_text("against Ca metal")
+    first.locator("#copy-link").click()
+    expect(first.locator("#link-note")).not_to_be_empty()
+    first.wait_for_timeout(200)
+    link = first.evaluate("location.hash")
+    assert len(link) < 2 * len(text)
+
+    second = opened(link)
+    result(second)
+    expect(second.locator("#card .against")).to_have_text("against Ca metal")
+    expect(second.locator("#card .what")).to_contain_text("mine & <b>yours</b>.cif")
+    expect(second.locator("#all-ions")).not_to_be_checked()
+    assert voltages(second) == voltages(first)
+
+    third = opened("#example=TiS2&ion=Mg&assume=charged")
+    result(third)
+    expect(third.locator("#card .against")).to_have_text("against Mg metal")
+    expect(third.locator("[name=assume][value=charged]")).to_be_checked()
+
+    damaged = opened(link[:60])
+    expect(damaged.locator("#problem")).to_contain_text("This link is damaged")
+
+
+def test_several_files_become_a_table_that_sorts_filters_and_downloads(opened):
+    page = opened()
+    files = [*sorted(EXAMPLES.glob("*.cif")), Path(__file__)]
+    page.set_input_files("#files", files)
+    result(page)
+    expect(page.locator("#batch-count")).to_have_text(f"{len(files)} structures, 1 refused")
+    rows = page.locator("#batch-table tbody tr")
+    expect(rows).to_have_count(len(files))
+    expect(page.locator("#batch-table tr.refused")).to_contain_text("Refused: no structure in it")
+
+    head = page.locator('#batch-table thead th:has-text("Mg")')
+    head.locator("button").click()
+    expect(page.locator('#batch-table thead th:has-text("Mg")')).to_have_attribute("aria-sort", "descending")
+    cells = page.locator('#batch-table td[data-key="Mg"]').all_text_contents()
+    column = [float(cell.split(" ")[0].replace("−", "-")) for cell in cells]
+    assert column == sorted(column, reverse=True)
+    assert len(column) == len(files) - 1
+    expect(rows.last).to_have_class("refused")
+
+    page.locator('#batch-table tr:has-text("V2O5") td[data-key="Mg"]').click()
+    expect(page.locator("#card .what")).to_contain_text("V2O5.cif")
+    expect(page.locator("#card .against")).to_have_text("against Mg metal")
+    page.locator("#batch-table").get_by_role("button", name="test_page.py").click()
+    expect(page.locator("#problem")).to_contain_text("This structure was refused")
+
+    page.locator("#batch-filter").fill("mno2")
+    expect(rows).to_have_count(1)
+    _, text = downloaded(page, "#batch-csv")
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert list(table[0]) == list(COLUMNS)
+    assert {row["source"] for row in table} == {"Mn2O4.cif"}
+    assert [row["working_ion"] for row in table] == list(WORKING_IONS)
+    page.locator("#batch-filter").fill("")
+    page.locator("#batch-low").fill("99")
+    expect(rows).to_have_count(0)
+    page.locator("#batch-low").fill("")
+    _, text = downloaded(page, "#batch-json")
+    results = json.loads(text)["results"]
+    assert len(results) == len(files)
+    assert sum("problem" in entry for entry in results) == 1
+
+
+@needs_3d
+def test_a_phone_shows_everything_without_scrolling_sideways(opened):
+    page = opened(
+        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, device_scale_factor=1, in_3d=True
+    )
+    assert sideways(page) <= 0
+    example(page, "LiFePO4")
+    page.wait_for_timeout(200)
+    assert sideways(page) <= 0
+    assert page.locator("#card").bounding_box()["y"] < 200  # the result is brought into view
+    for selector in ("#card", "#chart", "#stage", "#periodic", "#site-table"):
+        box = page.locator(selector).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360, selector
+    page.set_input_files("#files", sorted(EXAMPLES.glob("*.cif"))[:3])
+    expect(page.locator("#batch-table tbody tr")).to_have_count(3)
+    assert sideways(page) <= 0
+    page.locator("#mp").fill("no-such-id-" + "x" * 29)
+    page.locator("#mp-go").click()
+    expect(page.locator("#problem")).to_be_visible()
+    assert sideways(page) <= 0
+
+
+def contrast(page, selector):
+    """WCAG contrast of an element's text with what lies behind it."""
+
+    def luminance(colour):
+        channels = np.array([int(c) for c in re.findall(r"\d+", colour)[:3]]) / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    ink, ground = page.locator(selector).first.evaluate(
+        """node => {
+          let behind = node;
+          while (behind && /rgba\\(0, 0, 0, 0\\)|transparent/.test(getComputedStyle(behind).backgroundColor)) {
+            behind = behind.parentElement;
+          }
+          return [getComputedStyle(node).color, getComputedStyle(behind ?? document.body).backgroundColor];
+        }"""
+    )
+    low, high = sorted((luminance(ink), luminance(ground)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_themes_are_readable(opened, scheme):
+    page = opened(color_scheme=scheme)
+    example(page, "LiFePO4")
+    page.locator('#chart [data-ion="Mg"]').click()
+    expect(page.locator("#card .warnings")).to_be_visible()
+    for selector in (
+        "#card .number", "#card .pm", "#card .host", "#card .state", ".note", ".warnings li", ".toggle span",
+        "thead button", ".periodic span b", ".tag", ".chip[aria-pressed=true]", "button.link", ".facts dt",
+        "#legend .ends",
+    ):  # fmt: skip
+        assert contrast(page, selector) >= 4.5, selector
+    page.set_input_files("#files", {"name": "x.cif", "mimeType": "text/plain", "buffer": b"nothing\n"})
+    expect(page.locator("#problem")).to_be_visible()
+    for selector in ("#problem h3", "#problem .rule", "#problem .source"):
+        assert contrast(page, selector) >= 4.5, selector
+
+
+def test_the_theme_can_be_chosen_and_stays(opened):
+    page = opened(color_scheme="light")
+
+    def dark():
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(int(c) for c in re.findall(r"\d+", ground)[:3]) < 200
+
+    assert not dark()
+    page.locator("#theme").click()
+    assert dark()
+    page.reload()
+    assert dark()
+    page.locator("#theme").click()
+    assert not dark()
+    page.emulate_media(color_scheme="dark")
+    assert not dark()
+    page.locator("#theme").click()
+    assert dark()
+
+
+def test_the_keyboard_alone_is_enough(opened):
+    page = opened()
+
+    def tab_to(selector, most=60):
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            if page.evaluate("s => document.activeElement?.matches(s)", selector):
+                return
+        pytest.fail(f"the Tab key never came to {selector}")
+
+    tab_to(".skip", 1)
+    tab_to('.chip[data-id="NaCoO2"]')
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    result(page)
+    expect(page.locator("#live")).to_contain_text("NaCoO2, Na:")
+    tab_to('[name="ion"][value="Li"]')
+    page.keyboard.press("Space")
+    expect(page.locator("#chart [data-ion]")).to_have_count(9)
+    tab_to('#chart [aria-checked="true"]')
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#card .against")).to_have_text("against K metal")
+    assert page.evaluate("document.activeElement.dataset.ion") == "K"
+    page.keyboard.press("End")
+    expect(page.locator("#card .against")).to_have_text("against Y metal")
+    result(page)
+    tab_to("#site-table thead th:nth-child(3) button")
+    page.keyboard.press("Enter")
+    expect(page.locator("#site-table th[aria-sort]")).to_contain_text("Local voltage")
+    tab_to("#site-table tbody button")
+    page.keyboard.press("Enter")
+    expect(page.locator("#site-table tr.lit")).to_have_count(1)
+
+
+def test_every_control_has_a_name(opened):
+    page = example(opened(), "LiFePO4")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea, a, [tabindex], [role=radio]")]
+        .filter((node) => {
+          const named = ["aria-label", "aria-labelledby"].some((name) => node.getAttribute(name));
+          const labels = [node, ...(node.labels ?? [])].some((label) => label.textContent.trim());
+          return node.checkVisibility() && !named && !labels;
+        }).map((node) => node.outerHTML)"""
+    )
+    assert nameless == []
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((node) => node.id)")
+    assert len(ids) == len(set(ids))
+    assert page.evaluate(
+        "[...document.querySelectorAll('table')].every((t) => t.caption && t.querySelector('th[scope=col]'))"
+    )
+
+
+def test_without_the_3d_script_the_rest_works_and_says_so(opened):
+    page = opened()
+    example(page, "LiFePO4")
+    expect(page.locator("#viewer-note")).to_contain_text("The 3D view is not installed")
+    assert page.locator("#site-table tbody tr").count() == 24
+    expect(page.locator("#legend .ticks")).to_be_visible()
+
+
+@needs_3d
+def test_without_webgl_the_rest_works_and_says_so(browser, server):
+    blind = browser.browser_type.launch(executable_path=CHROMIUM, args=[*ARGS[:2], *ARGS[5:], "--disable-3d-apis"])
+    page = blind.new_page()
+    page.goto(f"{server}/#example=TiS2")
+    result(page)
+    expect(page.locator("#viewer-note")).to_contain_text("WebGL is off")
+    blind.close()
+
+
+def test_a_server_that_went_away_is_told_and_tried_again(opened):
+    page = opened()
+    page.route("**/api/v1/predict", lambda route: route.abort())
+    page.locator('.chip[data-id="TiS2"]').click()
+    expect(page.locator("#problem")).to_contain_text("The server does not answer")
+    page.unroute("**/api/v1/predict")
+    page.locator("#problem button").click()
+    result(page)
