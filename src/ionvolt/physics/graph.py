@@ -16,7 +16,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
 
 if TYPE_CHECKING:
-    from chgnet.graph import CrystalGraph
+    from chgnet.graph.crystalgraph import CrystalGraph
 
 HEAVIEST = 94
 """The heaviest element that the potential knows, plutonium."""
@@ -116,7 +116,7 @@ def chgnet_graph(crystal: Crystal, bonds: Bonds, atom_cutoff: float, bond_cutoff
         InputError: The potential cannot compute this crystal (see ``require_known``).
     """
     import torch
-    from chgnet.graph import CrystalGraph
+    from chgnet.graph.crystalgraph import CrystalGraph
 
     bonds = bonds.within(atom_cutoff)
     require_known(crystal, bonds, atom_cutoff)

@@ -21,8 +21,8 @@ from ionvolt.physics.graph import Bonds, chgnet_graph, find_bonds
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
-    from chgnet.graph import CrystalGraph
-    from chgnet.model import CHGNet
+    from chgnet.graph.crystalgraph import CrystalGraph
+    from chgnet.model.model import CHGNet
 
 VERSIONS = ("0.3.0", "0.2.0", "r2scan")
 """The sets of weights: two trained on the GGA and GGA+U of the Materials Project, one transferred to r2SCAN."""
@@ -41,7 +41,7 @@ class PotentialOutput:
     """What the potential says of a crystal.
 
     Attributes:
-        energy: Energy of the cell in eV, on the Materials Project's uncorrected GGA/GGA+U scale.
+        energy: Energy of the cell in eV, on the Materials Project's corrected GGA/GGA+U scale (r2scan: r2SCAN).
         features: Atom vectors after convolutions 1, 2 and 3 and after the norm before the energy's last network
             (version 0.2.0 has no such norm: after convolution 4), shape (n_atoms, 4, 64), float32.
         magmoms: Magnetic moment of each atom, without sign, in mu_B, shape (n_atoms,), float32.
@@ -63,7 +63,7 @@ class Potential:
         """
         if version not in VERSIONS:
             raise ModelError(f"{version}: no such version of the potential. Choose from {', '.join(VERSIONS)}")
-        from chgnet.model import CHGNet
+        from chgnet.model.model import CHGNet
 
         self.version = version
         with contextlib.redirect_stdout(io.StringIO()):
