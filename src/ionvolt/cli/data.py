@@ -1,17 +1,83 @@
-"""``ionvolt data``: import labelled electrodes, look at what a data set holds."""
+"""``ionvolt data``: fetch or import labelled electrodes, look at what a data set holds."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from ionvolt.datasets.importers import Imported
+
 _NOTES_SHOWN = 20
 
-data_app = typer.Typer(help="Data sets: import labelled electrodes, describe what is there.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Data sets: fetch or import labelled electrodes, describe what is there.", no_args_is_help=True
+)
+
+
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="The Parquet file to write.", metavar="FILE.parquet")
+]
+RulesOption = Annotated[
+    list[str] | None,
+    typer.Option("--clean", "--trim", help="Cleaning rule: 2sigma, paper, abs7, positive, dedupe. Repeatable."),
+]
+SummaryOption = Annotated[bool, typer.Option("--json", help="A JSON summary on standard output.")]
+
+
+@data_app.command("fetch")
+def fetch_data(
+    ion: Annotated[
+        str, typer.Option("--ion", "-i", help="Working ions: Mg, or Mg,Ca, or all.", metavar="ION[,ION…]|all")
+    ],
+    output: OutputOption,
+    key: Annotated[
+        str | None,
+        typer.Option(help="API key; by default MP_API_KEY, or PMG_MAPI_KEY of ~/.config/.pmgrc.yaml.", metavar="KEY"),
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Address of the API, if not the Materials Project's own.", metavar="URL")
+    ] = None,
+    rules: RulesOption = None,
+    as_json: SummaryOption = False,
+) -> None:
+    """Fetch all insertion electrodes of some ions from the Materials Project (extra mp).
+
+    What has come is kept in FILE.parquet.parts until the file is written: the same command goes on after an end that
+    came early. Exit codes as for import.
+    """
+    from ionvolt.cli.progress import Bar
+    from ionvolt.datasets.cleaning import check_rules
+    from ionvolt.datasets.fetch import fetch_source, parts_of
+    from ionvolt.electrode import parse_ions
+    from ionvolt.errors import DataError
+
+    check_rules(rules or [])
+    ions = [chosen.symbol for chosen in parse_ions(ion)]
+    if output.is_dir():
+        raise DataError(f"{output}: it is a folder. Name a file to write")
+    parts = parts_of(output)
+    with Bar("Materials Project") as bar:
+
+        def report(words: str, done: int, total: int) -> None:
+            bar.advance(words, by=0)
+            bar.to(done, total)
+
+        imported = fetch_source(
+            ions,
+            parts,
+            key=key,
+            endpoint=endpoint,
+            report=report,
+            notify=lambda words: print(f"ionvolt: Materials Project: {words}", file=sys.stderr),
+        )
+    code = _finish(imported, output, rules, as_json)
+    parts.remove()
+    raise typer.Exit(code)
 
 
 @data_app.command("import")
@@ -20,7 +86,7 @@ def import_data(
         Path,
         typer.Argument(help="CSV table, CGCNN folder, or folder of structure files with one CSV.", metavar="SOURCE"),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The Parquet file to write.", metavar="FILE.parquet")],
+    output: OutputOption,
     structures: Annotated[
         Path | None, typer.Option("--structures", "-s", help='JSON lines {"id", "cif"} (.gz too) or a folder.')
     ] = None,
@@ -32,11 +98,8 @@ def import_data(
     attribution: Annotated[
         str | None, typer.Option(help="Whom to name when the data are passed on (likewise).", metavar="TEXT")
     ] = None,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option("--clean", "--trim", help="Cleaning rule: 2sigma, paper, abs7, positive, dedupe. Repeatable."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON summary on standard output.")] = False,
+    rules: RulesOption = None,
+    as_json: SummaryOption = False,
 ) -> None:
     """Import labelled electrodes into one Parquet file.
 
@@ -44,8 +107,7 @@ def import_data(
     each); 2: nothing was written.
     """
     from ionvolt.cli.progress import Bar
-    from ionvolt.datasets import write_dataset
-    from ionvolt.datasets.cleaning import check_rules, clean
+    from ionvolt.datasets.cleaning import check_rules
     from ionvolt.datasets.importers import import_source
 
     check_rules(rules or [])
@@ -59,6 +121,14 @@ def import_data(
             attribution=attribution,
             tick=bar.to,
         )
+    raise typer.Exit(_finish(imported, output, rules, as_json))
+
+
+def _finish(imported: Imported, output: Path, rules: list[str] | None, as_json: bool) -> int:
+    """Clean, write and tell what came of it; returns the exit code."""
+    from ionvolt.datasets import write_dataset
+    from ionvolt.datasets.cleaning import clean
+
     data, removed = clean(imported.data, rules or [])
     write_dataset(data, output)
     for line in (*imported.refused, *imported.incomplete):
@@ -85,7 +155,7 @@ def import_data(
             print(f"  {len(imported.incomplete)} taken without their discharged structure, which was refused")
         for rule, count in removed.items():
             print(f"  --clean {rule}: {count} removed")
-    raise typer.Exit(1 if imported.refused or imported.incomplete else 0)
+    return 1 if imported.refused or imported.incomplete else 0
 
 
 @data_app.command("describe")

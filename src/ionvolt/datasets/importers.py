@@ -26,7 +26,7 @@ _STEP_COUNTS = ("num_steps", "n_steps_2019")
 _KEYS = ("structure_id", "file", "id_charge", "id_discharge")
 _LONGEST_FORMULA = 200
 _MOST_STEPS = 1_000_000
-_MATERIALS_PROJECT = {
+MATERIALS_PROJECT = {
     "licence": "CC BY 4.0",
     "attribution": "Data of the Materials Project (https://materialsproject.org), CC BY 4.0",
 }
@@ -84,8 +84,8 @@ def import_source(
     else:
         rows = table_rows(table)
     found = open_structures(place, {row[column] for row in rows for column in _KEYS if column in row})
-    result = _build(rows, found, symbol, snapshot, tick)
-    rights = _MATERIALS_PROJECT if re.fullmatch(r"mp\d{4}.*", snapshot) else {"licence": "", "attribution": ""}
+    result = build(rows, found, symbol, snapshot, tick)
+    rights = MATERIALS_PROJECT if re.fullmatch(r"mp\d{4}.*", snapshot) else {"licence": "", "attribution": ""}
     result.data.provenance = {
         "source": source.resolve().name,
         "snapshot": snapshot,
@@ -127,7 +127,16 @@ def _locate(source: Path, structures: Path | None) -> tuple[Path, Path]:
     return source, structures
 
 
-def _build(rows: list[Row], found: Structures, ion: str | None, snapshot: str, tick: Tick | None) -> Imported:
+def build(rows: list[Row], found: Structures, ion: str | None, snapshot: str, tick: Tick | None) -> Imported:
+    """Electrodes of rows, without provenance; what cannot be used is refused row by row.
+
+    Args:
+        rows: Text cells under the names of the data set's columns.
+        found: The structures that the rows name.
+        ion: Working ion, where a row does not state it.
+        snapshot: Name of the calculation that the voltages come from.
+        tick: Called with rows done and rows in all.
+    """
     result = Imported(ElectrodeSet([]))
     taken: dict[tuple[str, str, str], int] = {}
     for number, row in enumerate(rows, start=1):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from pathlib import Path
-from typing import Any
 
 from ionvolt.errors import InputError
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
-from ionvolt.structures.sources import as_crystal
+from ionvolt.structures.mp_records import crystal_of
 from ionvolt.structures.wording import refusal, shown
 
-_ID = re.compile(r"(?:mp|mvc)-[0-9a-z]{1,12}")
+# Numbers, or the letters that stand for them: mp-149 and mp-aaaaaaft are the same.
+_ID = re.compile(r"(mp|mvc)-(?:([0-9]{1,12})|([a-z]{1,12}))")
+_LAST_NUMBERED = 3_347_529
+_LETTERS = 8
 _KEY_LINE = re.compile(r"""^\s*["']?PMG_MAPI_KEY["']?\s*:\s*["']?(\w+)""", re.MULTILINE)
 
 
@@ -39,9 +40,32 @@ def check_id(mp_id: str) -> str:
     return cleaned
 
 
+def usual_id(text: object) -> str:
+    """The one spelling of an id: ``mp-149`` for ``mp-149``, ``mp-ft`` and ``mp-aaaaaaft``; others as they are.
+
+    Ids up to 3347529 were given out as numbers and keep them, later ones are eight letters: numbers to the base 26 with
+    the digits a to z, as ``emmet.core.mpid.AlphaID`` has them.
+    """
+    name = str(text).strip()
+    found = _ID.fullmatch(f"mp-{name}" if name.isdecimal() else name)
+    if not found:
+        return name
+    prefix, digits, letters = found.groups()
+    number = int(digits) if digits else 0
+    for letter in letters or "":
+        number = 26 * number + ord(letter) - ord("a")
+    if number <= _LAST_NUMBERED:
+        return f"{prefix}-{number}"
+    spelled = ""
+    while number:
+        number, place = divmod(number, 26)
+        spelled = chr(ord("a") + place) + spelled
+    return f"{prefix}-{spelled.rjust(_LETTERS, 'a')}"
+
+
 def find_key(key: str | None = None) -> str | None:
     """The key: the one given, ``MP_API_KEY``, or ``PMG_MAPI_KEY`` in ``~/.config/.pmgrc.yaml``."""
-    found = key or os.environ.get("MP_API_KEY")
+    found = (key or os.environ.get("MP_API_KEY") or "").strip()
     if found:
         return found
     try:
@@ -85,32 +109,26 @@ def fetch_crystal(
     """
     cleaned = check_id(mp_id)
     found = require_key(cleaned, key)
+    require_client(cleaned)
+    from ionvolt.structures.mp_client import ONE_CRYSTAL, connected
+
+    with connected(found, endpoint, source=cleaned, patience=ONE_CRYSTAL) as service:
+        documents = service.ask(lambda r: r.materials.search(material_ids=cleaned, fields=["structure"]))
+    if not documents:
+        raise InputError(cleaned, "the Materials Project has no such material", "Check the id at materialsproject.org")
+    return crystal_of(documents[0].get("structure"), cleaned, limits)
+
+
+def require_client(source: str) -> None:
+    """See that the Materials Project's client is there.
+
+    Raises:
+        UnavailableError: It is not installed.
+    """
     try:
-        from mp_api.client import MPRester
-        from mp_api.client.core.exceptions import MPRestError
-        from requests import RequestException
+        import mp_api.client  # noqa: F401
+        import requests  # noqa: F401
     except ImportError as error:
         raise UnavailableError(
-            cleaned, "the client of the Materials Project is not installed", "Install it: pip install 'ionvolt[mp]'"
+            source, "the client of the Materials Project is not installed", "Install it: pip install 'ionvolt[mp]'"
         ) from error
-    structure: Any
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with MPRester(found, endpoint=endpoint, mute_progress_bars=True) as rester:
-                structure = rester.get_structure_by_material_id(cleaned)
-    except (MPRestError, RequestException, OSError, ValueError, KeyError) as error:
-        raise UnavailableError(cleaned, *_reason(error)) from error
-    if structure is None:
-        raise InputError(cleaned, "the Materials Project has no such material", "Check the id at materialsproject.org")
-    return as_crystal(structure, cleaned, limits)
-
-
-def _reason(error: Exception) -> tuple[str, str]:
-    text = str(error)
-    if "code 401" in text or "code 403" in text or "api key" in text.lower() or "api_key" in text.lower():
-        return "the Materials Project does not take the key", "Check MP_API_KEY against materialsproject.org/api"
-    return (
-        f"the Materials Project cannot be asked ({type(error).__name__})",
-        "Check the network, or give a CIF",
-    )
