@@ -1,16 +1,21 @@
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ionvolt.errors import ModelError
-from ionvolt.explain import explain
+from ionvolt.explain import explain, explain_many
+from ionvolt.explain.additive import path_gradient
 from ionvolt.explain.files import to_cif
-from ionvolt.models.card import ModelCard
+from ionvolt.graphs import build_graph
+from ionvolt.models.card import ModelCard, read_card, write_card
 from ionvolt.models.cgcnn import LocalHead
 from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.registry import shipped_models
 from ionvolt.structures import read_file, read_text
 from ionvolt.structures.crystal import Crystal
 from ionvolt.training.local import fit_local_heads
@@ -31,16 +36,52 @@ def ensemble() -> Ensemble:
     )
 
 
-def test_the_mean_over_atoms_is_the_linear_head_of_the_pooled_vector(ensemble: Ensemble) -> None:
+def test_the_mean_over_atoms_is_the_voltage(ensemble: Ensemble) -> None:
     explanation = explain(EXAMPLES / "V2O5.cif", "Mg", model=ensemble)
-    crystal = read_file(EXAMPLES / "V2O5.cif")
-    from ionvolt.graphs import build_graph
+    voltage = explanation.prediction.voltage
+    assert explanation.mean_local_voltage == pytest.approx(voltage, abs=1e-5)
+    assert np.mean([site.local_voltage for site in explanation.sites]) == pytest.approx(voltage, abs=1e-5)
+    added = sum(facts["contribution"] for facts in explanation.elements.values())
+    assert explanation.reference_voltage + added == pytest.approx(voltage, abs=1e-5)
 
-    pooled = ensemble.pooled([build_graph(crystal)])
+
+def test_the_linear_law_of_the_paper_stands_beside(ensemble: Ensemble) -> None:
+    explanation = explain(EXAMPLES / "V2O5.cif", "Mg", model=ensemble)
+    pooled = ensemble.pooled([build_graph(read_file(EXAMPLES / "V2O5.cif"))])
     with torch.no_grad():
         expected = np.mean([h(p).item() for h, p in zip(ensemble.local_heads["Mg"], pooled, strict=True)])
-    assert explanation.mean_local_voltage == pytest.approx(expected, abs=1e-5)
-    assert np.mean([site.local_voltage for site in explanation.sites]) == pytest.approx(expected, abs=1e-5)
+    assert explanation.mean_linear_voltage == pytest.approx(expected, rel=1e-5)
+    assert np.mean([site.linear_voltage for site in explanation.sites]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_gradient_written_out_is_that_of_automatic_differentiation() -> None:
+    head = new_network(3).head
+    head.target_std.fill_(0.7)
+    points = torch.randn(5, 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    (recorded,) = torch.autograd.grad(head(points).sum(), points)
+    with torch.no_grad():
+        torch.testing.assert_close(head.gradient(points), recorded)
+
+
+def test_the_way_from_the_average_host_adds_up(ensemble: Ensemble) -> None:
+    """Slope times way is the rise of the head: nothing is lost between the average host and the crystal."""
+    head = ensemble.heads["Mg"][0]
+    start, end = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        rise = (head(end[None]) - head(start[None])).item()
+        assert ((end - start) @ path_gradient(head, start, end)).item() == pytest.approx(rise, abs=1e-5)
+
+
+def test_a_model_without_baselines_is_read_and_shared_out_at_the_crystal(ensemble: Ensemble, tmp_path: Path) -> None:
+    save_ensemble(ensemble, tmp_path)
+    tensors = load_file(tmp_path / "weights.safetensors")
+    save_file({n: t for n, t in tensors.items() if not n.endswith("baseline")}, tmp_path / "weights.safetensors")
+    card = read_card(tmp_path / "card.json")
+    card.weights_sha256 = hashlib.sha256((tmp_path / "weights.safetensors").read_bytes()).hexdigest()
+    write_card(card, tmp_path / "card.json")
+    explanation = explain(EXAMPLES / "V2O5.cif", "Mg", model=load_ensemble(tmp_path))
+    assert explanation.mean_local_voltage == pytest.approx(explanation.prediction.voltage, abs=1e-5)
+    assert explanation.reference_voltage == pytest.approx(explanation.prediction.voltage, abs=1e-5)
 
 
 def test_equal_sites_have_equal_local_voltages_and_textbook_surroundings(ensemble: Ensemble) -> None:
@@ -95,12 +136,36 @@ def test_a_model_without_local_heads_says_so() -> None:
         explain(EXAMPLES / "V2O5.cif", "Mg", model=bare)
 
 
-def test_the_fit_finds_a_linear_law() -> None:
+def test_the_fit_finds_the_law_of_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     pooled = torch.from_numpy(rng.normal(size=(120, 64))).float()
-    weight = rng.normal(size=64)
-    targets = pooled.numpy() @ weight + 2.0
+    weight = torch.from_numpy(rng.normal(size=64)).float()
+    head = new_network(0).head
+    monkeypatch.setattr(head, "forward", lambda vectors: vectors @ weight + 2.0)
+    targets = (pooled @ weight + 2.5).double().numpy()
     rows = np.arange(120)
-    heads, fits = fit_local_heads([pooled], [new_network(0).head], targets, [(rows[:100], rows[100:])])
-    assert fits[0].mae_to_label < 1e-2
-    np.testing.assert_allclose(heads[0].linear.weight.detach().numpy()[0], weight, atol=0.02)
+    heads, fits = fit_local_heads([pooled], [head], targets, [(rows[:100], rows[100:])])
+    assert fits[0].mae_to_head < 1e-2
+    assert fits[0].mae_to_label == pytest.approx(0.5, abs=1e-2)
+    np.testing.assert_allclose(heads[0].linear.weight.detach().numpy()[0], weight.numpy(), atol=0.02)
+    np.testing.assert_allclose(heads[0].baseline.numpy(), pooled[:100].mean(0).numpy(), atol=1e-5)
+
+
+def test_hosts_of_other_ions_help_where_the_ion_has_few() -> None:
+    rng = np.random.default_rng(1)
+    pooled = torch.from_numpy(rng.normal(size=(400, 64)) * 0.3).float()
+    head, rows = new_network(5).head, np.arange(40)
+    parts = [(rows[:30], rows[30:])]
+    alone = fit_local_heads([pooled[:40]], [head], np.zeros(40), parts)[1][0]
+    helped = fit_local_heads([pooled[:40]], [head], np.zeros(40), parts, [pooled[40:]])[1][0]
+    assert helped.mae_to_head < 0.5 * alone.mae_to_head
+
+
+def test_every_shipped_model_keeps_to_the_sum_rule_that_its_card_states() -> None:
+    for name, card in shipped_models().items():
+        if card.kind != "cgcnn":
+            continue
+        for explanation in explain_many(EXAMPLES / "V2O5.cif", card.ions, model=name):
+            stated = card.ions[explanation.prediction.working_ion]["local_voltages"]["additive_max_error_V"]
+            assert abs(explanation.mean_local_voltage - explanation.prediction.voltage) <= 10 * stated
+            assert stated < 1e-4

@@ -1,4 +1,4 @@
-"""Local voltages: what each atom of a crystal adds to its voltage (eq. (2) of the paper)."""
+"""Local voltages: what each atom of a crystal adds to its voltage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.electrode import parse_ions
+from ionvolt.explain.additive import Shares, shares
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.prediction import Assume, Prediction, as_model, host_for, predict_checked
 from ionvolt.structures import as_crystal
@@ -28,8 +30,11 @@ class Site:
         element: Symbol.
         frac_coords: Fractional coordinates.
         cart_coords: Å.
-        local_voltage: Mean over the ensemble, V; the mean over all atoms stands for the crystal's voltage.
+        local_voltage: Its share of the voltage, mean over the ensemble, V; the mean over all atoms is the crystal's
+            voltage (see ``additive``).
         local_voltage_std: Spread over the ensemble, V (0 for a single network).
+        linear_voltage: Local voltage by the fitted linear law, eq. (2) of the paper, mean over the ensemble, V; the
+            mean over all atoms comes as close to the voltage as the model's card says.
         coordination: Effective coordination number (Hoppe 1979), from the distances of the nearest neighbours.
         neighbours: Elements of the nearest shell, such as ``O6``.
     """
@@ -40,6 +45,7 @@ class Site:
     cart_coords: tuple[float, float, float]
     local_voltage: float
     local_voltage_std: float
+    linear_voltage: float
     coordination: float
     neighbours: str
 
@@ -52,8 +58,12 @@ class Explanation:
         prediction: The voltage and its circumstances.
         lattice: Cell vectors of the host as rows, Å.
         sites: The atoms of the host.
-        elements: For each element the number of atoms and the median, lowest and highest local voltage, V.
-        mean_local_voltage: Mean over the atoms, V: what eq. (2) makes of the crystal; compare ``prediction.voltage``.
+        elements: For each element the number of atoms, the median, lowest and highest local voltage, V, and its
+            ``contribution``: how far its atoms together move the voltage away from ``reference_voltage``, V.
+        mean_local_voltage: Mean over the atoms, V: ``prediction.voltage`` but for rounding.
+        mean_linear_voltage: Mean of the linear local voltages, V.
+        reference_voltage: What the model gives for the average host that it was trained on, V; with all elements'
+            contributions it makes the voltage.
     """
 
     prediction: Prediction
@@ -61,6 +71,8 @@ class Explanation:
     sites: list[Site]
     elements: dict[str, dict[str, float]]
     mean_local_voltage: float
+    mean_linear_voltage: float
+    reference_voltage: float
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as plain JSON types."""
@@ -90,17 +102,19 @@ def explain_many(
     """
     ensemble = as_model(model)
     crystal = as_crystal(structure)
+    ensemble.require_local([ion.symbol for ion in parse_ions(ions if isinstance(ions, str) else ",".join(ions))])
     predictions = predict_checked([crystal], ions, model=ensemble, assume=assume)
     # All ions that find the crystal charged share one host, so its graph and atom vectors are made once.
     hosts = {_host_key(p): host_for(crystal, p) for p in predictions}
-    found: dict[str, tuple[list[Site], NDArray[np.float64]]] = {}
+    found: dict[str, tuple[list[Site], Shares]] = {}
     for key, host in hosts.items():
         of_host = [p.working_ion for p in predictions if _host_key(p) == key]
         graph = build_graph(host, ties=ensemble.card.ties)
-        members = ensemble.local_voltages(graph, of_host)
+        vectors = ensemble.atom_vectors(graph)
         surroundings = _coordination(graph)
-        for ion, local in zip(of_host, members, strict=True):
-            found[ion] = (_sites(host, local, *surroundings), local.mean(0))
+        for ion in of_host:
+            of_ion = shares(vectors, ensemble.heads[ion], ensemble.local_heads[ion])
+            found[ion] = (_sites(host, of_ion, *surroundings), of_ion)
     return [_explanation(p, hosts[_host_key(p)], *found[p.working_ion]) for p in predictions]
 
 
@@ -108,12 +122,10 @@ def _host_key(prediction: Prediction) -> str:
     return "as it is" if prediction.host_state == "charged" else f"without {prediction.working_ion}"
 
 
-def _sites(
-    host: Crystal, members: NDArray[np.float64], coordination: NDArray[np.float64], shells: list[str]
-) -> list[Site]:
-    """The atoms of a host with their local voltages, members of shape (n_members, n_atoms)."""
-    local = members.mean(0)
-    spread = members.std(0, ddof=1) if len(members) > 1 else np.zeros(len(host))
+def _sites(host: Crystal, members: Shares, coordination: NDArray[np.float64], shells: list[str]) -> list[Site]:
+    """The atoms of a host with their local voltages."""
+    local, linear = members.additive.mean(0), members.linear.mean(0)
+    spread = members.additive.std(0, ddof=1) if len(members.additive) > 1 else np.zeros(len(host))
     cart = host.frac_coords @ host.lattice
     return [
         Site(
@@ -123,6 +135,7 @@ def _sites(
             cart_coords=_triple(cart[i]),
             local_voltage=float(local[i]),
             local_voltage_std=float(spread[i]),
+            linear_voltage=float(linear[i]),
             coordination=round(float(coordination[i]), 2),
             neighbours=shells[i],
         )
@@ -130,18 +143,21 @@ def _sites(
     ]
 
 
-def _explanation(prediction: Prediction, host: Crystal, sites: list[Site], local: NDArray[np.float64]) -> Explanation:
-    symbols = np.array(host.symbols)
+def _explanation(prediction: Prediction, host: Crystal, sites: list[Site], members: Shares) -> Explanation:
+    symbols, local = np.array(host.symbols), members.additive.mean(0)
+    reference = float(members.reference.mean())
     elements = {
         symbol: {
             "n": int((symbols == symbol).sum()),
             "median": float(np.median(local[symbols == symbol])),
             "min": float(local[symbols == symbol].min()),
             "max": float(local[symbols == symbol].max()),
+            "contribution": float((local[symbols == symbol] - reference).sum() / len(host)),
         }
         for symbol in dict.fromkeys(host.symbols)
     }
-    return Explanation(prediction, host.lattice.tolist(), sites, elements, float(local.mean()))
+    linear = float(members.linear.mean())
+    return Explanation(prediction, host.lattice.tolist(), sites, elements, float(local.mean()), linear, reference)
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

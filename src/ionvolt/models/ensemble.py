@@ -125,14 +125,18 @@ class Ensemble:
         Raises:
             ModelError: It has no local-voltage head for one of the ions.
         """
-        for ion in ions:
-            if ion not in self.local_heads:
-                known = ", ".join(self.local_heads) or "none"
-                raise ModelError(f"{self.card.name}: no local-voltage head for {ion} (ions that have one: {known})")
+        self.require_local(ions)
         vectors = self.atom_vectors(graph)
         return np.array(
             [[head(v).double().numpy() for head, v in zip(self.local_heads[i], vectors, strict=True)] for i in ions]
         )
+
+    def require_local(self, ions: Sequence[str]) -> None:
+        """Raise ``ModelError`` where there is no local-voltage head for one of the ions."""
+        for ion in ions:
+            if ion not in self.local_heads:
+                known = ", ".join(self.local_heads) or "none"
+                raise ModelError(f"{self.card.name}: no local-voltage head for {ion} (ions that have one: {known})")
 
 
 def save_ensemble(ensemble: Ensemble, folder: Path) -> None:
@@ -178,6 +182,9 @@ def load_ensemble(folder: Path) -> Ensemble:
         ions = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("head."))
         order = [ion for ion in card.ions if ion in ions] + [ion for ion in ions if ion not in card.ions]
         heads = {ion: [_filled(Head(), f"head.{ion}.{m}", tensors) for m in range(card.n_members)] for ion in order}
+        for name in [name for name in tensors if name.startswith("local.") and name.endswith(".linear.bias")]:
+            # Models written before there were baselines do without.
+            tensors.setdefault(name.replace("linear.bias", "baseline"), torch.full((N_FEATURES,), torch.nan))
         local = {
             ion: [_filled(LocalHead(), f"local.{ion}.{m}", tensors) for m in range(card.n_members)]
             for ion in order

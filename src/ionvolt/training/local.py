@@ -1,7 +1,10 @@
-"""Local-voltage heads, eq. (2) of the paper, fitted in closed form.
+"""Local-voltage heads, eq. (2) of the paper, fitted in closed form to what the voltage heads say.
 
-The mean over the atoms of v_i W + b is the pooled vector times W plus b: what the paper trains by gradient descent is a
-linear regression of voltages on pooled vectors. Ridge regression solves it; its strength is chosen on validation rows.
+The mean over the atoms of v_i W + b is the pooled vector times W plus b: a linear law on pooled vectors. The paper
+trains it on labelled voltages. Here it is trained on the answers of the member's own voltage head, of which it is to be
+the explanation: hosts of other ions can then serve as well, since the head answers for any host, and the mean of local
+voltages keeps closer to the voltage that is explained. Ridge regression solves it; its strength is chosen on
+validation rows.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from ionvolt.models.cgcnn import Head, LocalHead
 from ionvolt.training.loop import Indices
 
 STRENGTHS = tuple(10.0**k for k in range(-4, 4))
+OTHERS_WEIGHT = 0.1
+"""Weight of a host of another ion beside one of the ion itself."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +44,53 @@ def fit_local_heads(
     heads: Sequence[Head],
     targets: NDArray[np.float64],
     parts: Sequence[tuple[Indices, Indices]],
+    others: Sequence[torch.Tensor] | None = None,
 ) -> tuple[list[LocalHead], list[LocalFit]]:
-    """Fit each member's local-voltage head on its training rows.
+    """Fit each member's local-voltage head to its voltage head, and note the mean pooled vector of its training rows.
 
     Args:
         pooled: Each member's pooled vectors of all rows, shape (n_rows, N_FEATURES).
         heads: Each member's voltage head.
-        targets: Voltages in V, shape (n_rows,).
+        targets: Voltages in V, shape (n_rows,): only to say how far the local voltages are from them.
         parts: Training and validation rows of each member.
+        others: Each member's pooled vectors of further hosts, shape (n_others, N_FEATURES); they must not be hosts of
+            the validation rows.
     """
     fitted, facts = [], []
-    for vectors, head, (train, validation) in zip(pooled, heads, parts, strict=True):
+    for m, (vectors, head, (train, validation)) in enumerate(zip(pooled, heads, parts, strict=True)):
+        with torch.no_grad():
+            answers = head.eval()(vectors).double().numpy()
+            more = head(others[m]).double().numpy() if others is not None else np.empty(0)
         x = vectors.double().numpy()
+        rows = np.concatenate([x[train], others[m].double().numpy()]) if others is not None else x[train]
+        y = np.concatenate([answers[train], more])
+        weights = np.concatenate([np.ones(len(train)), np.full(len(more), OTHERS_WEIGHT)])
         mean, scale = x[train].mean(0), x[train].std(0) + 1e-9
-        z = (x - mean) / scale
+        z = (rows - mean) / scale
         best: tuple[float, float, NDArray[np.float64]] | None = None
-        offset = float(targets[train].mean())
         for strength in STRENGTHS:
-            gram = z[train].T @ z[train] + strength * len(train) * np.eye(z.shape[1])
-            weight = np.linalg.solve(gram, z[train].T @ (targets[train] - offset))
-            error = float(np.abs(z[validation] @ weight + offset - targets[validation]).mean())
+            law = _ridge(z, y, weights, strength)
+            error = float(np.abs((x[validation] - mean) / scale @ law[:-1] + law[-1] - answers[validation]).mean())
             if best is None or error < best[0]:
-                best = (error, strength, weight)
+                best = (error, strength, law)
         assert best is not None
-        error, strength, weight = best
+        error, strength, law = best
         local = LocalHead()
         with torch.no_grad():
-            local.linear.weight[0] = torch.from_numpy(weight / scale).float()
-            local.linear.bias[0] = offset - float((weight / scale) @ mean)
-            rows = torch.from_numpy(np.ascontiguousarray(validation))
-            difference = (local(vectors[rows]) - head.eval()(vectors[rows])).abs().mean()
+            local.linear.weight[0] = torch.from_numpy(law[:-1] / scale).float()
+            local.linear.bias[0] = float(law[-1] - (law[:-1] / scale) @ mean)
+            local.baseline.copy_(torch.from_numpy(mean))
+            held_out = local(vectors[torch.from_numpy(np.ascontiguousarray(validation))]).double().numpy()
         fitted.append(local.eval())
-        facts.append(LocalFit(error, float(difference), strength))
+        facts.append(LocalFit(float(np.abs(held_out - targets[validation]).mean()), error, strength))
     return fitted, facts
+
+
+def _ridge(
+    z: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64], strength: float
+) -> NDArray[np.float64]:
+    """Slopes and, last, the offset, which is not punished, of a weighted ridge regression."""
+    columns = np.column_stack([z, np.ones(len(z))])
+    punished = np.diag(np.append(np.ones(z.shape[1]), 0.0))
+    gram = (columns * weights[:, None]).T @ columns + strength * weights.sum() * punished
+    return np.linalg.solve(gram, (columns * weights[:, None]).T @ y)
