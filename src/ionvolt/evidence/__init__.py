@@ -1,0 +1,1 @@
+"""What the claims rest on: measured cathodes, figures and reports."""
