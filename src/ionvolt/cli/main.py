@@ -15,6 +15,7 @@ from ionvolt.cli.models import models_app
 from ionvolt.cli.predict import predict
 from ionvolt.cli.serve import serve
 from ionvolt.cli.train import train, transfer
+from ionvolt.cli.validate import validate
 from ionvolt.errors import IonVoltError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(train)
 app.command()(transfer)
+app.command()(validate)
 app.command()(serve)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ionvolt.datasets import framework_of
+from ionvolt.electrode import HostState
 from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evidence.cathodes import Cathode, host_structures
+from ionvolt.structures import Crystal
 
 if TYPE_CHECKING:
     from ionvolt.models.ensemble import Ensemble
+    from ionvolt.prediction import Prediction
 
 MEAN = "mean"
 """Name of the predictor that knows nothing but a mean."""
@@ -65,7 +68,7 @@ class Score:
         n: Cathodes.
         n_seen: How many of them are of a framework that the model was trained on; None: not known.
         mae: Mean absolute error, V.
-        mae_low: Lower end of its 95 % bootstrap interval; hosts are resampled as wholes. None with fewer than three hosts.
+        mae_low: Lower end of its 95 % bootstrap interval over hosts, V; None with fewer than three of them.
         mae_high: Upper end.
         bias: Mean of predicted minus measured, V.
         within: Share of cathodes whose error is no larger than the measured uncertainty.
@@ -138,13 +141,13 @@ def validate(
     from ionvolt.prediction import as_model
 
     rows = [c for c in cathodes if c.structure and c.voltage is not None]
+    crystals = {c.structure: host_structures()[c.structure].crystal(primitive=True) for c in rows}
     loaded = [(_label(name), as_model(name)) for name in models]
     estimates: list[Estimate] = []
-    total = len(rows) * len(loaded)
-    for label, model in loaded:
-        for cathode in rows:
-            estimates.append(_ask(label, model, cathode))
-            progress(len(estimates), total)
+    for done, (label, model) in enumerate(loaded):
+        progress(done, len(loaded))
+        estimates += _ask(label, model, rows, crystals)
+    progress(len(loaded), len(loaded))
     estimates += extra
     estimates += mean_estimates(rows, means)
     return Validation(tuple(rows), tuple(estimates), tuple(scores(rows, estimates)))
@@ -179,23 +182,45 @@ def scores(cathodes: Sequence[Cathode], estimates: Sequence[Estimate]) -> list[S
     return found
 
 
-def _ask(label: str, model: Ensemble, cathode: Cathode) -> Estimate:
+def _ask(label: str, model: Ensemble, cathodes: Sequence[Cathode], crystals: Mapping[str, Crystal]) -> list[Estimate]:
+    """A model's estimates, in the order of the cathodes."""
+    found: dict[str, Estimate] = {}
+    for ion, state in dict.fromkeys((c.ion, c.state) for c in cathodes):
+        alike = [c for c in cathodes if (c.ion, c.state) == (ion, state)]
+        answers = _predict(model, [crystals[c.structure] for c in alike], ion, state)
+        for cathode, answer in zip(alike, answers, strict=True):
+            facts: dict[str, Any] = {
+                "seen": _seen(model, crystals[cathode.structure], ion),
+                "structure": cathode.structure,
+                "state": state,
+            }
+            if isinstance(answer, str):
+                found[cathode.name] = Estimate(label, cathode.name, None, note=answer, **facts)
+            else:
+                note = "; ".join(answer.warnings)
+                found[cathode.name] = Estimate(
+                    label, cathode.name, answer.voltage, answer.voltage_std, note=note, **facts
+                )
+    return [found[cathode.name] for cathode in cathodes]
+
+
+def _predict(model: Ensemble, crystals: Sequence[Crystal], ion: str, state: HostState) -> list[Prediction | str]:
+    """Predictions, or why there is none."""
     from ionvolt.prediction import predict_checked
 
-    crystal = host_structures()[cathode.structure].crystal(primitive=True)
-    card = model.card
-    frameworks = card.training.get("frameworks")
-    seen = None if frameworks is None else framework_of(crystal.formula, cathode.ion) in frameworks
-    facts = {"seen": seen, "structure": cathode.structure, "state": cathode.state}
-    if card.ions and cathode.ion not in card.ions:
-        return Estimate(label, cathode.name, None, note=f"the model does not know {cathode.ion}", **facts)
+    if model.card.ions and ion not in model.card.ions:
+        return [f"the model does not know {ion}"] * len(crystals)
     try:
-        (prediction,) = predict_checked([crystal], [cathode.ion], model=model, assume=cathode.state)
+        return list(predict_checked(crystals, [ion], model=model, assume=state))
     except InputError as error:
-        return Estimate(label, cathode.name, None, note=str(error), **facts)
-    return Estimate(
-        label, cathode.name, prediction.voltage, prediction.voltage_std, note="; ".join(prediction.warnings), **facts
-    )
+        if len(crystals) == 1:
+            return [str(error)]
+        return [answer for crystal in crystals for answer in _predict(model, [crystal], ion, state)]
+
+
+def _seen(model: Ensemble, crystal: Crystal, ion: str) -> bool | None:
+    frameworks = model.card.training.get("frameworks")
+    return None if frameworks is None else framework_of(crystal.formula, ion) in frameworks
 
 
 def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequence[Cathode]) -> Score:

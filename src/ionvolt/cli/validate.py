@@ -1,0 +1,171 @@
+"""``ionvolt validate``: models against measured cathodes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ionvolt.evidence.cathodes import Cathode
+    from ionvolt.evidence.validate import Estimate, Score, Validation
+
+
+def validate(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="Shipped models' names or models' folders, or all.", metavar="NAME|DIR|all"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write tables, JSON and figure there.", metavar="FOLDER")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A data set whose mean voltage of each ion is the mean predictor.", metavar="FILE"),
+    ] = None,
+    physics: Annotated[
+        bool, typer.Option("--physics", help="Also relax both end members with the universal potential (minutes).")
+    ] = False,
+    doubtful: Annotated[
+        bool, typer.Option("--doubtful", help="Also show rows that do not count; they stay out of the errors.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+) -> None:
+    """Compare models with measured voltages of insertion cathodes.
+
+    Exit code 0: every model answered for every cathode of an ion it knows; 1: some cathodes were refused; 2: nothing
+    could be done.
+    """
+    from ionvolt.evidence.cathodes import all_cathodes, usable_cathodes
+    from ionvolt.evidence.validate import validate as against_measurement
+
+    names = _models(model or ["all"])
+    cathodes = all_cathodes() if doubtful else usable_cathodes()
+    extra = _physics(cathodes) if physics else []
+    means = None if data is None else _means(data)
+    result = against_measurement(cathodes, names, extra=extra, means=means)
+    if output is not None:
+        _write(result, output)
+    if as_json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
+    else:
+        _print(result, output)
+    refused = [e for e in result.estimates if e.voltage is None and "does not know" not in e.note and e.model != "mean"]
+    for estimate in refused:
+        print(f"ionvolt: {estimate.model}, {estimate.cathode}: {estimate.note}", file=sys.stderr)
+    raise typer.Exit(1 if refused else 0)
+
+
+def _models(asked: list[str]) -> list[str]:
+    from ionvolt.models.registry import shipped_models
+
+    names: list[str] = []
+    for name in (part.strip() for text in asked for part in text.split(",")):
+        names += list(shipped_models()) if name == "all" else [name] if name else []
+    return list(dict.fromkeys(names))
+
+
+def _physics(cathodes: tuple[Cathode, ...]) -> list[Estimate]:
+    from ionvolt.cli.progress import Bar
+    from ionvolt.evidence.physics_voltages import estimates
+
+    rows = [cathode for cathode in cathodes if cathode.structure and cathode.voltage is not None]
+    with Bar("relaxing end members") as bar:
+        return estimates(rows, progress=bar.to)
+
+
+def _means(path: Path) -> dict[str, float]:
+    from ionvolt.datasets import read_dataset
+
+    data = read_dataset(path)
+    ions = dict.fromkeys(data.ions.tolist())
+    return {ion: float(data.for_ion(ion).voltages.mean()) for ion in ions}
+
+
+def _rows(result: Validation) -> list[dict[str, Any]]:
+    """One row for each cathode and model."""
+    by_name = {cathode.name: cathode for cathode in result.cathodes}
+    rows = []
+    for estimate in result.estimates:
+        cathode = by_name[estimate.cathode]
+        rows.append(
+            {
+                "cathode": cathode.name, "ion": cathode.ion, "host": cathode.host, "phase": cathode.phase,
+                "x_from": cathode.x_from, "x_to": cathode.x_to, "measured": cathode.voltage,
+                "uncertainty": cathode.uncertainty, "use": cathode.use, "checked": cathode.checked,
+                "doi": cathode.doi, "model": estimate.model, "voltage": estimate.voltage,
+                "voltage_std": estimate.voltage_std, "framework_in_training": estimate.seen,
+                "structure": estimate.structure, "state": estimate.state, "note": estimate.note,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _write(result: Validation, folder: Path) -> None:
+    from ionvolt.evidence.validation_figure import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("voltages.csv", _rows(result)), ("scores.csv", [asdict(score) for score in result.scores])):
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    text = json.dumps(result.to_dict(), ensure_ascii=False, indent=1) + "\n"
+    (folder / "validation.json").write_text(text, encoding="utf-8")
+    save(result, folder)
+
+
+def _print(result: Validation, output: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("cathode", overflow="fold")
+    table.add_column("measured (V)", justify="right")
+    for model in result.models:
+        table.add_column(f"{model} (V)", justify="right")
+    by_model = {model: result.of(model) for model in result.models}
+    for cathode in result.cathodes:
+        cells = [_cell(by_model[model].get(cathode.name)) for model in result.models]
+        mark = "" if cathode.use else " [does not count]"
+        table.add_row(f"{cathode.name}{mark}", f"{cathode.voltage:.2f} ± {cathode.uncertainty or 0:.2f}", *cells)
+    console.print(table)
+    print("* the cathode's framework is in the model's training set, if for another ion: not a blind test\n")
+    console.print(_score_table(result))
+    without = [ion for ion in ("Mg", "Ca", "Zn", "Al") if not any(c.ion == ion and c.use for c in result.cathodes)]
+    for ion in without:
+        print(f"note: no measured voltage of bare {ion} insertion counts; the table says why")
+    if output is not None:
+        print(f"written to {output}: voltages.csv, scores.csv, validation.json, validation.png, validation.svg")
+
+
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.voltage is None:
+        return "–"
+    return f"{estimate.voltage:.2f}{'*' if estimate.seen else ' '}"
+
+
+def _score_table(result: Validation) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("model", "cathodes", "n", "framework seen", "MAE (V)", "bias (V)", "within uncertainty"):
+        table.add_column(name, justify="left" if name in ("model", "cathodes") else "right")
+    for score in result.scores:
+        table.add_row(
+            score.model, score.group, str(score.n), "–" if score.n_seen is None else str(score.n_seen),
+            _interval(score), f"{score.bias:+.2f}", f"{score.within:.0%}",
+        )  # fmt: skip
+    return table
+
+
+def _interval(score: Score) -> str:
+    if score.mae_low is None or score.mae_high is None:
+        return f"{score.mae:.2f}"
+    return f"{score.mae:.2f} ({score.mae_low:.2f}–{score.mae_high:.2f})"

@@ -1,0 +1,90 @@
+"""What the universal potential says of the measured cathodes: both end members relaxed, nothing trained on voltages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ionvolt.electrode import remove_ion, working_ion
+from ionvolt.errors import InputError
+from ionvolt.evidence.cathodes import Cathode, host_structures
+from ionvolt.evidence.validate import Estimate
+from ionvolt.physics import average_voltage, exchange, load_potential, metal_energy
+from ionvolt.physics.cache import Cache, cached_relax, default_folder
+from ionvolt.physics.insertion import insert
+from ionvolt.physics.potential import Potential
+from ionvolt.physics.relaxation import Relaxation, RelaxSettings
+from ionvolt.structures import Crystal
+
+NAME = "physics"
+"""Of the estimates."""
+
+SETTINGS = RelaxSettings(timeout=None)
+"""Without a time limit, so that a slow machine finds the same voltage."""
+
+
+def estimates(
+    cathodes: Sequence[Cathode],
+    *,
+    cache: Cache | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Estimate]:
+    """Voltages between relaxed end members.
+
+    A discharged structure that was typed in is relaxed, and so is the charged one, which is the typed-in one or else
+    the discharged one less the ion. Where only the charged host was typed in, as many ions as were measured to go in
+    (at least one in the primitive cell) are put into its voids, and the best arrangement found counts.
+
+    Args:
+        cathodes: Rows with a structure.
+        cache: Where relaxations are remembered; by default in the user's cache folder. A killed run goes on there.
+        progress: Told what is done, of how much.
+    """
+    cache = Cache(default_folder()) if cache is None else cache
+    rows = [cathode for cathode in cathodes if cathode.structure]
+    potential = load_potential()
+    found = []
+    for done, cathode in enumerate(rows, start=1):
+        found.append(_estimate(cathode, potential, cache))
+        progress(done, len(rows))
+    return found
+
+
+def ions_to_insert(cathode: Cathode, host: Crystal) -> int:
+    """Ions that go into a cell of the charged host between the ends of the measurement, at least one."""
+    from pymatgen.core.composition import Composition
+
+    formula = Composition(host_structures()[cathode.charged].formula)
+    units = len(host) / formula.num_atoms
+    return max(1, round(units * ((cathode.x_to or 1.0) - (cathode.x_from or 0.0))))
+
+
+def _estimate(cathode: Cathode, potential: Potential, cache: Cache) -> Estimate:
+    ion = working_ion(cathode.ion)
+    state = "discharged" if cathode.discharged else "charged"
+    structure = cathode.discharged or cathode.charged
+    try:
+        full, empty = _ends(cathode, potential, cache)
+        moved = exchange(full.crystal, empty.crystal, ion)
+    except InputError as error:
+        return Estimate(NAME, cathode.name, None, structure=structure, state=state, note=str(error))
+    voltage = average_voltage(full.energy, empty.energy, moved, metal_energy(ion, potential.version), ion)
+    notes = [f"{moved.n_ions} {ion.symbol} between the relaxed cells"]
+    notes += [
+        f"the {end} end did not converge" for end, r in (("discharged", full), ("charged", empty)) if not r.converged
+    ]
+    return Estimate(NAME, cathode.name, voltage, structure=structure, state=state, note="; ".join(notes))
+
+
+def _ends(cathode: Cathode, potential: Potential, cache: Cache) -> tuple[Relaxation, Relaxation]:
+    structures = host_structures()
+    ion = working_ion(cathode.ion)
+    charged = structures[cathode.charged].crystal(primitive=True) if cathode.charged else None
+    if cathode.discharged:
+        discharged = structures[cathode.discharged].crystal(primitive=True)
+        full = cached_relax(discharged, potential, SETTINGS, cache)
+        charged = remove_ion(discharged, ion) if charged is None else charged
+        return full, cached_relax(charged, potential, SETTINGS, cache)
+    assert charged is not None
+    empty = cached_relax(charged, potential, SETTINGS, cache)
+    # From the relaxed host, so that both ends lie in the same valley.
+    return insert(empty.crystal, ion, potential, SETTINGS, cache, ions_to_insert(cathode, charged))[0], empty
