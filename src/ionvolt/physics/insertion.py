@@ -1,0 +1,126 @@
+"""Discharged electrodes made from a charged host: ions put into its voids, relaxed, ranked by energy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.electrode import WorkingIon
+from ionvolt.physics.cache import Cache, cached_relax
+from ionvolt.physics.potential import Potential
+from ionvolt.physics.relaxation import Relaxation, RelaxSettings
+from ionvolt.physics.sites import distances, find_voids
+from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
+from ionvolt.structures.wording import refusal
+
+APART = 2.2
+"""Å that two inserted ions keep: less than the shortest distance between the sites of one compound's ions."""
+
+MOST_SITES = 24
+"""Sites that are compared for each further ion."""
+
+ARRANGEMENTS = 2
+"""Arrangements that are relaxed: started from as many of the best voids."""
+
+_REDOX_ACTIVE = (
+    "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Hf", "Ta", "W",
+    "Re", "Os", "Ir", "Pt", "Au",
+)  # fmt: skip
+REDOX_ACTIVE = frozenset(ATOMIC_NUMBERS[symbol] for symbol in _REDOX_ACTIVE)
+"""Transition metals that take up an electron when a cation comes in; Sc, Y, Zn and their kin do not."""
+
+
+def default_ions(host: Crystal, ion: WorkingIon) -> int:
+    """How many ions a host's cell takes: one electron for each transition-metal atom, and at least one ion."""
+    n_metals = int(np.isin(host.numbers, list(REDOX_ACTIVE)).sum())
+    return max(1, n_metals // ion.charge)
+
+
+def insert(
+    host: Crystal,
+    ion: WorkingIon,
+    potential: Potential,
+    settings: RelaxSettings,
+    cache: Cache,
+    n_ions: int | None = None,
+) -> list[Relaxation]:
+    """Put ions into a charged host.
+
+    One ion is tried in every symmetry-distinct void of the host as it is. From each of the ``ARRANGEMENTS`` best voids
+    the cell is then filled, each further ion where the energy is lowest with those before it in place, and relaxed.
+
+    Args:
+        host: The charged host; may hold some of the ion.
+        ion: The working ion.
+        potential: The potential.
+        settings: When a relaxation is done.
+        cache: Where relaxations are remembered.
+        n_ions: Ions to insert into a cell; by default as ``default_ions`` says.
+
+    Returns:
+        The relaxed arrangements, that of lowest energy first.
+
+    Raises:
+        InputError: The host has no void, or not as many as ions were asked for.
+    """
+    wanted = default_ions(host, ion) if n_ions is None else n_ions
+    voids = find_voids(host)
+    if wanted < 1 or not voids:
+        raise refusal(
+            host.source,
+            "no void in it is wide enough for an ion" if not voids else f"{wanted} ions to insert",
+            "Give a discharged structure instead" if not voids else "Ask for at least one",
+        )
+    singles = _energies(host, ion, [void.frac_coords[:1] for void in voids], potential)
+    ranked = np.argsort(singles, kind="stable")
+    sites = np.concatenate([voids[k].frac_coords for k in ranked])[:MOST_SITES]
+    arrangements: list[NDArray[np.float64]] = []
+    for k in ranked[:ARRANGEMENTS]:
+        filled = _fill(host, ion, voids[k].frac_coords[:1], sites, wanted, potential)
+        if filled is not None:
+            arrangements.append(filled)
+    if not arrangements:
+        raise refusal(
+            host.source,
+            f"its voids do not hold {wanted} {ion.symbol} in a cell",
+            "Ask for fewer with --insert, or give a discharged structure",
+        )
+    relaxed = [cached_relax(_with(host, ion, sites), potential, settings, cache) for sites in arrangements]
+    return sorted(relaxed, key=lambda relaxation: relaxation.energy)
+
+
+def _fill(
+    host: Crystal,
+    ion: WorkingIon,
+    start: NDArray[np.float64],
+    sites: NDArray[np.float64],
+    wanted: int,
+    potential: Potential,
+) -> NDArray[np.float64] | None:
+    """Sites of ``wanted`` ions, found one after the other; None where there is no room."""
+    filled = start
+    while len(filled) < wanted:
+        free = [site for site in sites if distances(host.lattice, site, filled).min() >= APART]
+        if not free:
+            return None
+        tries = [np.vstack([filled, site]) for site in free]
+        filled = tries[int(np.argmin(_energies(host, ion, tries, potential)))]
+    return filled
+
+
+def _energies(
+    host: Crystal, ion: WorkingIon, arrangements: list[NDArray[np.float64]], potential: Potential
+) -> NDArray[np.float64]:
+    outputs = potential.evaluate([_with(host, ion, sites) for sites in arrangements])
+    return np.array([output.energy for output in outputs])
+
+
+def _with(host: Crystal, ion: WorkingIon, sites: NDArray[np.float64]) -> Crystal:
+    """The host with ions added at fractional coordinates."""
+    return replace(
+        host,
+        numbers=np.concatenate([host.numbers, np.full(len(sites), ion.number)]),
+        frac_coords=np.vstack([host.frac_coords, sites]),
+    )

@@ -1,0 +1,106 @@
+"""Where an ion could sit in a host: the voids between its atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.structures.crystal import Crystal
+
+CLEARANCE = 1.5
+"""Å from a void's centre to the nearest atom: shorter than any bond of a working ion, for the host will give way."""
+
+SAME_SITE = 0.5
+"""Å below which two voids are one."""
+
+MAX_ORBITS = 12
+"""Symmetry-distinct voids that are looked at, the widest first."""
+
+REACH = 8.0
+"""Å of surroundings that are laid around the cell: more than the radius of any void that counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Void:
+    """A void of a host and all that symmetry makes of it.
+
+    Attributes:
+        clearance: Å from its centre to the nearest atom.
+        frac_coords: All its equivalents in the cell, shape (multiplicity, 3), float64; the first stands for all.
+    """
+
+    clearance: float
+    frac_coords: NDArray[np.float64]
+
+
+def find_voids(host: Crystal) -> list[Void]:
+    """Symmetry-distinct voids of a host, the widest first: vertices of the Voronoi cells of its atoms.
+
+    A vertex is as far from its nearest atoms as a point can be; octahedral and tetrahedral sites are such points.
+    """
+    points, clearances = _vertices(host)
+    order = np.argsort(-np.round(clearances, 3), kind="stable")
+    operations = _operations(host)
+    voids: list[Void] = []
+    taken = np.zeros((0, 3))
+    for k in order:
+        if clearances[k] < CLEARANCE or len(voids) == MAX_ORBITS:
+            break
+        if taken.size and distances(host.lattice, points[k], taken).min() < SAME_SITE:
+            continue
+        orbit = points[k : k + 1]
+        for rotation, translation in operations:
+            image = (rotation @ points[k] + translation) % 1.0
+            if distances(host.lattice, image, orbit).min() >= SAME_SITE:
+                orbit = np.vstack([orbit, image])
+        voids.append(Void(float(clearances[k]), orbit))
+        taken = np.vstack([taken, orbit])
+    return voids
+
+
+def distances(
+    lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Shortest distances in Å from a point to others, images included; fractional coordinates, result (n,)."""
+    offsets = others - point
+    offsets -= np.round(offsets)
+    images = np.array(list(product((-1, 0, 1), repeat=3)))
+    vectors = (offsets[:, None, :] + images[None, :, :]) @ lattice
+    return np.asarray(np.sqrt((vectors**2).sum(axis=2)).min(axis=1), dtype=np.float64)
+
+
+def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Voronoi vertices in the cell, fractional, shape (n, 3), and how far each is from the nearest atom, Å."""
+    from scipy.spatial import Voronoi, cKDTree
+
+    heights = host.volume / np.linalg.norm(
+        np.cross(host.lattice[[1, 2, 0]], host.lattice[[2, 0, 1]]), axis=1
+    )  # distances between opposite faces of the cell
+    reach = np.ceil(REACH / heights).astype(int)
+    shifts = np.array(list(product(*(range(-r, r + 1) for r in reach))))
+    frac = host.frac_coords - np.floor(host.frac_coords)
+    around = (frac[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
+    margin = REACH / heights
+    around = around[((around > -margin) & (around < 1 + margin)).all(axis=1)]
+    cartesian = around @ host.lattice
+    vertices = Voronoi(cartesian).vertices
+    inside = vertices @ np.linalg.inv(host.lattice)
+    keep = ((inside > -1e-6) & (inside < 1 - 1e-6)).all(axis=1)
+    clearances, _ = cKDTree(cartesian).query(vertices[keep])
+    return inside[keep] % 1.0, np.asarray(clearances, dtype=np.float64)
+
+
+def _operations(crystal: Crystal) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Rotations and translations, in fractional coordinates, that leave a crystal as it is."""
+    import spglib
+
+    found = spglib.get_symmetry(
+        (crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist()), symprec=0.01
+    )
+    if found is None:
+        return [(np.eye(3), np.zeros(3))]
+    both = zip(found["rotations"], found["translations"], strict=True)
+    return [(np.asarray(rotation, dtype=np.float64), translation) for rotation, translation in both]
