@@ -160,7 +160,8 @@ def _count(rester: Any, ion: str) -> Any:
 
 def _page(rester: Any, ion: str, page: int) -> list[Document]:
     electrodes = _rester(rester)
-    fields = [name for name in FIELDS if name in electrodes.available_fields]
+    known = set(electrodes.available_fields)  # worked out anew at every look
+    fields = [name for name in FIELDS if name in known]
     found = electrodes.search(
         working_ion=ion, fields=fields, num_chunks=1, chunk_size=PAGE, _page=page, _sort_fields="id_charge"
     )
