@@ -43,7 +43,7 @@ def find_voids(host: Crystal) -> list[Void]:
     """
     points, clearances = _vertices(host)
     order = np.argsort(-np.round(clearances, 3), kind="stable")
-    operations = _operations(host)
+    operations = symmetry_operations(host)
     voids: list[Void] = []
     taken = np.zeros((0, 3))
     for k in order:
@@ -93,7 +93,7 @@ def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return inside[keep] % 1.0, np.asarray(clearances, dtype=np.float64)
 
 
-def _operations(crystal: Crystal) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def symmetry_operations(crystal: Crystal) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Rotations and translations, in fractional coordinates, that leave a crystal as it is."""
     import spglib
 

@@ -1,0 +1,144 @@
+"""Voltage against filling: partly filled electrodes, their lower hull, and the steps between those on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.electrode import WorkingIon, remove_ion
+from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
+from ionvolt.physics.fillings import MOST_IONS, distinct_fillings, repeated, without
+from ionvolt.physics.potential import Potential
+from ionvolt.physics.references import metal_energy
+from ionvolt.physics.relaxation import RelaxSettings
+from ionvolt.physics.voltage import exchange
+from ionvolt.structures.crystal import Crystal
+
+
+@dataclass(frozen=True)
+class Step:
+    """A plateau of the voltage profile.
+
+    Attributes:
+        voltage: V.
+        formula_charged: Reduced formula where it begins on discharge.
+        formula_discharged: Reduced formula where it ends.
+        filling_charged: Fraction of the ions of the discharged electrode that are in where it begins, 0 to 1.
+        filling_discharged: The same where it ends.
+        volume_change: Growth over the step, as a fraction of the volume where it begins.
+    """
+
+    voltage: float
+    formula_charged: str
+    formula_discharged: str
+    filling_charged: float
+    filling_discharged: float
+    volume_change: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A voltage profile.
+
+    Attributes:
+        steps: From charged to discharged.
+        average: The steps' voltages weighted with their capacities, V.
+        n_ions: Ions in the cell that was emptied.
+        n_computed: Arrangements whose energy was computed.
+        converged: Whether all relaxations behind it converged; True where none was asked for.
+    """
+
+    steps: tuple[Step, ...]
+    average: float
+    n_ions: int
+    n_computed: int
+    converged: bool
+
+
+def voltage_profile(
+    discharged: Crystal,
+    ion: WorkingIon,
+    potential: Potential,
+    settings: RelaxSettings | None,
+    cache: Cache,
+    progress: Callable[[int, int], None] | None = None,
+) -> Profile:
+    """Empty a discharged electrode in steps.
+
+    Cells with few ions are repeated first. For every filling the symmetry-distinct arrangements (at most
+    ``MOST_PER_FILLING``; beyond ``MOST_IONS`` ions those that follow from the best of the filling before) are computed
+    as they are, and the best is relaxed. Steps join the fillings on the lower hull.
+
+    Args:
+        discharged: The discharged electrode.
+        ion: The working ion.
+        potential: The potential.
+        settings: When a relaxation is done; None takes the unrelaxed energies.
+        cache: Where results are remembered.
+        progress: Called with fillings done and in all.
+
+    Raises:
+        InputError: The structure does not hold the ion, or nothing else, or the potential cannot compute it.
+    """
+    exchange(discharged, remove_ion(discharged, ion), ion)  # refuses what is no discharged electrode
+    cell = repeated(discharged, ion)
+    sites = np.flatnonzero(cell.numbers == ion.number)
+    states: list[tuple[Crystal, float]] = []
+    n_computed, converged = 0, True
+    best: NDArray[np.int64] = np.array([], dtype=np.int64)
+    for done, n_kept in enumerate(range(len(sites), -1, -1)):
+        if len(sites) <= MOST_IONS:
+            ways = distinct_fillings(cell, ion, n_kept)
+        else:
+            ways = [np.append(best, site) for site in np.setdiff1d(sites, best)] if done else [best]
+        crystals = [without(cell, removed) for removed in ways]
+        energies = [output.energy for output in cached_outputs(crystals, potential, cache)]
+        n_computed += len(ways)
+        k = int(np.argmin(energies))
+        best = ways[k]
+        if settings is None:
+            states.append((crystals[k], energies[k]))
+        else:
+            relaxed = cached_relax(crystals[k], potential, settings, cache)
+            states.append((relaxed.crystal, relaxed.energy))
+            converged &= relaxed.converged
+        if progress:
+            progress(done + 1, len(sites) + 1)
+    steps, average = _steps(states, ion, potential.version)
+    return Profile(steps, average, len(sites), n_computed, converged)
+
+
+def _steps(states: list[tuple[Crystal, float]], ion: WorkingIon, version: str) -> tuple[tuple[Step, ...], float]:
+    """Steps between the states on the lower hull, and their average, both in pymatgen's reckoning."""
+    from pymatgen.apps.battery.insertion_battery import InsertionElectrode, InsertionVoltagePair
+    from pymatgen.core.composition import Composition
+    from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
+
+    entries = [ComputedStructureEntry(crystal.to_pymatgen(), energy) for crystal, energy in states]
+    metal = ComputedEntry(Composition({ion.symbol: 1}), metal_energy(ion, version))
+    electrode = InsertionElectrode.from_entries(entries, metal, strip_structures=True)
+    most = max(int((crystal.numbers == ion.number).sum()) for crystal, _ in states)
+    framework = min(len(crystal) for crystal, _ in states)
+
+    def filling(fraction: float) -> float:
+        """Of the atomic fraction of the ion, the fraction of its sites that are filled."""
+        return round(fraction * framework / (1 - fraction)) / most
+
+    found = []
+    for pair in electrode.voltage_pairs:
+        assert isinstance(pair, InsertionVoltagePair)
+        found.append(
+            Step(
+                voltage=float(pair.voltage),
+                formula_charged=pair.entry_charge.composition.reduced_formula,
+                formula_discharged=pair.entry_discharge.composition.reduced_formula,
+                filling_charged=filling(pair.frac_charge),
+                filling_discharged=filling(pair.frac_discharge),
+                volume_change=float(pair.vol_discharge / pair.vol_charge - 1),
+            )
+        )
+    average = electrode.get_average_voltage()  # type: ignore[no-untyped-call]
+    return tuple(found), float(average)
