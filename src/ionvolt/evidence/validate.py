@@ -238,7 +238,7 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
         mae=result.mae,
         mae_low=None if few else result.mae_low,
         mae_high=None if few else result.mae_high,
-        bias=result.bias,
+        bias=round(result.bias, 9) + 0.0,  # no -0.0
         within=float((np.abs(predicted - measured) <= allowed).mean()),
     )
 

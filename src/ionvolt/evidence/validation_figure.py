@@ -82,7 +82,7 @@ def _voltages(axes: Any, rows: Sequence[Cathode], validation: Validation, styles
                 continue
             open_marker = bool(estimate.seen) and style["marker"] != "|"
             axes.plot(
-                estimate.voltage, y + offsets[model], linestyle="none", marker=style["marker"], ms=6.5,
+                estimate.voltage, y + offsets[model], linestyle="none", marker=style["marker"], ms=_size(style),
                 mfc="white" if open_marker else style["color"], mec=style["color"], mew=1.4, zorder=4, alpha=alpha,
             )  # fmt: skip
     axes.set_yticks(range(len(rows)), [_tick(cathode) for cathode in rows], fontsize=8.5)
@@ -130,12 +130,22 @@ def _legend(figure: Any, styles: dict[str, dict[str, Any]]) -> None:
         Line2D([], [], color="black", lw=1.6, label="measured"),
         Patch(color="#d0d0d0", label="its uncertainty"),
     ]
-    for model, style in styles.items():
-        handles.append(Line2D([], [], linestyle="none", mec=style["color"], mfc=style["color"], mew=1.4, ms=6.5,
-                              marker=style["marker"], label=model))  # fmt: skip
-    handles.append(Line2D([], [], linestyle="none", marker="o", mfc="white", mec="black", mew=1.4, ms=6.5,
-                          label="open: framework is in the training set"))  # fmt: skip
+    handles += [_dot(model, style, style["color"]) for model, style in styles.items()]
+    handles.append(_dot("open: framework is in the training set", {"color": "black", "marker": "o"}, "white"))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 6), frameon=False)
+
+
+def _dot(label: str, style: dict[str, Any], fill: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], linestyle="none", marker=style["marker"], ms=_size(style), mec=style["color"], mfc=fill, mew=1.4,
+        label=label,
+    )  # fmt: skip
+
+
+def _size(style: dict[str, Any]) -> float:
+    return 9.0 if style["marker"] == "|" else 6.5
 
 
 def _tick(cathode: Cathode) -> str:
