@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from ionvolt import __version__
+from ionvolt.cli.baseline import baseline
 from ionvolt.cli.data import data_app
+from ionvolt.cli.evaluate import evaluate
 from ionvolt.cli.explain import explain
 from ionvolt.cli.models import models_app
 from ionvolt.cli.predict import predict
@@ -30,6 +32,8 @@ app.command()(predict)
 app.command()(explain)
 app.command()(train)
 app.command()(transfer)
+app.command()(baseline)
+app.command()(evaluate)
 app.command()(validate)
 app.command()(serve)
 app.add_typer(data_app, name="data")

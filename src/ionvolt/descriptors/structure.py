@@ -116,7 +116,7 @@ def _shape(host: Crystal) -> list[float]:
     import gemmi
     import spglib
 
-    primitive = spglib.find_primitive((host.lattice, host.frac_coords, host.numbers), symprec=1e-2)
+    primitive = spglib.find_primitive((host.lattice, host.frac_coords, host.numbers), symprec=1e-2)  # type: ignore[arg-type]
     lattice, n_atoms = (primitive[0], len(primitive[2])) if primitive is not None else (host.lattice, len(host))
     lengths = np.linalg.norm(lattice, axis=1)
     unit = lattice / lengths[:, None]

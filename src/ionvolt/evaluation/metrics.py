@@ -63,3 +63,29 @@ def metrics(
         bias=float(error.mean()),
         r2=float(1 - (error**2).sum() / spread) if spread > 0 else float("nan"),
     )
+
+
+def intervals(
+    target: ArrayLike, predicted: ArrayLike, groups: ArrayLike | None = None, *, n_bootstrap: int = 2000, seed: int = 0
+) -> dict[str, float]:
+    """95 % bootstrap intervals of RMSE (V), bias (V) and R2, resampled as in ``metrics``.
+
+    Returns:
+        ``rmse_low``, ``rmse_high``, ``bias_low``, ``bias_high``, ``r2_low``, ``r2_high``; those of R2 are nan where
+        some resample has equal targets only.
+    """
+    y, p = np.asarray(target, dtype=float), np.asarray(predicted, dtype=float)
+    labels = np.arange(y.size) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    error = p - y
+    centred = y - y.mean()
+    sums = [np.bincount(labels, values) for values in (np.ones(y.size), error, error**2, centred, centred**2)]
+    draw = np.random.default_rng(seed).integers(0, sums[0].size, size=(n_bootstrap, sums[0].size))
+    n, e, ee, t, tt = (part[draw].sum(1) for part in sums)
+    spread = tt - t**2 / n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2 = np.where(spread > 1e-12 * np.maximum(tt, 1e-300), 1 - ee / spread, np.nan)
+    found: dict[str, float] = {}
+    for name, values in {"rmse": np.sqrt(ee / n), "bias": e / n, "r2": r2}.items():
+        low, high = np.quantile(values, [0.025, 0.975])
+        found |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+    return found

@@ -1,0 +1,165 @@
+"""What can be run under a protocol: the mean, classical models in three settings, trained models as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.errors import ModelError
+from ionvolt.evaluation.protocol import Indices, Learner, Tell, apart_by_framework, learnable
+from ionvolt.structures.crystal import Crystal
+
+if TYPE_CHECKING:
+    from ionvolt.models.card import ModelCard
+    from ionvolt.training.classical import Name
+
+Array = NDArray[np.float64]
+Setting = Literal["ion", "li", "all"]
+"""What a classical model learns from: the ion's own rows, Li's (the paper's way), or all ions' with ion features."""
+
+_features: WeakKeyDictionary[Crystal, Array] = WeakKeyDictionary()
+
+
+class Mean:
+    """The mean voltage of the ion's training rows (of all rows, where it has none)."""
+
+    name = "mean"
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``Learner``."""
+        pool = np.concatenate([train, validation])
+        voltages, ions = data.voltages, data.ions
+        result = np.empty(len(test))
+        for ion in np.unique(ions[test]):
+            own = pool[ions[pool] == ion]
+            result[ions[test] == ion] = voltages[own if len(own) else pool].mean()
+        return result
+
+
+class Classical:
+    """A classical model whose settings are searched inside the training part; it learns from the validation part too.
+
+    Args:
+        learner: ``svr``, ``kernel-ridge``, ``random-forest`` or ``extra-trees``.
+        setting: What it learns from.
+    """
+
+    def __init__(self, learner: Name, setting: Setting = "ion") -> None:
+        self.learner = learner
+        self.setting = setting
+        self.name = learner if setting == "ion" else f"{learner}-{setting}"
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``Learner``."""
+        from ionvolt.descriptors import element_table, ion_features
+
+        rows = features_of(data, progress)
+        pool = np.sort(np.concatenate([train, validation]))
+        if self.setting == "all":
+            table = element_table()
+            both = np.hstack([rows, ion_features(data.ions.tolist(), table)])
+            return self._fit(both, data, learnable(data, pool, test), test, seed)
+        if self.setting == "li":
+            return self._fit(rows, data, learnable(data, pool[data.ions[pool] == "Li"], test), test, seed)
+        result = np.empty(len(test))
+        for ion in np.unique(data.ions[test]):
+            progress(str(ion))
+            of_ion = data.ions[test] == ion
+            result[of_ion] = self._fit(rows, data, pool[data.ions[pool] == ion], test[of_ion], seed)
+        return result
+
+    def _fit(self, rows: Array, data: ElectrodeSet, train: Indices, test: Indices, seed: int) -> Array:
+        from ionvolt.training.classical import fit_classical
+
+        if len(train) < 2:
+            whose = "Li's rows" if self.setting == "li" else "the ion's own rows"
+            raise ModelError(
+                f"{self.name} learns from {whose}, of which this split leaves {len(train)}. "
+                f"Take {self.learner}-all, or another split"
+            )
+        groups = data.frameworks[train] if apart_by_framework(data, train, test) else None
+        fit = fit_classical(self.learner, rows[train], data.voltages[train], groups=groups, seed=seed)
+        return fit.predictor.predict(rows[test])
+
+
+class Trained:
+    """A model that was trained before, applied as it is.
+
+    Args:
+        model: Anything with ``card``, ``ions`` and ``voltages_of_hosts``, or an ensemble of networks.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.card: ModelCard = model.card
+        self.name = self.card.name
+        self.settings = self.card.weights_sha256
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``Learner``; nothing is learned.
+
+        Raises:
+            ModelError: The model does not know one of the ions.
+        """
+        unknown = sorted(set(data.ions[test].tolist()) - set(self.model.ions))
+        if unknown:
+            raise ModelError(
+                f"{self.name}: not trained for {', '.join(unknown)}. Choose among its ions with --ion: "
+                f"{', '.join(self.model.ions)}"
+            )
+        result = np.empty(len(test))
+        for ion in np.unique(data.ions[test]):
+            progress(str(ion))
+            of_ion = data.ions[test] == ion
+            result[of_ion] = voltages_of(self.model, data[test[of_ion]], str(ion))
+        return result
+
+    def seen(self, data: ElectrodeSet, test: Indices) -> int | None:
+        """How many test rows have a framework that the model was trained on; None where its card does not say."""
+        frameworks = self.card.training.get("frameworks")
+        return int(np.isin(data.frameworks[test], frameworks).sum()) if frameworks else None
+
+
+def voltages_of(model: Any, data: ElectrodeSet, ion: str) -> Array:
+    """What a trained model says of hosts, V, shape (n,)."""
+    if hasattr(model, "voltages_of_hosts"):
+        return np.asarray(model.voltages_of_hosts(data.hosts, ion), dtype=np.float64)
+    from ionvolt.graphs import build_graph
+
+    graphs = [build_graph(host, ties=model.card.ties) for host in data.hosts]
+    members: Array = model.voltages(graphs, [ion])[0]
+    mean: Array = members.mean(0)
+    return mean
+
+
+def features_of(data: ElectrodeSet, progress: Tell) -> Array:
+    """Features of all hosts of a set, shape (n, len(FEATURES)); each host's are made once."""
+    hosts = data.hosts
+    new = list(dict.fromkeys(host for host in hosts if host not in _features))
+    if new:
+        from ionvolt.descriptors import features
+
+        progress(f"features of {len(new)} hosts")
+        _features.update(zip(new, features(new), strict=True))
+    return np.array([_features[host] for host in hosts])
+
+
+def recipes() -> dict[str, Learner]:
+    """Everything that can be trained under a protocol, by name."""
+    from ionvolt.evaluation.networks import CgcnnScratch, CgcnnTransfer, LiModel
+    from ionvolt.training.classical import NAMES
+
+    settings: tuple[Setting, ...] = ("ion", "li", "all")
+    found: list[Learner] = [Mean(), *(Classical(name, setting) for name in NAMES for setting in settings)]
+    found += [CgcnnScratch(), CgcnnTransfer(), LiModel()]
+    return {learner.name: learner for learner in found}

@@ -1,0 +1,185 @@
+"""Crystal graph networks under a protocol: from scratch, transferred from Li, or the Li networks as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.datasets import ElectrodeSet, validation_folds
+from ionvolt.errors import ModelError
+from ionvolt.evaluation.protocol import Indices, Tell, apart_by_framework, data_fingerprint, learnable
+from ionvolt.structures.crystal import Crystal
+
+if TYPE_CHECKING:
+    from ionvolt.graphs import CrystalGraph
+    from ionvolt.models.cgcnn import CGCNN
+
+Array = NDArray[np.float64]
+
+_graphs: WeakKeyDictionary[Crystal, CrystalGraph] = WeakKeyDictionary()
+_li_networks: dict[tuple[Any, ...], list[CGCNN]] = {}
+
+
+class CgcnnScratch:
+    """Networks that see the rows of the tested ion alone.
+
+    Args:
+        members: Networks whose mean answers; each validates on another ninth of what is not tested.
+        epochs: Passes over the training part; None takes those of the shipped comparison.
+    """
+
+    name = "cgcnn-scratch"
+
+    def __init__(self, members: int = 1, epochs: int | None = None) -> None:
+        self.members, self.epochs = members, epochs
+
+    @property
+    def settings(self) -> str:
+        """What tells two of them apart."""
+        return f"{self.members} members, {self.epochs or 'default'} epochs"
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``protocol.Learner``."""
+        from ionvolt.training.settings import Settings
+
+        settings = Settings(batch_size=32, epochs=self.epochs or 60, seed=100 * seed)
+        result = np.empty(len(test))
+        for ion in np.unique(data.ions[test]):
+            of_ion = data.ions[test] == ion
+            pool = _pool(data, train, validation, str(ion))
+            networks = _trained(data, pool, test[of_ion], self.members, settings, seed, _telling(progress, str(ion)))
+            result[of_ion] = _answers(networks, _graphs_of(data, test[of_ion])).mean(0)
+        return result
+
+
+class LiModel:
+    """Networks trained on Li, without the frameworks of other ions' test rows, applied to every ion as they are.
+
+    Args:
+        members: Networks whose mean answers.
+        epochs: Passes over the training part; None takes those of the shipped networks.
+    """
+
+    name = "li-model"
+
+    def __init__(self, members: int = 2, epochs: int | None = None) -> None:
+        self.members, self.epochs = members, epochs
+
+    @property
+    def settings(self) -> str:
+        """What tells two of them apart."""
+        return f"{self.members} members, {self.epochs or 'default'} epochs"
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``protocol.Learner``."""
+        networks = self._networks(data, train, validation, test, seed, progress)
+        mean: Array = _answers(networks, _graphs_of(data, test)).mean(0)
+        return mean
+
+    def _networks(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, seed: int, progress: Tell
+    ) -> list[CGCNN]:
+        from ionvolt.training.settings import Settings
+
+        pool = learnable(data, _pool(data, train, validation, "Li"), test)
+        key = (data_fingerprint(data), seed, self.settings, pool.tobytes())
+        if key not in _li_networks:
+            settings = Settings(epochs=self.epochs or Settings().epochs, seed=100 * seed)
+            _li_networks.clear()  # those of one unit are needed once more at most, by the next learner
+            _li_networks[key] = _trained(data, pool, test, self.members, settings, seed, _telling(progress, "Li"))
+        return _li_networks[key]
+
+
+class CgcnnTransfer(LiModel):
+    """The paper's method: those Li networks with the two last layers trained again on each ion; Li as it is."""
+
+    name = "cgcnn-transfer"
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``protocol.Learner``."""
+        from ionvolt.models.cgcnn import CGCNN
+        from ionvolt.training.networks import transfer_heads
+        from ionvolt.training.settings import HEAD
+
+        networks = self._networks(data, train, validation, test, seed, progress)
+        result = np.empty(len(test))
+        for ion in np.unique(data.ions[test]):
+            of_ion = data.ions[test] == ion
+            chosen = networks
+            if ion != "Li":
+                progress(f"transfer to {ion}")
+                pool = _pool(data, train, validation, str(ion))
+                parts = _members(data, pool, test[of_ion], self.members, seed)
+                settings = replace(HEAD, seed=100 * seed, epochs=self.epochs or HEAD.epochs)
+                local, moved = _renumbered(parts)
+                heads, _ = transfer_heads(networks, _graphs_of(data, local), data.voltages[local], moved, settings)
+                chosen = [CGCNN(n.trunk, head) for n, head in zip(networks, heads, strict=True)]
+            result[of_ion] = _answers(chosen, _graphs_of(data, test[of_ion])).mean(0)
+        return result
+
+
+def _pool(data: ElectrodeSet, train: Indices, validation: Indices, ion: str) -> Indices:
+    pool = np.sort(np.concatenate([train, validation]))
+    own: Indices = pool[data.ions[pool] == ion]
+    if len(own) < 10:
+        raise ModelError(
+            f"{ion}: this split leaves {len(own)} electrodes to train a network on. At least 10 are needed"
+        )
+    return own
+
+
+def _members(
+    data: ElectrodeSet, pool: Indices, test: Indices, members: int, seed: int
+) -> list[tuple[Indices, Indices]]:
+    by_framework = apart_by_framework(data, pool, test) and len(set(data.frameworks[pool])) >= 9
+    return validation_folds(data, pool, members, kind="framework" if by_framework else "random", seed=seed)
+
+
+def _renumbered(parts: list[tuple[Indices, Indices]]) -> tuple[Indices, list[tuple[Indices, Indices]]]:
+    """The rows that occur, and the parts as places among them."""
+    rows = np.unique(np.concatenate([np.concatenate(pair) for pair in parts]))
+    return rows, [(np.searchsorted(rows, a), np.searchsorted(rows, b)) for a, b in parts]
+
+
+def _trained(
+    data: ElectrodeSet, pool: Indices, test: Indices, members: int, settings: Any, seed: int, progress: Any
+) -> list[CGCNN]:
+    from ionvolt.training.networks import train_ensemble
+
+    rows, parts = _renumbered(_members(data, pool, test, members, seed))
+    networks, _ = train_ensemble(_graphs_of(data, rows), data.voltages[rows], parts, settings, progress=progress)
+    return networks
+
+
+def _answers(networks: list[CGCNN], graphs: list[CrystalGraph]) -> Array:
+    """Of every member, V, shape (n_members, n)."""
+    import torch
+
+    from ionvolt.training.networks import pooled_vectors
+
+    with torch.inference_mode():
+        return np.array([n.head.eval()(pooled_vectors(n.trunk, graphs)).double().numpy() for n in networks])
+
+
+def _graphs_of(data: ElectrodeSet, rows: Indices) -> list[CrystalGraph]:
+    from ionvolt.graphs import build_graph
+
+    hosts = [data[row].host for row in rows.tolist()]
+    for host in hosts:
+        if host not in _graphs:
+            _graphs[host] = build_graph(host)
+    return [_graphs[host] for host in hosts]
+
+
+def _telling(progress: Tell, ion: str) -> Any:
+    return lambda member, record: progress(f"{ion} network {member + 1}, epoch {record['epoch'] + 1:.0f}")
