@@ -26,7 +26,7 @@ def olivine(metal: str = "Fe", ion: str = "Li") -> Crystal:
 def layered(metal: str = "Co", ion: str = "Li") -> Crystal:
     """LiCoO2, O3 stacking."""
     return _crystal(
-        "layered", "R-3m", Lattice.hexagonal(2.816, 14.05), [metal, ion, "O"], [[0, 0, 0], [0, 0, 0.5], [0, 0, 0.2395]]
+        "layered", "R-3m", Lattice.hexagonal(2.816, 14.05), [metal, ion, "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2395]]
     )
 
 

@@ -42,7 +42,7 @@ def insert(
     host: Crystal,
     ion: WorkingIon,
     potential: Potential,
-    settings: RelaxSettings,
+    settings: RelaxSettings | None,
     cache: Cache,
     n_ions: int | None = None,
 ) -> list[Relaxation]:
@@ -55,12 +55,12 @@ def insert(
         host: The charged host; may hold some of the ion.
         ion: The working ion.
         potential: The potential.
-        settings: When a relaxation is done.
+        settings: When a relaxation is done; None leaves the ions where the voids are.
         cache: Where relaxations are remembered.
         n_ions: Ions to insert into a cell; by default as ``default_ions`` says.
 
     Returns:
-        The relaxed arrangements, that of lowest energy first.
+        The arrangements, that of lowest energy first.
 
     Raises:
         InputError: The host has no void, or not as many as ions were asked for.
@@ -87,7 +87,10 @@ def insert(
             f"its voids do not hold {wanted} {ion.symbol} in a cell",
             "Ask for fewer with --insert, or give a discharged structure",
         )
-    relaxed = [cached_relax(_with(host, ion, sites), potential, settings, cache) for sites in arrangements]
+    crystals = [_with(host, ion, sites) for sites in arrangements]
+    if settings is None:
+        settings = replace(RelaxSettings(), fmax=np.inf)
+    relaxed = [cached_relax(crystal, potential, settings, cache) for crystal in crystals]
     return sorted(relaxed, key=lambda relaxation: relaxation.energy)
 
 
