@@ -54,7 +54,8 @@ def test_scores_by_hand():
     off = {FEPO4: 0.02, TIS2: -0.5, CHEVREL: 0.3, DOUBTFUL: 9.0}
     found = scores(rows, [Estimate("m", c.name, c.voltage + off[c], seen=c is not TIS2) for c in rows])
     by_group = {score.group: score for score in found}
-    assert set(by_group) == {"Li", "Mg", "multivalent", "monovalent", "all"}
+    assert set(by_group) == {"Li", "Mg", "multivalent", "monovalent", "all", "new frameworks"}
+    assert (by_group["new frameworks"].n, by_group["new frameworks"].mae) == (1, pytest.approx(0.5))
     li, mg, both = by_group["Li"], by_group["Mg"], by_group["all"]
     assert (li.n, li.n_seen) == (2, 1)
     assert li.mae == pytest.approx(0.26)

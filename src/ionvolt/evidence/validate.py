@@ -30,6 +30,9 @@ GROUPS: dict[str, Callable[[Cathode], bool]] = {
 }
 """Sets of cathodes beside those of one ion."""
 
+NEW = "new frameworks"
+"""Group of the cathodes whose framework a model has not seen: as near to a blind test as this gets."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -64,7 +67,7 @@ class Score:
 
     Attributes:
         model: Name of the model.
-        group: An ion, ``multivalent``, ``monovalent`` or ``all``.
+        group: An ion, ``multivalent``, ``monovalent``, ``all`` or ``new frameworks``.
         n: Cathodes.
         n_seen: How many of them are of a framework that the model was trained on; None: not known.
         mae: Mean absolute error, V.
@@ -142,7 +145,7 @@ def validate(
 
     rows = [c for c in cathodes if c.structure and c.voltage is not None]
     crystals = {c.structure: host_structures()[c.structure].crystal(primitive=True) for c in rows}
-    loaded = [(_label(name), as_model(name)) for name in models]
+    loaded = [(Path(name).name, as_model(name)) for name in models]
     estimates: list[Estimate] = []
     for done, (label, model) in enumerate(loaded):
         progress(done, len(loaded))
@@ -170,15 +173,17 @@ def mean_estimates(cathodes: Sequence[Cathode], means: Mapping[str, float] | Non
 
 
 def scores(cathodes: Sequence[Cathode], estimates: Sequence[Estimate]) -> list[Score]:
-    """Errors of each model over each ion and group, over the cathodes that count."""
+    """Errors of each model over each ion and group of cathodes that count."""
     by_name = {cathode.name: cathode for cathode in cathodes if cathode.use and cathode.voltage is not None}
     groups = {ion: _of_ion(ion) for ion in dict.fromkeys(c.ion for c in by_name.values())} | GROUPS
     found = []
     for model in dict.fromkeys(estimate.model for estimate in estimates):
         usable = [e for e in estimates if e.model == model and e.voltage is not None and e.cathode in by_name]
-        for group, belongs in groups.items():
-            if inside := [e for e in usable if belongs(by_name[e.cathode])]:
-                found.append(_score(model, group, inside, [by_name[e.cathode] for e in inside]))
+        parts = {group: [e for e in usable if belongs(by_name[e.cathode])] for group, belongs in groups.items()}
+        parts[NEW] = [e for e in usable if e.seen is False]
+        found += [
+            _score(model, group, part, [by_name[e.cathode] for e in part]) for group, part in parts.items() if part
+        ]
     return found
 
 
@@ -189,11 +194,8 @@ def _ask(label: str, model: Ensemble, cathodes: Sequence[Cathode], crystals: Map
         alike = [c for c in cathodes if (c.ion, c.state) == (ion, state)]
         answers = _predict(model, [crystals[c.structure] for c in alike], ion, state)
         for cathode, answer in zip(alike, answers, strict=True):
-            facts: dict[str, Any] = {
-                "seen": _seen(model, crystals[cathode.structure], ion),
-                "structure": cathode.structure,
-                "state": state,
-            }
+            seen = _seen(model, crystals[cathode.structure], ion)
+            facts: dict[str, Any] = {"seen": seen, "structure": cathode.structure, "state": state}
             if isinstance(answer, str):
                 found[cathode.name] = Estimate(label, cathode.name, None, note=answer, **facts)
             else:
@@ -229,7 +231,7 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
     allowed = np.array([c.uncertainty or 0.0 for c in cathodes])
     result = metrics(measured, predicted, [c.structure for c in cathodes])
     known = [e.seen for e in estimates if e.seen is not None]
-    few = result.n < 3
+    few = result.n < 3  # hosts
     return Score(
         model=model,
         group=group,
@@ -245,7 +247,3 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
 
 def _of_ion(ion: str) -> Callable[[Cathode], bool]:
     return lambda cathode: cathode.ion == ion
-
-
-def _label(name: str | Path) -> str:
-    return Path(name).name

@@ -1,0 +1,97 @@
+"""Write what ``ionvolt validate`` found into docs/validation.md, and its figure beside it.
+
+    ionvolt validate --model all --physics -o runs/validation
+    python scripts/validation_page.py runs/validation
+
+The tables stand between markers; no number in them is typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ionvolt.evidence.cathodes import all_cathodes
+from model_page import ROOT, write_between
+
+PAGE = ROOT / "docs" / "validation.md"
+
+
+def counts() -> str:
+    rows = all_cathodes()
+    lines = [
+        "| ion | count | of these seen in the source | in another paper | textbook | kept apart |",
+        "|---|---|---|---|---|---|",
+    ]
+    for ion in dict.fromkeys(c.ion for c in rows):
+        usable = [c for c in rows if c.ion == ion and c.use]
+        checked = Counter(c.checked for c in usable)
+        apart = sum(c.ion == ion and not c.use for c in rows)
+        seen = " | ".join(str(checked[how]) for how in ("source", "review", "textbook"))
+        lines.append(f"| {ion} | **{len(usable)}** | {seen} | {apart} |")
+    return "\n".join(lines)
+
+
+def voltages(found: dict[str, Any]) -> str:
+    models = list(dict.fromkeys(e["model"] for e in found["estimates"]))
+    by_key = {(e["model"], e["cathode"]): e for e in found["estimates"]}
+    lines = [f"| cathode | measured | {' | '.join(models)} |", "|---|---|" + "---|" * len(models)]
+    for cathode in found["cathodes"]:
+        cells = []
+        for model in models:
+            e = by_key.get((model, cathode["name"]))
+            known = e is not None and e["voltage"] is not None
+            cells.append(f"{e['voltage']:.2f}{'*' if e['seen'] else ''}" if known else "–")
+        measured = f"{cathode['voltage']:.2f} ± {cathode['uncertainty']:.2f}"
+        lines.append(f"| {cathode['name']} | {measured} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def errors(found: dict[str, Any]) -> str:
+    models = list(dict.fromkeys(s["model"] for s in found["scores"]))
+    groups = list(dict.fromkeys(s["group"] for s in found["scores"]))
+    by_key = {(s["model"], s["group"]): s for s in found["scores"]}
+    lines = [f"| cathodes | n | {' | '.join(models)} |", "|---|---|" + "---|" * len(models)]
+    for group in groups:
+        n = max(s["n"] for s in found["scores"] if s["group"] == group)
+        cells = [error(by_key.get((model, group)), n) for model in models]
+        lines.append(f"| {group} | {n} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def error(score: dict[str, Any] | None, n: int) -> str:
+    if score is None:
+        return "–"
+    text = f"{score['mae']:.2f}"
+    if score["mae_low"] is not None:
+        text += f" ({score['mae_low']:.2f}–{score['mae_high']:.2f})"
+    return text if score["n"] == n else f"{text}, n = {score['n']}"
+
+
+def apart() -> str:
+    lines = ["| cathode | measured | why it does not count |", "|---|---|---|"]
+    for c in all_cathodes():
+        if not c.use:
+            measured = "–" if c.voltage is None else f"{c.voltage:.2f}"
+            lines.append(f"| {c.name} | {measured} | {c.note} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="what ionvolt validate wrote")
+    folder = parser.parse_args().folder
+    found = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+    write_between(PAGE, "counts", counts())
+    write_between(PAGE, "errors", errors(found))
+    write_between(PAGE, "voltages", voltages(found))
+    write_between(PAGE, "apart", apart())
+    shutil.copy(folder / "validation.png", ROOT / "docs" / "images" / "validation.png")
+
+
+if __name__ == "__main__":
+    main()
