@@ -1,55 +1,34 @@
 """Crystals by id, asked for with the real client from a small server that speaks the API's few words."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
 
 from ionvolt.errors import InputError
-from ionvolt.structures.materials_project import UnavailableError, fetch_crystal, find_key
+from ionvolt.structures.materials_project import UnavailableError, fetch_crystal, find_key, usual_id
 from ionvolt.web.settings import Settings
+from materials_project import KEY, Api, Fault, serving_api, structure
 from web.serving import ROCK_SALT, serving
-
-KEY = "k" * 32
-STRUCTURES = {
-    "mp-1265": Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
-    "mp-2": Structure(Lattice.cubic(0.1), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
-}
-
-
-class Api(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        status, answer = 200, {"status": "OK", "version": "9.0", "db_version": "2026.1"}
-        if self.path.startswith("/heartbeat"):
-            answer["access_controlled_batch_ids"] = []
-        elif self.headers.get("x-api-key") != KEY:
-            status, answer = 403, {"detail": "no"}
-        else:
-            assert self.path.startswith("/materials/core/?")
-            found = next((s for i, s in STRUCTURES.items() if f"material_ids={i}&" in self.path), None)
-            answer = {"data": [{"structure": found.as_dict()}] if found else [], "meta": {"total_doc": bool(found)}}
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
+def api() -> Iterator[Api]:
     pytest.importorskip("mp_api")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    materials = {
+        "mp-1265": {"structure": structure(4.2, "Mg", "O")},
+        "mp-2": {"structure": structure(0.1, "Mg", "O")},
+        "mp-3": {"structure": structure(4.2, "Mg", "O"), "deprecated": True},
+        "mp-4": {},
+    }
+    with serving_api(Api(materials=materials)) as api:
+        yield api
+
+
+@pytest.fixture
+def endpoint(api: Api) -> str:
+    return api.url
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +42,54 @@ def test_fetch(endpoint: str) -> None:
     crystal = fetch_crystal(" MP-1265 ", KEY, endpoint=endpoint)
     assert crystal.source == "mp-1265"
     assert crystal.formula == "MgO"
-    assert crystal.lattice.tolist() == STRUCTURES["mp-1265"].lattice.matrix.tolist()
+    assert crystal.lattice.tolist() == (4.2 * np.eye(3)).tolist()
+
+
+@pytest.mark.parametrize("spelling", ["mp-aaaaabwr", "mp-bwr", "MP-BWR"])
+def test_fetch_by_letters(endpoint: str, spelling: str) -> None:
+    crystal = fetch_crystal(spelling, KEY, endpoint=endpoint)
+    assert (crystal.source, crystal.formula) == (spelling.lower(), "MgO")
+
+
+@pytest.mark.parametrize("n", [0, 1, 25, 26, 149, 1265, 3347529, 3347530, 26**7 - 1, 26**7])
+def test_one_spelling_of_each_id(n: int) -> None:
+    pytest.importorskip("emmet.core.mpid")
+    from emmet.core.mpid import AlphaID
+
+    numbered = n <= 3347529
+    spellings = [f"mp-{n}", str(AlphaID(n, prefix="mp")), str(AlphaID(n, prefix="mp", padlen=8))]
+    usual = {usual_id(s) for s in (*spellings, n, str(n))}
+    assert usual == {f"mp-{n}" if numbered else spellings[2]}
+    assert AlphaID(usual.pop()).string == (f"mp-{n}" if numbered else spellings[2])
+
+
+def test_ids_that_have_no_other_spelling() -> None:
+    assert [usual_id(text) for text in ("mvc-12", "mp-a1", "x", "", "mp-1-GGA")] == [
+        "mvc-12",
+        "mp-a1",
+        "x",
+        "",
+        "mp-1-GGA",
+    ]
+
+
+def test_what_goes_wrong_once_is_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ionvolt.structures.mp_client.Patience.pause", lambda self, attempt: 0.0)
+    for fault in (Fault("materials", 500), Fault("materials", cut="within"), Fault("heartbeat", 429)):
+        api.faults = [fault]
+        assert fetch_crystal("mp-1265", KEY, endpoint=api.url).formula == "MgO"
+    api.faults = [Fault("materials", 503)] * 3
+    with pytest.raises(UnavailableError, match=r"it answers 503, 3 times"):
+        fetch_crystal("mp-1265", KEY, endpoint=api.url)
+    assert api.faults == []
 
 
 def test_refusals(endpoint: str) -> None:
-    with pytest.raises(InputError, match="has no such material"):
-        fetch_crystal("mp-404", KEY, endpoint=endpoint)
+    for missing in ("mp-404", "mp-3"):
+        with pytest.raises(InputError, match="has no such material"):
+            fetch_crystal(missing, KEY, endpoint=endpoint)
+    with pytest.raises(InputError, match=r"mp-4: .*gives no structure"):
+        fetch_crystal("mp-4", KEY, endpoint=endpoint)
     with pytest.raises(InputError, match=r"mp-2: .*Å"):
         fetch_crystal("mp-2", KEY, endpoint=endpoint)
     for key in ("short", "q" * 32):
@@ -78,7 +99,9 @@ def test_refusals(endpoint: str) -> None:
         fetch_crystal("mp-1265", KEY, endpoint="http://127.0.0.1:9/")
 
 
-@pytest.mark.parametrize("name", ["", "25210", "mp-", "mp-1/../..", "mp-1&x=2", "mp 1", "mp-" + "1" * 40, "mp-1\n2"])
+@pytest.mark.parametrize(
+    "name", ["", "25210", "mp-", "mp-1/../..", "mp-1&x=2", "mp 1", "mp-" + "1" * 40, "mp-1\n2", "mp-a1"]
+)
 def test_ids_that_are_none(name: str) -> None:
     with pytest.raises(InputError, match="no id of the Materials Project") as error:
         fetch_crystal(name, KEY)

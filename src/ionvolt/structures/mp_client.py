@@ -105,7 +105,7 @@ class PatientSession(requests.Session):
         Raises:
             UnavailableError: The key is refused, or the patience has come to its end.
         """
-        options["timeout"] = max(options.get("timeout") or 0.0, self.patience.timeout)
+        options["timeout"] = self.patience.timeout
         for attempt in range(1, self.patience.tries + 1):
             pause = self.patience.pause(attempt)
             try:
@@ -260,5 +260,5 @@ def _reason(error: Exception) -> tuple[str, str]:
     words = "".join(c if c.isprintable() else " " for c in text)[:120].strip()
     return (
         f"the Materials Project cannot be asked ({type(error).__name__}: {words})",
-        "Check the id, and that mp-api is up to date: pip install -U mp-api",
+        "See that mp-api is up to date: pip install -U mp-api",
     )
