@@ -10,6 +10,7 @@ import typer
 
 from ionvolt import __version__
 from ionvolt.cli.baseline import baseline
+from ionvolt.cli.compute import compute
 from ionvolt.cli.data import data_app
 from ionvolt.cli.evaluate import evaluate
 from ionvolt.cli.explain import explain
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(explain)
+app.command()(compute)
 app.command()(train)
 app.command()(transfer)
 app.command()(baseline)

@@ -40,3 +40,7 @@ class Bar:
     def advance(self, words: str | None = None, by: int = 1) -> None:
         """One more is done, or several."""
         self._progress.update(self._task, advance=by, description=words)
+
+    def say(self, words: str) -> None:
+        """Something else begins."""
+        self._progress.update(self._task, description=words)

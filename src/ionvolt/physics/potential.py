@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,6 +66,8 @@ class Potential:
             raise ModelError(f"{version}: no such version of the potential. Choose from {', '.join(VERSIONS)}")
         from chgnet.model.model import CHGNet
 
+        # Said by CHGNet of its own reading of the volume, whenever stresses are asked for.
+        warnings.filterwarnings("ignore", "Converting a tensor with requires_grad", UserWarning, r"chgnet\.")
         self.version = version
         with contextlib.redirect_stdout(io.StringIO()):
             self.network: CHGNet = CHGNet.load(model_name=version, use_device="cpu", verbose=False)

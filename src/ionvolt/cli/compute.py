@@ -1,0 +1,262 @@
+"""``ionvolt compute``: voltages from a universal potential, one electrode or a table of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ionvolt.cli.pairs import Pair
+    from ionvolt.physics.cache import Cache
+    from ionvolt.physics.electrodes import Computed, Options
+    from ionvolt.physics.potential import Potential
+    from ionvolt.physics.profile import Profile
+
+JSON_HELP = "JSON on standard output: an object, for --pairs a list."
+
+
+def compute(
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            help="A structure: with the working ion it is discharged, without it the charged host.", metavar="FILE"
+        ),
+    ] = None,
+    ion: Annotated[str | None, typer.Option("--ion", "-i", help="Working ion.")] = None,
+    charged: Annotated[str | None, typer.Option(help="The charged structure, if known.", metavar="FILE2")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table of electrodes instead: columns discharged, charged (may be empty), working_ion.",
+            metavar="TABLE.csv",
+        ),
+    ] = None,
+    relax: Annotated[
+        bool | None,
+        typer.Option("--relax/--no-relax", help="Relax both structures [default: unless both are given]."),
+    ] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Voltage against filling, step by step.")] = False,
+    insert: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Ions to put into a cell of a charged host [default: one electron per transition metal]."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, help="Seconds for one relaxation, which then ends with what it has.")
+    ] = 120.0,
+    fmax: Annotated[float, typer.Option(min=0.001, help="Force below which a relaxation has converged, eV/Å.")] = 0.1,
+    potential: Annotated[str, typer.Option(help="Version of CHGNet: 0.3.0, 0.2.0 or r2scan.")] = "0.3.0",
+    cache: Annotated[
+        Path | None, typer.Option(help="Where results are remembered [default: the user's cache folder].")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Remember nothing.")] = False,
+    vasp: Annotated[
+        Path | None, typer.Option(help="Write VASP inputs of both end members here.", metavar="DIR")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Compute the average voltage of electrodes from the energies of their end members.
+
+    Exit code 0: all computed; 1: some rows of the table were refused (one line each on standard error); 2: nothing
+    could be done.
+    """
+    from ionvolt.errors import InputError
+    from ionvolt.physics.cache import Cache, default_folder
+    from ionvolt.physics.electrodes import Options
+    from ionvolt.physics.potential import load_potential
+    from ionvolt.physics.relaxation import RelaxSettings
+
+    if (file is None) == (pairs is None):
+        raise InputError("compute", "give a structure or --pairs, one of them", "See ionvolt compute --help")
+    if pairs is not None and (charged or profile or insert):
+        raise InputError("--pairs", "--charged, --profile and --insert are for one structure", "Leave them out")
+    options = Options(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
+    remembered = Cache(None if no_cache else cache or default_folder())
+    if pairs is not None:
+        _table(pairs, ion, load_potential(potential), remembered, options, vasp, as_json)
+        return
+    assert file is not None
+    if ion is None:
+        raise InputError(file, "no working ion given", "Name it with --ion, such as --ion Mg")
+    _single(file, charged, ion, load_potential(potential), remembered, options, profile, vasp, as_json)
+
+
+def _learned(computed: Computed) -> float:
+    """The voltage after what was learned about the potential's errors; so far the potential's own."""
+    return computed.voltage
+
+
+def _single(
+    file: str,
+    charged: str | None,
+    ion_name: str,
+    potential: Potential,
+    cache: Cache,
+    options: Options,
+    profile: bool,
+    vasp: Path | None,
+    as_json: bool,
+) -> None:
+    from ionvolt.cli.pairs import Pair, load
+    from ionvolt.cli.progress import Bar
+    from ionvolt.electrode import working_ion
+    from ionvolt.physics.electrodes import compute as compute_electrode
+    from ionvolt.physics.profile import voltage_profile
+
+    ion = working_ion(ion_name)
+    known = load(Pair(file, charged, ion.symbol), insert=options.insert is not None)
+    found: Profile | None = None
+    with Bar("computing") as bar:
+        computed = compute_electrode(known.discharged, known.charged, ion, potential, cache, options, bar.say)
+        if profile:
+            bar.say("emptying step by step")
+            settings = None if options.relax is False else options.settings
+            start = computed.discharged if known.discharged is None else known.discharged
+            found = voltage_profile(start, ion, potential, settings, cache, bar.to)
+    if vasp is not None:
+        _write_vasp(computed, vasp)
+    record = _record(Pair(file, charged, ion.symbol), computed)
+    if as_json:
+        print(json.dumps(record | ({"profile": _profile_record(found)} if found else {}), ensure_ascii=False))
+        return
+    _print_one(record, computed)
+    if found:
+        _print_profile(found)
+
+
+def _table(
+    table: Path,
+    ion_name: str | None,
+    potential: Potential,
+    cache: Cache,
+    options: Options,
+    vasp: Path | None,
+    as_json: bool,
+) -> None:
+    from ionvolt.cli.pairs import load, read_pairs
+    from ionvolt.cli.progress import Bar
+    from ionvolt.electrode import working_ion
+    from ionvolt.errors import InputError
+    from ionvolt.physics.electrodes import compute as compute_electrode
+
+    pairs = read_pairs(table, ion_name)
+    records: list[dict[str, Any]] = []
+    with Bar("computing electrodes", len(pairs)) as bar:
+        for number, pair in enumerate(pairs, start=1):
+            try:
+                ion = working_ion(pair.working_ion)
+                known = load(pair, table.parent)
+                computed = compute_electrode(known.discharged, known.charged, ion, potential, cache, options)
+                if vasp is not None:
+                    _write_vasp(computed, vasp / f"{number:04d}")
+                records.append(_record(pair, computed))
+            except InputError as error:
+                print(f"ionvolt: row {number}: {error}", file=sys.stderr)
+                records.append(
+                    {
+                        "discharged": pair.discharged,
+                        "charged": pair.charged,
+                        "working_ion": pair.working_ion,
+                        "error": str(error),
+                    }
+                )
+            bar.advance()
+    failed = sum("error" in record for record in records)
+    if as_json:
+        print(json.dumps(records, ensure_ascii=False, indent=1))
+    else:
+        _print_records(records)
+    raise typer.Exit(0 if not failed else 1 if failed < len(records) else 2)
+
+
+def _record(pair: Pair, computed: Computed) -> dict[str, Any]:
+    from ionvolt.electrode import capacity_grav
+
+    n_all = computed.discharged.composition[computed.ion.symbol] * computed.exchange.discharged_cells
+    return {
+        "discharged": pair.discharged,
+        "charged": pair.charged,
+        "working_ion": computed.ion.symbol,
+        "formula_discharged": computed.discharged.formula,
+        "formula_charged": computed.charged.formula,
+        "voltage_physics": computed.voltage,
+        "voltage": _learned(computed),
+        "n_ions": computed.exchange.n_ions,
+        "capacity_grav": capacity_grav(computed.discharged, computed.ion) * computed.exchange.n_ions / n_all,
+        "method": computed.method,
+        "volume_change": computed.volume_change,
+        "converged": computed.converged,
+        "steps": computed.steps,
+        "seconds": round(computed.seconds, 3),
+        "warnings": list(computed.warnings),
+    }
+
+
+def _profile_record(profile: Profile) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(profile)
+
+
+def _write_vasp(computed: Computed, folder: Path) -> None:
+    from ionvolt.physics.vasp import write_vasp
+
+    write_vasp(computed.discharged, folder / "discharged")
+    write_vasp(computed.charged, folder / "charged")
+
+
+def _print_one(record: dict[str, Any], computed: Computed) -> None:
+    print(f"{record['formula_charged']} → {record['formula_discharged']} against {record['working_ion']}")
+    print(f"average voltage  {record['voltage']:.2f} V (the potential alone {record['voltage_physics']:.2f} V)")
+    print(f"capacity         {record['capacity_grav']:.0f} mAh/g, volume {100 * record['volume_change']:+.1f} %")
+    print(f"method           {record['method']}")
+    if computed.converged is not None:
+        done = "converged" if computed.converged else "not converged"
+        print(f"relaxation       {done}, {computed.steps} steps, {computed.seconds:.1f} s")
+    for warning in computed.warnings:
+        print(f"note: {warning}")
+
+
+def _print_profile(profile: Profile) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("filling", "from", "to", "voltage (V)", "volume"):
+        table.add_column(name, justify="right" if name in ("voltage (V)", "volume") else "left")
+    for step in profile.steps:
+        table.add_row(
+            f"{step.filling_charged:.2f}–{step.filling_discharged:.2f}",
+            step.formula_charged,
+            step.formula_discharged,
+            f"{step.voltage:.2f}",
+            f"{100 * step.volume_change:+.1f} %",
+        )
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    done = "" if profile.converged else ", not all relaxations converged"
+    print(f"average of the steps {profile.average:.2f} V; {profile.n_computed} arrangements computed{done}")
+
+
+def _print_records(records: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("discharged", "charged", "ion", "voltage (V)", "physics (V)", "volume", "converged"):
+        table.add_column(name, overflow="fold")
+    for r in records:
+        if "error" not in r:
+            table.add_row(
+                r["formula_discharged"], r["formula_charged"], r["working_ion"], f"{r['voltage']:.2f}",
+                f"{r['voltage_physics']:.2f}", f"{100 * r['volume_change']:+.1f} %",
+                {True: "yes", False: "no", None: "-"}[r["converged"]],
+            )  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False).print(table)
+    for r in records:
+        for warning in r.get("warnings", []):
+            print(f"note: {warning}")

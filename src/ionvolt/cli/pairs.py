@@ -1,0 +1,104 @@
+"""Tables of electrodes by their end members, and the files that they name."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ionvolt.structures import Crystal
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row: an electrode by the names of its end members, one of which may be missing.
+
+    Attributes:
+        discharged: File or id of the discharged structure.
+        charged: File or id of the charged structure.
+        working_ion: Symbol of the ion, as it was written.
+    """
+
+    discharged: str | None
+    charged: str | None
+    working_ion: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """The end members of a pair that are known."""
+
+    discharged: Crystal | None
+    charged: Crystal | None
+
+
+def read_pairs(table: Path, ion: str | None = None) -> list[Pair]:
+    """Rows of a CSV table with the columns ``discharged``, ``charged`` and ``working_ion``.
+
+    Args:
+        table: The table, UTF-8.
+        ion: The working ion where the table names none.
+
+    Raises:
+        InputError: No such table, or a column is missing.
+    """
+    from ionvolt.errors import InputError
+
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(str(table), f"the table cannot be read ({error})", "Give CSV in UTF-8") from error
+    header, *lines = [line for line in lines if any(line)] or [[]]
+    wanted = ["discharged"] if ion else ["discharged", "working_ion"]
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise InputError(
+            str(table),
+            f"no column {' and no column '.join(missing)}",
+            "Give the columns discharged, charged (may be empty) and working_ion",
+        )
+    rows = [dict(zip(header, line, strict=False)) for line in lines]
+    return [
+        Pair(row.get("discharged") or None, row.get("charged") or None, row.get("working_ion") or ion or "")
+        for row in rows
+    ]
+
+
+def load(pair: Pair, folder: Path | None = None, insert: bool = False) -> Known:
+    """Read the structures of a pair.
+
+    A structure alone that does not hold the working ion is the charged host, whatever it was called.
+
+    Args:
+        pair: The row.
+        folder: Where files are looked for first; then in the current folder.
+        insert: Take a structure alone as the charged host, also where it holds the ion.
+
+    Raises:
+        InputError: A file is missing or no structure.
+    """
+    from ionvolt.electrode import host_state, working_ion
+
+    discharged = _read(pair.discharged, folder) if pair.discharged else None
+    charged = _read(pair.charged, folder) if pair.charged else None
+    if discharged is not None and charged is None:
+        state = "charged" if insert else host_state(discharged, working_ion(pair.working_ion))
+        if state == "charged":
+            return Known(None, discharged)
+    return Known(discharged, charged)
+
+
+def _read(name: str, folder: Path | None) -> Crystal:
+    from ionvolt.errors import InputError
+    from ionvolt.structures import read_many
+
+    beside = folder / name if folder is not None else None
+    found = list(read_many([str(beside) if beside is not None and beside.exists() else name]))
+    if len(found) != 1:
+        raise InputError(name, f"it stands for {len(found)} structures", "Name one file")
+    if isinstance(found[0], InputError):
+        raise found[0]
+    return found[0]
