@@ -121,7 +121,7 @@ def test_ionisation_energies_and_places_agree_with_pymatgen() -> None:
         element = Element.from_Z(z)
         energy = elements._PROPERTIES[z - 1][2]
         assert energy == pytest.approx(element.ionization_energy, rel=0.01), element
-        group, period, block = elements._place(z)
+        group, period, block = elements.place(z)
         assert period == element.row, element
         if block != "f":
             assert group == element.group, element

@@ -28,12 +28,13 @@ NODES = 8
 
 @dataclass(frozen=True)
 class Shares:
-    """Local voltages by every member of an ensemble, V.
+    """Local voltages by every member of an ensemble, V; N atoms of one or more crystals.
 
     Attributes:
-        additive: Shares of the atoms, shape (n_members, n_atoms), whose mean over the atoms is each member's voltage.
+        additive: Shares of the atoms, shape (n_members, N), whose mean over a crystal's atoms is the member's voltage.
         linear: By the members' linear heads, eq. (2) of the paper, same shape.
-        reference: What each member's head gives for the average training host, shape (n_members,).
+        reference: What each member's head gives for the average training host, shape (n_members,) (where that is not
+            known, the mean over the crystals of their own voltages).
     """
 
     additive: NDArray[np.float64]
@@ -42,28 +43,40 @@ class Shares:
 
 
 @torch.inference_mode()
-def shares(atoms: Sequence[torch.Tensor], heads: Sequence[Head], local: Sequence[LocalHead]) -> Shares:
-    """Share a crystal's voltage out among its atoms.
+def shares(
+    atoms: Sequence[torch.Tensor],
+    heads: Sequence[Head],
+    local: Sequence[LocalHead],
+    n_atoms: NDArray[np.int64] | None = None,
+) -> Shares:
+    """Share the voltages of one or more crystals out among their atoms.
 
     Args:
-        atoms: Each member's atom vectors, shape (n_atoms, N_FEATURES).
+        atoms: Each member's atom vectors, shape (N, N_FEATURES).
         heads: Each member's voltage head.
         local: Each member's local-voltage head.
+        n_atoms: Atoms of each crystal, which follow one another; by default all are of one.
     """
+    sizes = torch.from_numpy(np.array([len(atoms[0])]) if n_atoms is None else n_atoms)
+    crystal = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
     additive, linear, reference = [], [], []
     for vectors, head, beside in zip(atoms, heads, local, strict=True):
-        pooled = vectors.mean(0)
+        head.eval()
+        pooled = torch.zeros(len(sizes), vectors.shape[1]).index_add(0, crystal, vectors) / sizes[:, None]
         start = torch.where(torch.isnan(beside.baseline), pooled, beside.baseline)
-        slope = path_gradient(head.eval(), start, pooled)
-        additive.append((head(pooled[None]) + (vectors - pooled) @ slope).double().numpy())
+        slope = path_gradient(head, start, pooled)
+        additive.append(
+            (head(pooled)[crystal] + ((vectors - pooled[crystal]) * slope[crystal]).sum(1)).double().numpy()
+        )
         linear.append(beside(vectors).double().numpy())
-        reference.append(head(start[None]).item())
+        reference.append(float(head(start).mean()))
     return Shares(np.array(additive), np.array(linear), np.array(reference))
 
 
 def path_gradient(head: Head, start: torch.Tensor, end: torch.Tensor, nodes: int = NODES) -> torch.Tensor:
-    """Mean gradient of a head on the straight way between two pooled vectors, shape (N_FEATURES,)."""
+    """Mean gradient of a head on the straight ways between pooled vectors, all of shape (B, N_FEATURES)."""
     places, weights = np.polynomial.legendre.leggauss(nodes)
-    t = torch.from_numpy((places + 1) / 2).to(start.dtype)
-    points = start + t[:, None] * (end - start)
-    return torch.from_numpy(weights / 2).to(start.dtype) @ head.gradient(points)
+    total = torch.zeros_like(end)
+    for t, weight in zip((places + 1) / 2, weights / 2, strict=True):
+        total += float(weight) * head.gradient(start + float(t) * (end - start))
+    return total

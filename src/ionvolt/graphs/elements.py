@@ -208,8 +208,8 @@ KNOWN_ELEMENTS: frozenset[int] = frozenset(range(1, len(_PROPERTIES) + 1))
 _NOBLE_GASES = (0, 2, 10, 18, 36, 54, 86, 118)
 
 
-def _place(z: int) -> tuple[int, int, str]:
-    """Group (0 for the f block), period and block of element ``z`` in the periodic table."""
+def place(z: int) -> tuple[int, int, str]:
+    """Group (0 for the f block), period and block (``s``, ``p``, ``d``, ``f``) of element ``z``."""
     period = next(p for p, last in enumerate(_NOBLE_GASES) if z <= last)
     position = z - _NOBLE_GASES[period - 1]
     length = _NOBLE_GASES[period] - _NOBLE_GASES[period - 1]
@@ -244,7 +244,7 @@ def _bin(name: str, value: float | None) -> int | None:
 
 def _classes(z: int) -> dict[str, int | None]:
     """Class of element ``z`` in each property, by the rules alone."""
-    group, period, block = _place(z)
+    group, period, block = place(z)
     classes: dict[str, int | None] = {
         "group": group,
         "period": period - 1,
@@ -273,3 +273,21 @@ def element_vectors() -> NDArray[np.float32]:
                 vectors[z, block.start + index] = 1.0
     vectors.setflags(write=False)
     return vectors
+
+
+def element_properties() -> dict[str, NDArray[np.float64]]:
+    """The properties behind the vectors before they are cut into classes, by name.
+
+    Returns:
+        Arrays of shape (101,), index = atomic number, NaN where unknown (row 0 always) or, for the group, where there
+        is none. Units as in the module's docstring: pm, eV, cm³/mol.
+    """
+    found = {name: np.full(len(_PROPERTIES) + 1, np.nan) for name in ("group", "period", "valence electrons")}
+    for z in sorted(KNOWN_ELEMENTS):
+        group, period, block = place(z)
+        found["group"][z] = group or np.nan
+        found["period"][z] = period
+        found["valence electrons"][z] = _valence_electrons(group, block, z)
+    for column, name in enumerate(_MEASURED):
+        found[name] = np.array([np.nan, *(row[column] if row[column] is not None else np.nan for row in _PROPERTIES)])
+    return found
