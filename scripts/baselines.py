@@ -2,10 +2,12 @@
 
     python scripts/baselines.py measure runs/mp2020.parquet -o runs/baselines
     python scripts/baselines.py page -o runs/baselines
+    python scripts/baselines.py features
 
 ``measure`` runs SVR, kernel ridge, random forest and extra trees in three settings under the splits on which
 ``shipped_models.py evaluate`` measured the networks (their errors stand in the shipped model's card). What is done is
-not repeated. ``page`` writes the tables between the markers; no number in them is typed by hand.
+not repeated. ``page`` writes the tables between the markers; no number in them is typed by hand. ``features`` writes
+the list of features there.
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.datasets import read_dataset
+from ionvolt.descriptors import FEATURES, ION_FEATURES
+from ionvolt.descriptors.composition import COMPOSITION_FEATURES, STATISTICS
+from ionvolt.descriptors.elements import PROPERTIES
+from ionvolt.descriptors.structure import STRUCTURE_FEATURES
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.learners import Classical
 from ionvolt.evaluation.protocol import Protocol
@@ -23,7 +29,7 @@ from ionvolt.evaluation.results import Results, read_results
 from ionvolt.evaluation.tables import summarise
 from ionvolt.models.registry import DEFAULT_MODEL, shipped_models
 from ionvolt.training.classical import NAMES
-from model_page import ROOT, mae, write_between
+from model_page import ROOT, write_between
 
 SPLITS = ("random", "framework")
 OTHERS = tuple(ion for ion in WORKING_IONS if ion != "Li")
@@ -55,80 +61,100 @@ def measure(data_file: Path, output: Path, seeds: int) -> None:
 
 
 def records(output: Path, split: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Summaries by model and ion, and the rows behind them checked to be those of the networks."""
-    found = {}
-    for file in FILES:
-        results: Results = read_results(output / f"{file}-{split}.parquet")
-        found |= {(r["model"], r["ion"]): r for r in summarise(results)}
+    """Summaries by model and ion, over the seeds that all learners have run through."""
+    files = {file: read_results(output / f"{file}-{split}.parquet") for file in FILES}
+    seeds = set.intersection(*(done(files[file], settings) for file, (_, settings) in FILES.items()))
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for results in files.values():
+        found |= {(r["model"], r["ion"]): r for r in summarise(results.of_seeds(seeds))}
+    for ion in OTHERS:
+        ours = found["mean", ion]["mae_by_seed"]
+        theirs = errors_of(ion, split)["mean"]["mae_by_split"]
+        if any(abs(ours[n] - theirs[s]) > 2e-4 for n, s in enumerate(sorted(seeds))):
+            raise SystemExit(f"{ion}, {split}: these are not the splits of the networks. Measure on the same data")
     return found
 
 
+def done(results: Results, settings: tuple[Any, ...]) -> set[int]:
+    names = [Classical(name, setting).name for setting in settings for name in NAMES]
+    model, seed = results.column("model"), results.column("seed")
+    return set.intersection(*(set(seed[model == name].tolist()) for name in names))
+
+
+def errors_of(ion: str, split: str) -> dict[str, Any]:
+    errors: dict[str, Any] = shipped_models()[DEFAULT_MODEL].ions[ion]["errors"][f"paper/{split}"]
+    return errors
+
+
+def network_mae(ion: str, split: str, model: str, row: dict[str, Any]) -> float | None:
+    """MAE of the networks over the same seeds as the row's, from the card's errors by split."""
+    by_split = errors_of(ion, split).get(model, {}).get("mae_by_split", [])
+    if len(by_split) < row["seeds"]:
+        return None
+    weights = row["n_by_seed"]
+    return sum(m * w for m, w in zip(by_split, weights, strict=False)) / sum(weights)
+
+
+def network_cell(ion: str, split: str, model: str, row: dict[str, Any]) -> str:
+    value = network_mae(ion, split, model, row)
+    if value is None:
+        return "–"
+    m = errors_of(ion, split)[model]
+    same = m["splits"] == row["seeds"]
+    return f"{value:.2f} ({m['mae_low']:.2f}–{m['mae_high']:.2f})" if same else f"{value:.2f}"
+
+
 def table(output: Path, split: str) -> str:
-    card = shipped_models()[DEFAULT_MODEL].ions
     found = records(output, split)
-    columns = [(f"{WORDS[name]}", name) for name in NAMES]
     lines = [
-        "| ion | rows | mean | transfer (Li: network) | from scratch | trained on | "
-        + " | ".join(words for words, _ in columns)
+        "| ion | rows (seeds) | mean | transfer (Li: network) | network from scratch | trained on | "
+        + " | ".join(WORDS[name] for name in NAMES)
         + " |",
-        "|" + "---|" * (6 + len(columns)),
+        "|" + "---|" * (6 + len(NAMES)),
     ]
     for ion in WORKING_IONS:
-        networks = card[ion]["errors"][f"paper/{split}"]
         shown = "network" if ion == "Li" else "transfer"
         for setting, words in (("", "the ion"), ("-li", "Li"), ("-all", "all ions")):
             if ion == "Li" and not setting:
-                continue
-            cells = [found.get((name + setting, ion)) for _, name in columns]
-            first = setting == ("-li" if ion == "Li" else "")
-            row = next(r for r in cells if r)
-            head = [
-                ion, str(row["n_test"]), f"{row['mae_of_mean_predictor']:.2f}",
-                mae(networks, shown, interval=True), mae(networks, "scratch"),
-            ] if first else [""] * 5  # fmt: skip
-            best = min(r["mae"] for r in cells if r)
-            texts = [
-                "–"
-                if r is None
-                else _bold(f"{r['mae']:.2f} ({r['mae_low']:.2f}–{r['mae_high']:.2f})", r["mae"] == best)
-                for r in cells
-            ]
+                continue  # Li's own model is the li setting
+            cells = [found[name + setting, ion] for name in NAMES]
+            row = cells[0]
+            head = [""] * 5
+            if setting == ("-li" if ion == "Li" else ""):
+                networks = [network_cell(ion, split, model, row) for model in (shown, "scratch")]
+                head = [ion, f"{row['n_test']} ({row['seeds']})", f"{row['mae_of_mean_predictor']:.2f}", *networks]
+            best = min(r["mae"] for r in cells)
+            texts = [f"{r['mae']:.2f} ({r['mae_low']:.2f}–{r['mae_high']:.2f})" for r in cells]
+            texts = [f"**{t}**" if r["mae"] == best else t for t, r in zip(texts, cells, strict=True)]
             lines.append("| " + " | ".join([*head, words, *texts]) + " |")
     return "\n".join(lines)
 
 
-def _bold(text: str, yes: bool) -> str:
-    return f"**{text}**" if yes else text
-
-
 def verdict(output: Path) -> str:
-    """In words: where the transfer does better than the best classical setting, and where not."""
-    card = shipped_models()[DEFAULT_MODEL].ions
+    """In words: where the transfer does better than classical models, and where not."""
     lines = []
     for split in SPLITS:
         found = records(output, split)
-        better, worse, alike = [], [], []
-        for ion in OTHERS:
-            transfer = card[ion]["errors"][f"paper/{split}"]["transfer"]
-            # One learner chosen for all ions beforehand: no pick of the luckiest.
-            for classical in ("extra-trees", "extra-trees-all"):
-                r = found[classical, ion]
-                text = f"{ion} ({transfer['mae']:.2f} against {r['mae']:.2f})"
-                target = (
-                    better
-                    if transfer["mae"] < r["mae"] - 0.02
-                    else worse
-                    if transfer["mae"] > r["mae"] + 0.02
-                    else alike
-                )
-                target.append((classical, text))
-        for classical, words in (("extra-trees", "the ion's own rows"), ("extra-trees-all", "all ions' rows")):
-            parts = [
-                f"{name} for {', '.join(t for c, t in group if c == classical) or 'none'}"
-                for name, group in (("better", better), ("within 0.02 V", alike), ("worse", worse))
-            ]
-            lines.append(f"- {split} split, transfer against extra trees on {words}: {'; '.join(parts)}.")
-    return "\n".join(lines)
+        lines.append(f"{split.capitalize()} split, transfer learning's MAE against that of:")
+        lines.append("")
+        # Whole columns, chosen beforehand: no pick of the luckiest for each ion.
+        for classical, words in (
+            ("extra-trees", "extra trees on the ion's own rows"),
+            ("extra-trees-all", "extra trees on all ions' rows"),
+            ("svr", "SVR on the ion's own rows"),
+            ("svr-li", "SVR trained on Li and applied to the ion, the paper's comparison"),
+        ):
+            groups: dict[str, list[str]] = {"better": [], "within 0.02 V": [], "worse": []}
+            for ion in OTHERS:
+                row = found[classical, ion]
+                transfer = network_mae(ion, split, "transfer", row) or float("nan")
+                apart = transfer - row["mae"]
+                group = "better" if apart < -0.02 else "worse" if apart > 0.02 else "within 0.02 V"
+                groups[group].append(f"{ion} {transfer:.2f}/{row['mae']:.2f}")
+            told = "; ".join(f"{name}: {', '.join(ions) or 'none'}" for name, ions in groups.items())
+            lines.append(f"- {words} – {told}.")
+        lines.append("")
+    return "\n".join(lines).rstrip()
 
 
 def page(output: Path) -> None:
@@ -138,9 +164,28 @@ def page(output: Path) -> None:
     write_between(path, "verdict", verdict(output))
 
 
+def feature_list() -> str:
+    """Every feature, grouped by what it is about."""
+    groups: dict[str, list[str]] = {}
+    for name in COMPOSITION_FEATURES[: len(PROPERTIES) * len(STATISTICS)]:
+        groups.setdefault(f"Statistics of {name.rsplit(' ', 1)[1]} over the atoms", []).append(name)
+    groups["Composition"] = list(COMPOSITION_FEATURES[len(PROPERTIES) * len(STATISTICS) :])
+    spread = [name for name in STRUCTURE_FEATURES if "local difference" in name]
+    pairs = [name for name in STRUCTURE_FEATURES if name.startswith("shortest ")]
+    sites = [name for name in STRUCTURE_FEATURES if ", " in name]
+    cell = [name for name in STRUCTURE_FEATURES if name not in {*spread, *pairs, *sites}]
+    groups |= {"Cell and density": cell, "Coordination and distances, by class of the atom": sites}
+    groups |= {"Shortest distances between classes": pairs, "Difference between an atom and its neighbours": spread}
+    groups["Working ion (models for several ions only)"] = list(ION_FEATURES)
+    lines = [f"{len(FEATURES)} features of the host and {len(ION_FEATURES)} of the ion:", ""]
+    for words, names in groups.items():
+        lines += [f"{words} ({len(names)}):", "", f"- {'; '.join(names)}", ""]
+    return "\n".join(lines).rstrip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=["measure", "page"])
+    parser.add_argument("task", choices=["measure", "page", "features"])
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/baselines"))
     parser.add_argument("--seeds", type=int, default=5)
@@ -149,8 +194,10 @@ def main() -> None:
         if arguments.data is None:
             parser.error("measure needs a data set")
         measure(arguments.data, arguments.output, arguments.seeds)
-    else:
+    elif arguments.task == "page":
         page(arguments.output)
+    else:
+        write_between(ROOT / "docs/evaluation.md", "features", feature_list())
 
 
 if __name__ == "__main__":

@@ -89,6 +89,13 @@ def test_the_search_keeps_groups_together() -> None:
         assert not set(groups[train]) & set(groups[validation])
 
 
+def test_the_search_takes_a_sample_of_many_rows() -> None:
+    folds = list(training.inner_folds(4000, None, 1))
+    used = np.unique(np.concatenate([np.concatenate(pair) for pair in folds]))
+    assert len(used) == 1500
+    assert used.max() > 3900
+
+
 def test_too_few_rows_to_search_still_fit() -> None:
     rows, voltages = some_rows(4)
     fit = fit_classical("svr", rows, voltages)

@@ -55,6 +55,13 @@ class Classical:
         self.setting = setting
         self.name = learner if setting == "ion" else f"{learner}-{setting}"
 
+    @property
+    def settings(self) -> str:
+        """What its results hang on, besides the rows."""
+        from ionvolt.training.classical import recipe
+
+        return recipe(self.learner)
+
     def fit_predict(
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
     ) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,11 @@ class Results:
     def models(self) -> list[str]:
         """Names of the models that have been tested."""
         return list(dict.fromkeys(self.table.column("model").to_pylist()))
+
+    def of_seeds(self, seeds: Collection[int]) -> Results:
+        """The rows of some seeds, to look at; no units are marked as done."""
+        kept = np.isin(self.column("seed"), list(seeds))
+        return Results(self.table.filter(pa.array(kept)), self.about)
 
     def has(self, model: str, seed: int, fold: int, mark: str) -> bool:
         """Whether a unit is done, in exactly this way."""

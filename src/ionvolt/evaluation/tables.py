@@ -21,8 +21,8 @@ def summarise(results: Results, models: Sequence[str] | None = None) -> list[dic
 
     Returns:
         A record each, with ``model``, ``ion``, ``split``, ``seeds``, ``n_test`` (rows), the fields of ``Metrics`` (V),
-        the ends of the 95 % intervals ``rmse_low`` to ``r2_high``, ``mae_by_seed``, ``mae_of_mean_predictor`` (on
-        the same rows) and ``seconds`` (of all the model's units, all ions together).
+        the ends of the 95 % intervals ``rmse_low`` to ``r2_high``, ``mae_by_seed`` and ``n_by_seed``,
+        ``mae_of_mean_predictor`` (on the same rows) and ``seconds`` (of all the model's units, all ions together).
     """
     model, ion, seed = (results.column(name) for name in ("model", "ion", "seed"))
     target, predicted = results.column("target"), results.column("predicted")
@@ -50,6 +50,7 @@ def summarise(results: Results, models: Sequence[str] | None = None) -> list[dic
                 "mae_by_seed": [
                     float(np.abs(predicted - target)[rows & (seed == s)].mean()) for s in np.unique(seed[rows])
                 ],
+                "n_by_seed": [int((rows & (seed == s)).sum()) for s in np.unique(seed[rows])],
                 "mae_of_mean_predictor": float(np.abs(predicted - target)[of_mean].mean()) if of_mean.any() else None,
                 "seconds": _seconds(results, name),
             }
