@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from ionvolt import __version__
 from ionvolt.datasets.importers import MATERIALS_PROJECT, Imported, build
-from ionvolt.datasets.mp_electrodes import FIELDS, Checksum, Document, Materials, digest, ends_of, key_of, row_of
+from ionvolt.datasets.mp_electrodes import Checksum, Document, Materials, digest, ends_of, key_of, row_of
+from ionvolt.datasets.mp_requests import count_electrodes, page_of_electrodes, summaries
 from ionvolt.datasets.parts import Parts
 from ionvolt.electrode import working_ion
 from ionvolt.errors import DataError
-from ionvolt.structures.materials_project import UnavailableError, is_id, require_client, require_key, usual_id
+from ionvolt.structures.materials_project import UnavailableError, require_client, require_key
 
 if TYPE_CHECKING:
     from ionvolt.structures.mp_client import Patience, Service
@@ -135,7 +136,7 @@ def _fetch_ion(fetch: Fetch, ion: str) -> str | None:
 
 def _fetch_pages(fetch: Fetch, ion: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     words = f"{ion} electrodes"
-    total = int(fetch.service.ask(_count, ion))
+    total = int(fetch.service.ask(count_electrodes, ion))
     seen = {digest(document) for line in lines for document in line["documents"]}
     start = 1 + max((line["page"] for line in lines), default=0)
     # Where rows slipped from one page to another between two requests, one more round finds them.
@@ -144,7 +145,7 @@ def _fetch_pages(fetch: Fetch, ion: str, lines: list[dict[str, Any]]) -> dict[st
             if len(seen) >= total:
                 break
             fetch.report(words, len(seen), total)
-            documents = fetch.service.ask(_page, ion, page)
+            documents = fetch.service.ask(page_of_electrodes, ion, page, PAGE)
             fetch.parts.add("electrodes", [{"ion": ion, "page": page, "documents": documents}])
             seen.update(map(digest, documents))
             if not documents or page * len(documents) >= total + PAGE:
@@ -152,24 +153,6 @@ def _fetch_pages(fetch: Fetch, ion: str, lines: list[dict[str, Any]]) -> dict[st
     ended = {"ion": ion, "page": 0, "documents": [], "total": total, "came": len(seen)}
     fetch.parts.add("electrodes", [ended])
     return ended
-
-
-def _count(rester: Any, ion: str) -> Any:
-    return _rester(rester).count({"working_ion": ion, "_limit": 1, "_fields": "id_charge"})
-
-
-def _page(rester: Any, ion: str, page: int) -> list[Document]:
-    electrodes = _rester(rester)
-    known = set(electrodes.available_fields)  # worked out anew at every look
-    fields = [name for name in FIELDS if name in known]
-    found = electrodes.search(
-        working_ion=ion, fields=fields, num_chunks=1, chunk_size=PAGE, _page=page, _sort_fields="id_charge"
-    )
-    return [document for document in found if isinstance(document, dict)]
-
-
-def _rester(rester: Any) -> Any:
-    return rester.materials.insertion_electrodes
 
 
 def _electrodes(parts: Parts, ions: list[str]) -> tuple[dict[Key, Document], list[str]]:
@@ -202,7 +185,7 @@ def _fetch_materials(fetch: Fetch, electrodes: list[Document]) -> Materials:
     for start in range(0, len(missing), BATCH):
         fetch.report("structures", len(ids) - len(missing) + start, len(ids))
         batch = missing[start : start + BATCH]
-        came = _materials(fetch.service, batch)
+        came = summaries(fetch.service, batch)
         fetch.parts.add("materials", [{"id": i, "document": came.get(i)} for i in batch])
     found = Materials(f"{fetch.service.address}materials/summary")
     for done, line in enumerate(fetch.parts.records("materials")):
@@ -210,24 +193,6 @@ def _fetch_materials(fetch: Fetch, electrodes: list[Document]) -> Materials:
             fetch.report("checking crystals", done, len(ids))
             found.add(line["id"], line["document"])
     return found
-
-
-def _materials(service: Service, ids: list[str]) -> dict[str, Document]:
-    """Summary documents by usual id. Deprecated materials come only where they are asked for as such."""
-    found: dict[str, Document] = {}
-    for deprecated in (None, True):
-        # The client takes no list with an id in it that it does not understand.
-        wanted = [i for i in ids if i not in found and is_id(i)]
-        if wanted:
-            documents = service.ask(_search, wanted, deprecated)
-            found |= {usual_id(d.get("material_id")): d for d in documents if isinstance(d, dict)}
-    return found
-
-
-def _search(rester: Any, ids: list[str], deprecated: bool | None) -> Any:
-    return rester.materials.summary.search(
-        material_ids=ids, deprecated=deprecated, fields=["material_id", "structure", "deprecated"], chunk_size=1000
-    )
 
 
 def _dataset(electrodes: dict[Key, Document], materials: Materials, service: Service) -> Imported:

@@ -20,13 +20,6 @@ from ionvolt.structures.mp_records import crystal_of
 
 Document = dict[str, Any]
 
-FIELDS = (
-    "battery_id", "material_ids", "working_ion", "average_voltage", "formula_charge", "formula_discharge", "id_charge",
-    "id_discharge", "num_steps", "capacity_grav", "max_delta_volume", "stability_charge", "stability_discharge",
-    "adj_pairs", "warnings", "last_updated",
-)  # fmt: skip
-"""Fields to ask for, as far as the client knows them."""
-
 _PLAIN = (
     "average_voltage", "formula_charge", "formula_discharge", "num_steps", "capacity_grav", "max_delta_volume",
     "stability_charge", "stability_discharge",
