@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ionvolt.cli.pairs import Pair
     from ionvolt.physics.cache import Cache
     from ionvolt.physics.electrodes import Computed, Options
     from ionvolt.physics.potential import Potential
@@ -102,6 +101,9 @@ def _single(
     vasp: Path | None,
     as_json: bool,
 ) -> None:
+    from dataclasses import asdict
+
+    from ionvolt.cli.computed import print_one, print_profile, record_of
     from ionvolt.cli.pairs import Pair, load
     from ionvolt.cli.progress import Bar
     from ionvolt.electrode import working_ion
@@ -120,13 +122,13 @@ def _single(
             found = voltage_profile(start, ion, potential, settings, cache, bar.to)
     if vasp is not None:
         _write_vasp(computed, vasp)
-    record = _record(Pair(file, charged, ion.symbol), computed)
+    record = record_of(Pair(file, charged, ion.symbol), computed, _learned(computed))
     if as_json:
-        print(json.dumps(record | ({"profile": _profile_record(found)} if found else {}), ensure_ascii=False))
+        print(json.dumps(record | ({"profile": asdict(found)} if found else {}), ensure_ascii=False))
         return
-    _print_one(record, computed)
+    print_one(record, computed)
     if found:
-        _print_profile(found)
+        print_profile(found)
 
 
 def _table(
@@ -138,6 +140,7 @@ def _table(
     vasp: Path | None,
     as_json: bool,
 ) -> None:
+    from ionvolt.cli.computed import print_records, record_of
     from ionvolt.cli.pairs import load, read_pairs
     from ionvolt.cli.progress import Bar
     from ionvolt.electrode import working_ion
@@ -154,7 +157,7 @@ def _table(
                 computed = compute_electrode(known.discharged, known.charged, ion, potential, cache, options)
                 if vasp is not None:
                     _write_vasp(computed, vasp / f"{number:04d}")
-                records.append(_record(pair, computed))
+                records.append(record_of(pair, computed, _learned(computed)))
             except InputError as error:
                 print(f"ionvolt: row {number}: {error}", file=sys.stderr)
                 records.append(
@@ -170,37 +173,8 @@ def _table(
     if as_json:
         print(json.dumps(records, ensure_ascii=False, indent=1))
     else:
-        _print_records(records)
+        print_records(records)
     raise typer.Exit(0 if not failed else 1 if failed < len(records) else 2)
-
-
-def _record(pair: Pair, computed: Computed) -> dict[str, Any]:
-    from ionvolt.electrode import capacity_grav
-
-    n_all = computed.discharged.composition[computed.ion.symbol] * computed.exchange.discharged_cells
-    return {
-        "discharged": pair.discharged,
-        "charged": pair.charged,
-        "working_ion": computed.ion.symbol,
-        "formula_discharged": computed.discharged.formula,
-        "formula_charged": computed.charged.formula,
-        "voltage_physics": computed.voltage,
-        "voltage": _learned(computed),
-        "n_ions": computed.exchange.n_ions,
-        "capacity_grav": capacity_grav(computed.discharged, computed.ion) * computed.exchange.n_ions / n_all,
-        "method": computed.method,
-        "volume_change": computed.volume_change,
-        "converged": computed.converged,
-        "steps": computed.steps,
-        "seconds": round(computed.seconds, 3),
-        "warnings": list(computed.warnings),
-    }
-
-
-def _profile_record(profile: Profile) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(profile)
 
 
 def _write_vasp(computed: Computed, folder: Path) -> None:
@@ -208,55 +182,3 @@ def _write_vasp(computed: Computed, folder: Path) -> None:
 
     write_vasp(computed.discharged, folder / "discharged")
     write_vasp(computed.charged, folder / "charged")
-
-
-def _print_one(record: dict[str, Any], computed: Computed) -> None:
-    print(f"{record['formula_charged']} → {record['formula_discharged']} against {record['working_ion']}")
-    print(f"average voltage  {record['voltage']:.2f} V (the potential alone {record['voltage_physics']:.2f} V)")
-    print(f"capacity         {record['capacity_grav']:.0f} mAh/g, volume {100 * record['volume_change']:+.1f} %")
-    print(f"method           {record['method']}")
-    if computed.converged is not None:
-        done = "converged" if computed.converged else "not converged"
-        print(f"relaxation       {done}, {computed.steps} steps, {computed.seconds:.1f} s")
-    for warning in computed.warnings:
-        print(f"note: {warning}")
-
-
-def _print_profile(profile: Profile) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("filling", "from", "to", "voltage (V)", "volume"):
-        table.add_column(name, justify="right" if name in ("voltage (V)", "volume") else "left")
-    for step in profile.steps:
-        table.add_row(
-            f"{step.filling_charged:.2f}–{step.filling_discharged:.2f}",
-            step.formula_charged,
-            step.formula_discharged,
-            f"{step.voltage:.2f}",
-            f"{100 * step.volume_change:+.1f} %",
-        )
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
-    done = "" if profile.converged else ", not all relaxations converged"
-    print(f"average of the steps {profile.average:.2f} V; {profile.n_computed} arrangements computed{done}")
-
-
-def _print_records(records: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("discharged", "charged", "ion", "voltage (V)", "physics (V)", "volume", "converged"):
-        table.add_column(name, overflow="fold")
-    for r in records:
-        if "error" not in r:
-            table.add_row(
-                r["formula_discharged"], r["formula_charged"], r["working_ion"], f"{r['voltage']:.2f}",
-                f"{r['voltage_physics']:.2f}", f"{100 * r['volume_change']:+.1f} %",
-                {True: "yes", False: "no", None: "-"}[r["converged"]],
-            )  # fmt: skip
-    Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False).print(table)
-    for r in records:
-        for warning in r.get("warnings", []):
-            print(f"note: {warning}")
