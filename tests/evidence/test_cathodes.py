@@ -56,7 +56,8 @@ def test_its_bonds_are_those_of_chemistry(host):
             continue
         wanted = {"C"} if symbol == "Fe" and "C" in host.formula.replace("Co", "").replace("Cr", "") else ANIONS
         low, high = BONDS[symbol]
-        assert low <= nearest(structure, i, wanted) <= high, (symbol, nearest(structure, i, wanted))
+        slack = 0.1 if host.basis == "ideal" else 0.0
+        assert low - slack <= nearest(structure, i, wanted) <= high + slack, (symbol, nearest(structure, i, wanted))
     # Anions of different ions do not touch: nothing was put on top of anything.
     for i, site in enumerate(structure):
         if site.specie.symbol in {"O", "S"}:
@@ -114,10 +115,16 @@ def test_structures_are_in_the_state_that_the_row_says(cathode):
     from pymatgen.core.composition import Composition
 
     ion = working_ion(cathode.ion)
-    host = Composition(cathode.host).fractional_composition
+    host = Composition(cathode.host)
     if cathode.charged:
-        assert Composition(host_structures()[cathode.charged].formula).fractional_composition == host
+        structure = Composition(host_structures()[cathode.charged].formula)
+        assert structure.fractional_composition == host.fractional_composition
     if cathode.discharged:
         discharged = host_structures()[cathode.discharged].crystal()
         assert host_state(discharged, ion) == "discharged"
-        assert Composition(remove_ion(discharged, ion).composition).fractional_composition == host
+        frame = Composition({symbol: n for symbol, n in host.get_el_amt_dict().items() if symbol != cathode.ion})
+        left = Composition(remove_ion(discharged, ion).composition)
+        assert left.fractional_composition == frame.fractional_composition
+        # It holds more of the ion than the charged host does.
+        held = discharged.composition[cathode.ion] * frame.num_atoms / left.num_atoms
+        assert held > host.get_el_amt_dict().get(cathode.ion, 0.0)
