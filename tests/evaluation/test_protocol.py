@@ -361,3 +361,22 @@ def test_baseline_trained_and_evaluated_as_it_is(data_file: Path, tmp_path: Path
     assert final.code == 0
     assert "test" not in json.loads((tmp_path / "final" / "card.json").read_text())["ions"]["Mg"]
     assert "Ca" in run_command("baseline", data_file, "--ion", "Ca", "-o", tmp_path / "x").refused()
+
+
+def test_heads_trained_on_rows_that_the_card_does_not_list() -> None:
+    from ionvolt.evaluation.learners import Trained
+    from ionvolt.models.card import ModelCard
+
+    class Model:
+        ions = ("Mg",)
+        card = ModelCard("m", ions={"Mg": {"mode": "head", "n_rows": 9}}, training={"frameworks": ["F1O2"]})
+
+    data = of_frameworks(["F1O2", "F2O2", "F2O2"], ["Mg"] * 3)
+    test = np.arange(3)
+    assert Trained(Model()).seen(data, test) == 1
+    assert Trained(Model()).unlisted(data, test) == ["Mg"]
+    Model.card.ions["Mg"]["frameworks"] = ["F2O2"]
+    assert Trained(Model()).seen(data, test) == 3
+    assert Trained(Model()).unlisted(data, test) == []
+    Model.card = ModelCard("m", ions={"Mg": {}})
+    assert Trained(Model()).seen(data, test) is None

@@ -128,15 +128,22 @@ def _learner(name: str) -> Learner:
 
 def _overlap(learner: Any, protocol: Any, cleaned: Any) -> dict[str, Any]:
     """How much of the test a trained model has seen."""
-    counts = [(learner.seen(cleaned, unit.test), len(unit.test)) for unit in protocol.units(cleaned)]
-    total = sum(n for _, n in counts)
-    if any(seen is None for seen, _ in counts):
-        words = f"{learner.name} is applied as it is; its card does not say on which frameworks it was trained"
-        return {"model": learner.name, "n_test": total, "of_training_frameworks": None, "words": words}
-    seen = sum(seen for seen, _ in counts)
-    flatters = ", so these errors flatter" if seen else ""
+    tests = [unit.test for unit in protocol.units(cleaned)]
+    total = sum(len(test) for test in tests)
+    counts = [learner.seen(cleaned, test) for test in tests]
+    note: dict[str, Any] = {"model": learner.name, "n_test": total, "of_training_frameworks": None, "unlisted": []}
+    if any(seen is None for seen in counts):
+        return note | {
+            "words": f"{learner.name} is applied as it is; its card does not say on which frameworks it was trained"
+        }
+    seen = sum(counts)
+    unlisted = sorted({ion for test in tests for ion in learner.unlisted(cleaned, test)})
     words = (
-        f"{learner.name} is applied as it is; {seen} of {total} test rows belong to frameworks that its card names "
-        f"as trained on{flatters}"
+        f"{learner.name} is applied as it is; {seen} of {total} test rows belong to frameworks "
+        "that its card lists as trained on"
     )
-    return {"model": learner.name, "n_test": total, "of_training_frameworks": seen, "words": words}
+    if unlisted:
+        words += f", and it lists none of those that its last layers for {', '.join(unlisted)} learned from"
+    if seen or unlisted:
+        words += "; so these errors flatter"
+    return note | {"of_training_frameworks": seen, "unlisted": unlisted, "words": words}

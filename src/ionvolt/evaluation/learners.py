@@ -132,9 +132,20 @@ class Trained:
         return result
 
     def seen(self, data: ElectrodeSet, test: Indices) -> int | None:
-        """How many test rows have a framework that the model was trained on; None where its card does not say."""
-        frameworks = self.card.training.get("frameworks")
-        return int(np.isin(data.frameworks[test], frameworks).sum()) if frameworks else None
+        """How many test rows have a framework that the model was trained on; None where its card does not say.
+
+        The card's ``training`` names them, or the facts of each ion do.
+        """
+        facts = self.card.ions.values()
+        listed = {*self.card.training.get("frameworks", ()), *(f for of in facts for f in of.get("frameworks", ()))}
+        return int(np.isin(data.frameworks[test], sorted(listed)).sum()) if listed else None
+
+    def unlisted(self, data: ElectrodeSet, test: Indices) -> list[str]:
+        """Tested ions whose last layers learned from rows of which the card lists no framework."""
+        facts = {ion: self.card.ions.get(ion, {}) for ion in dict.fromkeys(data.ions[test].tolist())}
+        return [
+            ion for ion, of in facts.items() if of.get("mode") == "head" and "n_rows" in of and "frameworks" not in of
+        ]
 
 
 def voltages_of(model: Any, data: ElectrodeSet, ion: str) -> Array:
