@@ -1,0 +1,27 @@
+"""The potential, loaded once, on one thread."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from ionvolt.physics import Potential, load_potential
+from ionvolt.physics.cache import Cache
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def potential() -> Potential:
+    return load_potential()
+
+
+@pytest.fixture(scope="session")
+def no_cache() -> Cache:
+    return Cache(None)

@@ -1,0 +1,113 @@
+"""Energies, atom vectors and moments: the same as CHGNet's own, and properties of the crystal alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ionvolt.errors import InputError, ModelError
+from ionvolt.physics import Potential, evaluate_versions, load_potential
+from ionvolt.physics.graph import chgnet_graph, find_bonds
+from ionvolt.physics.potential import VERSIONS
+from ionvolt.structures.crystal import Crystal
+from physics.cells import disulfide, layered, olivine, rocksalt, spinel
+
+CRYSTALS = [layered(), disulfide(), rocksalt(), spinel("Mg", 8.4), olivine()]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_it_is_chgnet(version: str) -> None:
+    potential = load_potential(version)
+    for crystal, output in zip(CRYSTALS[:4], potential.evaluate(CRYSTALS[:4]), strict=True):
+        theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="em", return_atom_feas=True)
+        assert output.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
+        assert output.magmoms == pytest.approx(theirs["m"], abs=1e-4)
+        assert output.features[:, 2] == pytest.approx(theirs["atom_fea"], abs=1e-3)
+
+
+def test_shapes_and_types(potential: Potential) -> None:
+    output = potential.evaluate([olivine()])[0]
+    assert isinstance(output.energy, float)
+    assert output.features.shape == (28, 4, 64)
+    assert output.features.dtype == output.magmoms.dtype == np.float32
+    assert output.magmoms.shape == (28,)
+    iron = olivine().numbers == 26
+    assert (output.magmoms[iron] > 3).all()
+    assert (output.magmoms[~iron] < 0.5).all()
+
+
+def test_an_answer_does_not_depend_on_the_batch(potential: Potential) -> None:
+    together = potential.evaluate(CRYSTALS)
+    backwards = potential.evaluate(CRYSTALS[::-1])[::-1]
+    for crystal, one, other in zip(CRYSTALS, together, backwards, strict=True):
+        alone = potential.evaluate([crystal])[0]
+        for answer in (one, other):
+            assert answer.energy / len(crystal) == pytest.approx(alone.energy / len(crystal), abs=1e-5)
+            assert answer.features == pytest.approx(alone.features, abs=1e-3)
+    assert potential.evaluate([]) == []
+
+
+@pytest.mark.parametrize("repeat", [(2, 1, 1), (1, 2, 3)])
+def test_energy_per_atom_is_that_of_a_supercell(potential: Potential, repeat: tuple[int, int, int]) -> None:
+    for crystal in CRYSTALS[:3]:
+        larger = Crystal.from_pymatgen(crystal.to_pymatgen().make_supercell(repeat))
+        small, large = potential.evaluate([crystal, larger])
+        assert large.energy / len(larger) == pytest.approx(small.energy / len(crystal), abs=2e-5)
+
+
+def test_order_origin_and_images_of_the_sites_do_not_matter(potential: Potential) -> None:
+    crystal = olivine()
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(crystal))
+    moved = crystal.frac_coords[order] + rng.random(3) + rng.integers(-2, 3, (len(crystal), 3))
+    other = replace(crystal, numbers=crystal.numbers[order], frac_coords=moved)
+    one, two = potential.evaluate([crystal, other])
+    assert two.energy / len(crystal) == pytest.approx(one.energy / len(crystal), abs=2e-5)
+    assert two.features == pytest.approx(one.features[order], abs=5e-3)
+
+
+def test_versions_share_neighbours_and_stay_themselves() -> None:
+    outputs = evaluate_versions([disulfide()])
+    assert list(outputs) == list(VERSIONS)
+    for version in VERSIONS:
+        own = load_potential(version).evaluate([disulfide()])[0]
+        assert outputs[version][0].energy == pytest.approx(own.energy, abs=1e-5)
+    assert len({round(outputs[version][0].energy, 3) for version in VERSIONS}) == 3
+
+
+def test_threads_do_not_mix_their_vectors(potential: Potential) -> None:
+    alone = [potential.evaluate([crystal])[0] for crystal in CRYSTALS]
+    with ThreadPoolExecutor(4) as pool:
+        crowd = list(pool.map(lambda crystal: potential.evaluate([crystal])[0], CRYSTALS * 4))
+    for one, other in zip(alone * 4, crowd, strict=True):
+        assert other.features == pytest.approx(one.features, abs=1e-5)
+
+
+def test_it_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    threads = torch.get_num_threads()
+    Potential("0.3.0").evaluate([rocksalt()])
+    assert torch.is_grad_enabled()
+    assert torch.get_num_threads() == threads
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_it_cannot_compute_is_refused(potential: Potential) -> None:
+    sparse = Crystal(np.eye(3) * 8.0, np.array([3]), np.zeros((1, 3)), source="sparse.cif")
+    with pytest.raises(InputError, match=r"sparse.cif: atom 1 \(Li\) has no neighbour within 6 Å"):
+        potential.evaluate([rocksalt(), sparse])
+    heavy = replace(rocksalt(), numbers=np.array([95, 17]), source="am.cif")
+    with pytest.raises(InputError, match=r"am.cif: the potential does not know Am"):
+        potential.evaluate([heavy])
+    with pytest.raises(ModelError, match=r"9\.9: no such version"):
+        load_potential("9.9")
+
+
+def test_a_bond_is_its_own_angle_with_no_bond_but_others() -> None:
+    """In rock salt each atom has six bonds of 2.82 Å: 30 ordered pairs of different ones."""
+    crystal = rocksalt()
+    graph = chgnet_graph(crystal, find_bonds(crystal, 6.0), 6.0, 3.0)
+    assert len(graph.bond_graph) == 2 * 6 * 5
+    assert (graph.bond_graph[:, 2] != graph.bond_graph[:, 4]).all()
+    assert len(graph.directed2undirected) == 2 * len(graph.undirected2directed)
