@@ -136,6 +136,18 @@ def test_a_saved_model_answers_the_same(name: str, reads_ion: bool, tmp_path) ->
         loaded.voltages_of_hosts(hosts, "Ca")
 
 
+def test_answers_queries_in_their_order() -> None:
+    from ionvolt.models.interface import Query
+
+    model = a_model("svr", reads_ion=True, ions=("Mg", "Li"))
+    hosts = small_set().hosts[:4]
+    ions = ["Li", "Mg", "Li", "Mg"]
+    answers = model.estimate([Query(ion, host) for ion, host in zip(ions, hosts, strict=True)])
+    expected = [model.voltages_of_hosts([host], ion)[0] for ion, host in zip(ions, hosts, strict=True)]
+    assert [a.voltage for a in answers] == pytest.approx(expected, abs=1e-9)
+    assert answers[0].lower is None
+
+
 def test_predicting_needs_neither_scikit_learn_nor_matminer(tmp_path) -> None:
     model = a_model("extra-trees")
     save_classical(model, tmp_path)

@@ -101,7 +101,7 @@ class Trained:
     """A model that was trained before, applied as it is.
 
     Args:
-        model: Anything with ``card``, ``ions`` and ``voltages_of_hosts``, or an ensemble of networks.
+        model: Anything with ``card``, ``ions`` and ``voltages_of_hosts`` or ``estimate``, or an ensemble of networks.
     """
 
     def __init__(self, model: Any) -> None:
@@ -149,9 +149,18 @@ class Trained:
 
 
 def voltages_of(model: Any, data: ElectrodeSet, ion: str) -> Array:
-    """What a trained model says of hosts, V, shape (n,)."""
+    """What a trained model says of electrodes, V, shape (n,): from the hosts alone, or from both ends where it asks."""
     if hasattr(model, "voltages_of_hosts"):
         return np.asarray(model.voltages_of_hosts(data.hosts, ion), dtype=np.float64)
+    if hasattr(model, "estimate"):
+        from ionvolt.models.interface import Query
+
+        both = model.card.kind == "delta"
+        queries = [
+            Query(ion, e.host, "both", e.discharged) if both and e.discharged is not None else Query(ion, e.host)
+            for e in data
+        ]
+        return np.array([answer.voltage for answer in model.estimate(queries)], dtype=np.float64)
     from ionvolt.graphs import build_graph
 
     graphs = [build_graph(host, ties=model.card.ties) for host in data.hosts]

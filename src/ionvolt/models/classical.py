@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from ionvolt.models.card import ModelCard, read_card, write_card
 from ionvolt.models.ensemble import CARD_FILE, WEIGHTS_FILE
 from ionvolt.models.forests import Forest
 from ionvolt.structures.crystal import Crystal
+
+if TYPE_CHECKING:
+    from ionvolt.models.interface import Estimate, Query
 
 KIND = "classical"
 _ROWS_AT_ONCE = 512
@@ -143,6 +146,18 @@ class ClassicalModel:
         if self.reads_ion:
             rows = np.hstack([rows, ion_features([ion] * len(rows), self.table)])
         return self.predictor.predict(rows)
+
+    def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
+        """See ``interface.Predictor``; it judges by the charged host alone and gives no interval."""
+        from ionvolt.models.interface import Estimate
+
+        answers: list[Estimate | None] = [None] * len(queries)
+        for ion in dict.fromkeys(query.ion for query in queries):
+            places = [i for i, query in enumerate(queries) if query.ion == ion]
+            voltages = self.voltages_of_hosts([queries[i].host for i in places], ion)
+            for i, voltage in zip(places, voltages, strict=True):
+                answers[i] = Estimate(float(voltage))
+        return [answer for answer in answers if answer is not None]
 
 
 def save_classical(model: ClassicalModel, folder: Path) -> None:
