@@ -14,6 +14,7 @@ from ionvolt.cli.compute import compute
 from ionvolt.cli.data import data_app
 from ionvolt.cli.evaluate import evaluate
 from ionvolt.cli.explain import explain
+from ionvolt.cli.explain_model import explain_model
 from ionvolt.cli.models import models_app
 from ionvolt.cli.predict import predict
 from ionvolt.cli.serve import serve
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(explain)
+app.command("explain-model")(explain_model)
 app.command()(compute)
 app.command()(train)
 app.command()(transfer)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ionvolt.models.ensemble import Ensemble
 
 TRIES = 4
+ANIONS = frozenset((7, 8, 9, 16, 17, 34, 35, 52, 53))
+"""Not replaced: a crystal whose oxygen is replaced by bismuth is no electrode."""
 SIZES = (4, 40)
 
 
@@ -60,6 +62,7 @@ class DesignTest:
             "rank_correlation": round(rank, 3),
             "p_permutation": round((1 + sum(abs(c) >= abs(rank) for c in chance)) / 2001, 5),
             "right_direction": round(float((np.sign(self.foreseen) == np.sign(self.answered)).mean()), 3),
+            "falling": round(float((self.answered < 0).mean()), 3),
         }
 
 
@@ -72,7 +75,7 @@ def study_design(
     n_hosts: int = 120,
     seed: int = 0,
 ) -> DesignTest:
-    """Replace random atoms by random elements of the same of the paper's groups, all atoms of the element at once.
+    """Replace random cations by random elements of the same of the paper's groups, all atoms of the element at once.
 
     Args:
         model: The ensemble.
@@ -93,8 +96,11 @@ def study_design(
     for i, host in enumerate(sample):
         own = local[atoms.crystal == i]
         for _ in range(TRIES):
-            old = int(rng.choice(np.unique(host.numbers)))
-            others = [z for z in medians if z != old and paper_group(z) == paper_group(old)]
+            cations = sorted(set(host.numbers.tolist()) - ANIONS)
+            if not cations:
+                continue
+            old = int(rng.choice(cations))
+            others = [z for z in medians if z not in (ANIONS | {old}) and paper_group(z) == paper_group(old)]
             if not others:
                 continue
             new = int(rng.choice(others))

@@ -223,7 +223,8 @@ def draw_groups(*, study: EnvironmentStudy) -> Figure:
     """Local voltages of the paper's three groups."""
     figure, axes = canvas(width=6.2, height=3.2)
     voltages = study.atoms.local(study.kind)
-    bins = np.linspace(*np.quantile(voltages, [0.005, 0.995]), 45)
+    low, high = (float(q) for q in np.quantile(voltages, [0.005, 0.995]))
+    bins = np.linspace(low, high, 45)
     for name in GROUPS:
         own = voltages[study.group == name]
         if len(own):

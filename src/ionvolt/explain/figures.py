@@ -35,7 +35,7 @@ FAMILY_COLOURS: Mapping[Family, str] = {
 WIDE, TALL, DOTS_PER_INCH = 7.2, 4.8, 150
 """Usual width and height in inches, and resolution of PNG files."""
 
-STYLE: Mapping[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -56,6 +56,7 @@ STYLE: Mapping[str, Any] = {
     "savefig.facecolor": "white",
     "svg.hashsalt": "ionvolt",
 }
+"""Settings of matplotlib (untyped: their names are no plain strings to it)."""
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -65,7 +66,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         import matplotlib as mpl
 
-        with mpl.rc_context(dict(STYLE)):
+        with mpl.rc_context(STYLE):
             return draw(*args, **kwargs)
 
     return drawn
@@ -86,7 +87,7 @@ def save(figure: Figure, path: Path) -> None:
     import matplotlib as mpl
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(dict(STYLE)):
+    with mpl.rc_context(STYLE):
         figure.savefig(path, dpi=DOTS_PER_INCH)
 
 

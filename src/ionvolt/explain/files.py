@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,3 +36,44 @@ def to_cif(explanation: Explanation) -> str:
         for site in explanation.sites
     ]
     return "\n".join(lines) + "\n"
+
+
+def to_structure_json(explanation: Explanation) -> dict[str, Any]:
+    """The host as pymatgen's JSON of a ``Structure``, with the local voltages (V) as properties of its sites.
+
+    ``pymatgen.core.Structure.from_dict`` and viewers that are built on it read it.
+    """
+    from pymatgen.core.structure import Structure
+
+    sites = explanation.sites
+    structure = Structure(
+        explanation.lattice,
+        [site.element for site in sites],
+        [site.frac_coords for site in sites],
+        site_properties={
+            "local_voltage": [round(site.local_voltage, 4) for site in sites],
+            "local_voltage_std": [round(site.local_voltage_std, 4) for site in sites],
+            "linear_voltage": [round(site.linear_voltage, 4) for site in sites],
+        },
+    )
+    content: dict[str, Any] = structure.as_dict()
+    return content
+
+
+def write_all(explanation: Explanation, folder: Path) -> list[Path]:
+    """Write figure, numbers and crystals of an explanation into a folder; returns the files.
+
+    They are named after the formula and the ion: ``.png``, ``.json``, ``.cif`` and ``.structure.json``.
+    """
+    from ionvolt.explain.drawing import draw_explanation
+    from ionvolt.explain.figures import save
+
+    p = explanation.prediction
+    stem = f"{re.sub(r'[^A-Za-z0-9.]', '_', p.formula)}-{p.working_ion}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{stem}{ending}" for ending in (".png", ".json", ".cif", ".structure.json")]
+    save(draw_explanation(explanation=explanation), files[0])
+    files[1].write_text(json.dumps(explanation.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    files[2].write_text(to_cif(explanation), encoding="utf-8")
+    files[3].write_text(json.dumps(to_structure_json(explanation)) + "\n", encoding="utf-8")
+    return files

@@ -1,0 +1,106 @@
+"""``ionvolt explain-model``: what a model has learned, and whether its explanations hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def explain_model(
+    model: Annotated[str, typer.Argument(help="A shipped model's name or a model's folder.", metavar="MODEL")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for figures, tables and summary.json.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A data set of IonVolt; without one only the element embedding.", metavar="[DATA]"),
+    ] = None,
+    ion: Annotated[
+        str | None, typer.Option("--ion", "-i", help="Working ion; by default the first that the model knows.")
+    ] = None,
+    clean: Annotated[
+        list[str] | None, typer.Option("--clean", "--trim", help="Cleaning rule for the data; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of samples, maps and forests.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
+) -> None:
+    """Draw and measure what a model has learned, and check its explanations.
+
+    Element embedding, oxygen environments, median local voltage of every element, atoms deleted and replaced, agreement
+    of the networks, and what a random forest rests on.
+    """
+    from ionvolt.cli.progress import Bar
+    from ionvolt.datasets import clean as apply_rules
+    from ionvolt.datasets import read_dataset
+    from ionvolt.electrode import working_ion
+    from ionvolt.errors import ModelError
+    from ionvolt.explain.study import STEPS, study_model
+    from ionvolt.models.ensemble import Ensemble
+    from ionvolt.models.registry import load_model
+
+    loaded: Any = load_model(model)
+    if not isinstance(loaded, Ensemble):
+        raise ModelError(f"{model}: no crystal graph network, so it has no local voltages. Give a model of kind cgcnn")
+    symbol = working_ion(ion).symbol if ion else loaded.ions[0]
+    rows = apply_rules(read_dataset(data), clean or [])[0] if data else None
+    with Bar("reading", total=STEPS if rows else 1) as bar:
+        begun = False
+
+        def tell(words: str) -> None:
+            nonlocal begun
+            bar.advance(words, by=int(begun))
+            begun = True
+
+        written = study_model(loaded, rows, symbol, output, seed=seed, tell=tell)
+    if as_json:
+        print(json.dumps(written.summary, ensure_ascii=False))
+        return
+    for words in _lines(written.summary):
+        print(words)
+    print(f"written: {len(written.files)} files in {output}")
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    """The main numbers, a line each."""
+    e = summary["embedding"]
+    radii = ", ".join(f"{r:+.2f}" for r in e["pearson"])
+    found = [
+        f"embedding: component 2 with the covalent radius r = {radii}; p < 0.01 in {e['significant']} of "
+        f"{e['networks']} networks, beyond random embeddings in {e['beyond_random_embeddings']}"
+    ]
+    if v := summary.get("environments"):
+        groups = ", ".join(f"{g['group']} {g['median']:.2f}" for g in v["groups"])
+        found.append(
+            f"oxygen environments: {v['n']} ({v['n_distinct']} distinct); medians {groups} V; three clusters agree "
+            f"with the groups to {v['agreement_of_3_clusters']:.2f} (1 the same, 0 chance)"
+        )
+    if v := summary.get("elements_linear_oxygen"):
+        parts = ", ".join(f"{words}: {'yes' if held else 'no'}" for words, held in v["parts"].items())
+        found.append(f"median local voltages of {v['n_elements']} elements: {parts or 'too few to say'}")
+    found += [
+        f"{o['change']}: the departing atom moves the voltage by {o['departing']:.3f} V, a random one by "
+        f"{o['random']:.3f} (n = {o['n']}, p = {o['p_wilcoxon']:.1e}); right way in {o['right_way']:.0%}"
+        for o in summary.get("checks", {}).get("outcomes", [])
+        if o["kind"] == "additive" and o["change"] == "delete"
+    ]
+    found += [
+        f"{o['change']}: the departing atom moves the voltage by {o['departing']:.3f} V, a random one by "
+        f"{o['random']:.3f} (n = {o['n']}, p = {o['p_wilcoxon']:.1e})"
+        for o in summary.get("checks", {}).get("outcomes", [])
+        if o["kind"] == "additive" and o["change"] == "substitute"
+    ]
+    v = summary.get("checks", {}).get("stability", {}).get("additive")
+    if v and v["median"] is not None:
+        found.append(f"networks agree on the order of atoms: rank correlation {v['median']:.2f} (n = {v['n']})")
+    if v := summary.get("design"):
+        found.append(
+            f"elements replaced: foreseen and answered change, rank correlation {v['rank_correlation']:.2f} "
+            f"(n = {v['n']}, p = {v['p_permutation']:.4f})"
+        )
+    if v := summary.get("importances"):
+        found.append(
+            f"random forest: first {v['first_property']} ({v['first_property_impurity']:.0%}); covalent radius rank "
+            f"{v['covalent_radius_rank']}"
+        )
+    return found
