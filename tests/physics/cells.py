@@ -1,5 +1,7 @@
 """Known electrodes, typed in from crystallographic tables and rounded."""
 
+from functools import cache
+
 from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
 
@@ -11,6 +13,7 @@ def _crystal(name, group, lattice, species, coords):
     return Crystal.from_pymatgen(cell, source=name)
 
 
+@cache
 def olivine(metal: str = "Fe", ion: str = "Li") -> Crystal:
     """LiFePO4, triphylite."""
     return _crystal(
@@ -23,6 +26,7 @@ def olivine(metal: str = "Fe", ion: str = "Li") -> Crystal:
     )  # fmt: skip
 
 
+@cache
 def layered(metal: str = "Co", ion: str = "Li") -> Crystal:
     """LiCoO2, O3 stacking."""
     return _crystal(
@@ -30,6 +34,7 @@ def layered(metal: str = "Co", ion: str = "Li") -> Crystal:
     )
 
 
+@cache
 def spinel(ion: str, a: float, u: float = 0.2632, metal: str = "Mn") -> Crystal:
     """LiMn2O4 and its kin, cubic; u is the coordinate of oxygen with the origin at the centre of symmetry
     (the cell below has it on the ion, an eighth of the diagonal away)."""
@@ -42,6 +47,7 @@ def spinel(ion: str, a: float, u: float = 0.2632, metal: str = "Mn") -> Crystal:
     )
 
 
+@cache
 def disulfide(ion: str = "Li", metal: str = "Ti") -> Crystal:
     """LiTiS2, octahedral lithium between the layers of 1T-TiS2."""
     return _crystal(
@@ -53,6 +59,7 @@ def disulfide(ion: str = "Li", metal: str = "Ti") -> Crystal:
     )
 
 
+@cache
 def rocksalt() -> Crystal:
     """NaCl: no electrode, but a small ionic crystal."""
     return _crystal("NaCl", "Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
