@@ -13,8 +13,9 @@ from cli.conftest import run_command
 from datasets.builders import electrode, of_frameworks
 from ionvolt.datasets import ElectrodeSet, write_dataset
 from ionvolt.errors import DataError, ModelError
+from ionvolt.evaluation.leaks import apart_by_framework, learnable
 from ionvolt.evaluation.learners import Classical, Mean, recipes
-from ionvolt.evaluation.protocol import KINDS, Protocol, apart_by_framework, learnable
+from ionvolt.evaluation.protocol import KINDS, Protocol
 from ionvolt.evaluation.results import read_results
 from ionvolt.evaluation.tables import as_text, summarise
 from ionvolt.training.runs import prepare

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
-from ionvolt.evaluation.protocol import Indices, Learner, Tell, apart_by_framework, learnable
+from ionvolt.evaluation.leaks import apart_by_framework, learnable
+from ionvolt.evaluation.protocol import Indices, Learner, Tell
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet, validation_folds
 from ionvolt.errors import ModelError
-from ionvolt.evaluation.protocol import Indices, Tell, apart_by_framework, data_fingerprint, learnable
+from ionvolt.evaluation.leaks import apart_by_framework, data_fingerprint, learnable
+from ionvolt.evaluation.protocol import Indices, Tell
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from ionvolt.datasets import (
 )
 from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.errors import DataError, ModelError
+from ionvolt.evaluation.leaks import data_fingerprint
 from ionvolt.evaluation.results import Results, read_results, write_results
 from ionvolt.training.runs import split_for_ion
 
@@ -36,7 +37,7 @@ class Learner(TypingProtocol):
     """Anything that learns from rows and answers for others.
 
     In a random split a test host may stand among the *training* rows of another ion. A learner that takes more than
-    an ion's own rows passes them through ``learnable`` first.
+    an ion's own rows passes them through ``leaks.learnable`` first.
     """
 
     name: str
@@ -226,37 +227,6 @@ class Protocol:
     def to_dict(self) -> dict[str, Any]:
         """The protocol as plain JSON types."""
         return asdict(self) | {"rules": list(self.rules)}
-
-
-def learnable(data: ElectrodeSet, rows: Indices, test: Indices) -> Indices:
-    """Rows that a model for several ions may learn from.
-
-    A row is left out where its framework is tested with *another* ion: the host would be known. Rows of the tested ion
-    itself stay, as the split dealt them out.
-    """
-    tested: dict[str, set[str]] = {}
-    for framework, ion in zip(data.frameworks[test], data.ions[test], strict=True):
-        tested.setdefault(str(framework), set()).add(str(ion))
-    frameworks, ions = data.frameworks[rows], data.ions[rows]
-    keep = [not tested.get(str(f), set()) - {str(i)} for f, i in zip(frameworks, ions, strict=True)]
-    kept: Indices = rows[np.array(keep, dtype=bool)]
-    return kept
-
-
-def apart_by_framework(data: ElectrodeSet, rows: Indices, test: Indices) -> bool:
-    """Whether no framework stands on both sides, so that settings should be searched by whole frameworks, too."""
-    return not np.isin(data.frameworks[test], data.frameworks[rows]).any()
-
-
-def data_fingerprint(data: ElectrodeSet) -> str:
-    """SHA-256 of names, voltages and hosts of a data set, in their order."""
-    digest = hashlib.sha256()
-    for key, electrode in zip(data.keys, data, strict=True):
-        host = electrode.host
-        digest.update(f"{key}:{electrode.framework}:{electrode.average_voltage!r}".encode())
-        for array in (host.lattice, host.numbers, host.frac_coords):
-            digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _mark(learner: Learner, unit: Unit) -> str:

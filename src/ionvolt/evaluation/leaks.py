@@ -1,0 +1,43 @@
+"""Which rows may be learned from when others are tested, and whether two data sets are the same."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.datasets import ElectrodeSet
+
+Indices = NDArray[np.int64]
+
+
+def learnable(data: ElectrodeSet, rows: Indices, test: Indices) -> Indices:
+    """Rows that a model for several ions may learn from.
+
+    A row is left out where its framework is tested with *another* ion: the host would be known. Rows of the tested ion
+    itself stay, as the split dealt them out.
+    """
+    tested: dict[str, set[str]] = {}
+    for framework, ion in zip(data.frameworks[test], data.ions[test], strict=True):
+        tested.setdefault(str(framework), set()).add(str(ion))
+    frameworks, ions = data.frameworks[rows], data.ions[rows]
+    keep = [not tested.get(str(f), set()) - {str(i)} for f, i in zip(frameworks, ions, strict=True)]
+    kept: Indices = rows[np.array(keep, dtype=bool)]
+    return kept
+
+
+def apart_by_framework(data: ElectrodeSet, rows: Indices, test: Indices) -> bool:
+    """Whether no framework stands on both sides, so that settings should be searched by whole frameworks, too."""
+    return not np.isin(data.frameworks[test], data.frameworks[rows]).any()
+
+
+def data_fingerprint(data: ElectrodeSet) -> str:
+    """SHA-256 of names, voltages and hosts of a data set, in their order."""
+    digest = hashlib.sha256()
+    for key, electrode in zip(data.keys, data, strict=True):
+        host = electrode.host
+        digest.update(f"{key}:{electrode.framework}:{electrode.average_voltage!r}".encode())
+        for array in (host.lattice, host.numbers, host.frac_coords):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
