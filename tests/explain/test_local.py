@@ -69,7 +69,7 @@ def test_the_way_from_the_average_host_adds_up(ensemble: Ensemble) -> None:
     start, end = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         rise = (head(end[None]) - head(start[None])).item()
-        assert ((end - start) @ path_gradient(head, start, end)).item() == pytest.approx(rise, abs=1e-5)
+        assert ((end - start) @ path_gradient(head, start[None], end[None])[0]).item() == pytest.approx(rise, abs=1e-5)
 
 
 def test_a_model_without_baselines_is_read_and_shared_out_at_the_crystal(ensemble: Ensemble, tmp_path: Path) -> None:

@@ -113,8 +113,9 @@ class CheckStudy:
     cases: dict[str, list[Case]] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
-        """All numbers, as plain JSON types."""
-        return {"outcomes": [asdict(o) for o in self.outcomes], "stability": self.stability}
+        """All numbers, as plain JSON types; None where there was nothing to rank."""
+        outcomes = [{k: None if v != v else v for k, v in asdict(o).items()} for o in self.outcomes]
+        return {"outcomes": outcomes, "stability": self.stability}
 
 
 def check_explanations(
@@ -186,7 +187,7 @@ def stability(atoms: Atoms) -> dict[str, Any]:
             if own.shape[1] >= 4:
                 found.append(float(_rank_correlation(own)[pairs].mean()))
         elements = np.array([np.median(members[:, kinds.numbers == z], axis=1) for z in np.unique(kinds.numbers)])
-        low, median, high = (round(float(q), 3) for q in np.quantile(found or [np.nan], [0.25, 0.5, 0.75]))
+        low, median, high = (round(float(q), 3) for q in np.quantile(found, [0.25, 0.5, 0.75])) if found else [None] * 3
         across = round(float(_rank_correlation(elements.T)[pairs].mean()), 3) if len(elements) > 3 else None
         result[kind] = {"n": len(found), "median": median, "q25": low, "q75": high, "across_elements": across}
     return result

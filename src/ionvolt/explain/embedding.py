@@ -157,14 +157,16 @@ def _random_correlations(numbers: tuple[int, ...]) -> dict[str, NDArray[np.float
 
     inputs = element_vectors()[list(numbers)].astype(np.float64)
     rng = np.random.default_rng(0)
-    found: dict[str, list[list[float]]] = {name: [] for name in properties()}
+    found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in properties()}
     for _ in range(N_RANDOM):
         # As torch initialises a linear layer: uniform, the same for all weights.
         projection = principal_components(inputs @ rng.uniform(-1, 1, (inputs.shape[1], 64)), N_COMPONENTS)
         for name, table in properties().items():
             values = table[list(numbers)]
             known = np.isfinite(values)
-            found[name].append([float(np.corrcoef(s[known], values[known])[0, 1]) for s in projection.scores.T])
+            scores = projection.scores[known] - projection.scores[known].mean(0)
+            apart = values[known] - values[known].mean()
+            found[name].append(apart @ scores / (np.linalg.norm(apart) * np.linalg.norm(scores, axis=0)))
     return {name: np.array(rows) for name, rows in found.items()}
 
 

@@ -93,12 +93,12 @@ def save(figure: Figure, path: Path) -> None:
 
 def voltage_scale(low: float, high: float, middle: float | None = None) -> tuple[Colormap, Normalize]:
     """Colours for voltages from ``low`` to ``high``, pale at ``middle`` (by default halfway), all in V."""
-    from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     centre = (low + high) / 2 if middle is None else middle
     reach = max(high - centre, centre - low, 1e-6)
     colours = LinearSegmentedColormap.from_list("voltage", [LOW, "#92c5de", MIDDLE, "#f4a582", HIGH])
-    return colours, TwoSlopeNorm(centre, centre - reach, centre + reach)
+    return colours, Normalize(centre - reach, centre + reach)
 
 
 def label_bar(
