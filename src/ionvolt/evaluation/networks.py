@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -22,7 +22,20 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _graphs: WeakKeyDictionary[Crystal, CrystalGraph] = WeakKeyDictionary()
-_li_networks: dict[tuple[Any, ...], list[CGCNN]] = {}
+_li_networks: dict[tuple[Any, ...], Fitted] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Networks that answer for one ion.
+
+    Attributes:
+        networks: Their mean answers.
+        parts: Rows that each network learned from and chose its epoch by.
+    """
+
+    networks: list[CGCNN]
+    parts: list[tuple[Indices, Indices]]
 
 
 class CgcnnScratch:
@@ -54,8 +67,8 @@ class CgcnnScratch:
         for ion in np.unique(data.ions[test]):
             of_ion = data.ions[test] == ion
             pool = _pool(data, train, validation, str(ion))
-            networks = _trained(data, pool, test[of_ion], self.members, settings, seed, _telling(progress, str(ion)))
-            result[of_ion] = _answers(networks, _graphs_of(data, test[of_ion])).mean(0)
+            fitted = _trained(data, pool, test[of_ion], self.members, settings, seed, _telling(progress, str(ion)))
+            result[of_ion] = _answers(fitted.networks, _graphs_of(data, test[of_ion])).mean(0)
         return result
 
 
@@ -81,13 +94,22 @@ class LiModel:
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
     ) -> Array:
         """See ``protocol.Learner``."""
-        networks = self._networks(data, train, validation, test, seed, progress)
-        mean: Array = _answers(networks, _graphs_of(data, test)).mean(0)
-        return mean
+        result = np.empty(len(test))
+        for ion, fitted in self.fit(data, train, validation, test, seed=seed, progress=progress).items():
+            of_ion = data.ions[test] == ion
+            result[of_ion] = _answers(fitted.networks, _graphs_of(data, test[of_ion])).mean(0)
+        return result
 
-    def _networks(
+    def fit(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> dict[str, Fitted]:
+        """The networks that answer for each ion among the test rows; arguments are those of ``Learner``."""
+        fitted = self._of_li(data, train, validation, test, seed, progress)
+        return {str(ion): fitted for ion in np.unique(data.ions[test])}
+
+    def _of_li(
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, seed: int, progress: Tell
-    ) -> list[CGCNN]:
+    ) -> Fitted:
         from ionvolt.training.settings import Settings
 
         pool = learnable(data, _pool(data, train, validation, "Li"), test)
@@ -104,29 +126,30 @@ class CgcnnTransfer(LiModel):
 
     name = "cgcnn-transfer"
 
-    def fit_predict(
+    def fit(
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
-    ) -> Array:
-        """See ``protocol.Learner``."""
+    ) -> dict[str, Fitted]:
+        """See ``LiModel.fit``; all ions share the convolutions of the Li networks."""
         from ionvolt.models.cgcnn import CGCNN
         from ionvolt.training.networks import transfer_heads
         from ionvolt.training.settings import HEAD
 
-        networks = self._networks(data, train, validation, test, seed, progress)
-        result = np.empty(len(test))
-        for ion in np.unique(data.ions[test]):
-            of_ion = data.ions[test] == ion
-            chosen = networks
-            if ion != "Li":
-                progress(f"transfer to {ion}")
-                pool = _pool(data, train, validation, str(ion))
-                parts = _members(data, pool, test[of_ion], self.members, seed)
-                settings = replace(HEAD, seed=100 * seed, epochs=self.epochs or HEAD.epochs)
-                local, moved = _renumbered(parts)
-                heads, _ = transfer_heads(networks, _graphs_of(data, local), data.voltages[local], moved, settings)
-                chosen = [CGCNN(n.trunk, head) for n, head in zip(networks, heads, strict=True)]
-            result[of_ion] = _answers(chosen, _graphs_of(data, test[of_ion])).mean(0)
-        return result
+        of_li = self._of_li(data, train, validation, test, seed, progress)
+        found: dict[str, Fitted] = {}
+        for ion in (str(ion) for ion in np.unique(data.ions[test])):
+            if ion == "Li":
+                found[ion] = of_li
+                continue
+            progress(f"transfer to {ion}")
+            pool = _pool(data, train, validation, ion)
+            parts = _members(data, pool, test[data.ions[test] == ion], self.members, seed)
+            settings = replace(HEAD, seed=100 * seed, epochs=self.epochs or HEAD.epochs)
+            local, moved = _renumbered(parts)
+            graphs = _graphs_of(data, local)
+            heads, _ = transfer_heads(of_li.networks, graphs, data.voltages[local], moved, settings)
+            networks = [CGCNN(n.trunk, head) for n, head in zip(of_li.networks, heads, strict=True)]
+            found[ion] = Fitted(networks, parts)
+        return found
 
 
 def _pool(data: ElectrodeSet, train: Indices, validation: Indices, ion: str) -> Indices:
@@ -154,12 +177,13 @@ def _renumbered(parts: list[tuple[Indices, Indices]]) -> tuple[Indices, list[tup
 
 def _trained(
     data: ElectrodeSet, pool: Indices, test: Indices, members: int, settings: Any, seed: int, progress: Any
-) -> list[CGCNN]:
+) -> Fitted:
     from ionvolt.training.networks import train_ensemble
 
-    rows, parts = _renumbered(_members(data, pool, test, members, seed))
-    networks, _ = train_ensemble(_graphs_of(data, rows), data.voltages[rows], parts, settings, progress=progress)
-    return networks
+    parts = _members(data, pool, test, members, seed)
+    rows, moved = _renumbered(parts)
+    networks, _ = train_ensemble(_graphs_of(data, rows), data.voltages[rows], moved, settings, progress=progress)
+    return Fitted(networks, parts)
 
 
 def _answers(networks: list[CGCNN], graphs: list[CrystalGraph]) -> Array:
