@@ -103,4 +103,6 @@ def _lines(summary: dict[str, Any]) -> list[str]:
             f"random forest: first {v['first_property']} ({v['first_property_impurity']:.0%}); covalent radius rank "
             f"{v['covalent_radius_rank']}"
         )
+    if note := summary.get("note"):
+        found.append(f"note: {note}")
     return found

@@ -97,6 +97,7 @@ class EmbeddingStudy:
             "beyond_random_embeddings": beyond,
             "pearson": [round(c.pearson, 3) for c in single],
             "p_value": [c.p_value for c in single],
+            "random": [c.random for c in single],
             "joint_pearson": round(joint.pearson, 3),
             "joint_p_value": joint.p_value,
             "strongest_component": {network: c.component for network, c in strongest.items()},

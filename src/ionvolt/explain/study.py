@@ -54,8 +54,9 @@ def study_model(
     """Study the element embedding and, where there is a data set, all else, and write it down.
 
     Args:
-        model: The ensemble; with local-voltage heads for the ion where there is a data set.
-        data: Electrodes; the hosts of the ion are used.
+        model: The ensemble.
+        data: Electrodes; the hosts of the ion are used. Of a model without local-voltage heads for the ion they only
+            say which elements to look at.
         ion: Working ion.
         folder: For ``*.png``, ``*.csv`` and ``summary.json``.
         seed: Of samples, maps and forests.
@@ -64,24 +65,26 @@ def study_model(
     Raises:
         DataError: Too few hosts of the ion.
         IonVoltError: scikit-learn is not installed.
-        ModelError: No local-voltage heads for the ion.
     """
     out = _Folder(folder)
     summary: dict[str, Any] = {"model": model.card.name, "ion": ion}
     if data is not None:
-        model.require_local([ion])
         data = data.for_ion(ion)
         if len(data) < FEWEST:
             raise DataError(f"{ion}: only {len(data)} electrodes in the data set. At least {FEWEST} are needed")
     tell("element embedding")
-    elements = embedding.study_embedding(model)
+    of_hosts = sorted({int(z) for host in data.hosts for z in host.numbers}) if data is not None else None
+    elements = embedding.study_embedding(model, None if model.card.elements else of_hosts)
     for network in range(len(elements.networks)):
         out.figure(f"embedding-network-{network + 1}", embedding.draw_embedding(study=elements, network=network))
     out.figure("embedding", embedding.draw_embedding(study=elements, network=None))
     out.figure("embedding-correlations", embedding.draw_correlations(study=elements))
     out.table("embedding-correlations", elements.rows())
     summary["embedding"] = elements.verdict()
-    if data is not None:
+    summary["embedding"]["n_elements"] = len(elements.numbers)
+    if data is not None and ion not in model.local_heads:
+        summary["note"] = f"no local-voltage heads for {ion}: only the embedding was studied"
+    elif data is not None:
         summary["n_hosts"] = len(data)
         summary |= _study_data(model, data, ion, out, seed, tell)
     summary = _plain(summary)
