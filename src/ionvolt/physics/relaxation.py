@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,8 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
     from ionvolt.physics.forces import PotentialCalculator
 
     settings = settings or RelaxSettings()
+    # Said of errors of 1e-13 in the logarithm of the strain, at every step.
+    warnings.filterwarnings("ignore", "logm result may be inaccurate", RuntimeWarning)
     started = time.monotonic()
     # Atoms carry numbers and places only: a moment that is no number would make ASE repeat every calculation.
     atoms = Atoms(numbers=crystal.numbers, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True)
