@@ -29,6 +29,8 @@ GROUP_NAMES = {"IA": "alkali metals", "main": "other main group", "TM": "transit
 N_CLUSTERS = range(1, 9)
 N_COMPONENTS = 10
 N_NEAREST = 15
+FEW = 30
+"""A group of fewer environments has no histogram."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def draw_groups(*, study: EnvironmentStudy) -> Figure:
     bins = np.linspace(low, high, 45)
     for name in GROUPS:
         own = voltages[study.group == name]
-        if len(own):
+        if len(own) >= FEW:
             axes.hist(own, bins=bins, density=True, histtype="stepfilled", color=GROUP_COLOURS[name], alpha=0.15)
             axes.hist(own, bins=bins, density=True, histtype="step", color=GROUP_COLOURS[name], lw=1.6,
                       label=f"{GROUP_NAMES[name]}: median {np.median(own):.2f} V, n = {len(own)}")  # fmt: skip
