@@ -27,7 +27,7 @@ from ionvolt.evaluation.learners import Classical
 from ionvolt.evaluation.protocol import Protocol
 from ionvolt.evaluation.results import Results, read_results
 from ionvolt.evaluation.tables import summarise
-from ionvolt.models.registry import DEFAULT_MODEL, shipped_models
+from ionvolt.models.registry import PAPER_MODEL, shipped_models
 from ionvolt.training.classical import NAMES
 from model_page import ROOT, write_between
 
@@ -83,7 +83,7 @@ def done(results: Results, settings: tuple[Any, ...]) -> set[int]:
 
 
 def errors_of(ion: str, split: str) -> dict[str, Any]:
-    errors: dict[str, Any] = shipped_models()[DEFAULT_MODEL].ions[ion]["errors"][f"paper/{split}"]
+    errors: dict[str, Any] = shipped_models()[PAPER_MODEL].ions[ion]["errors"][f"paper/{split}"]
     return errors
 
 
@@ -135,7 +135,7 @@ def verdict(output: Path) -> str:
     """In words: where the transfer does better than classical models, and where not."""
     lines = [
         "Each pair is the MAE of the transferred networks / of the classical model, over the same rows; \\* where the "
-        "first lies outside the 95 % interval of the second. For Li: the network from scratch against a model trained on "
+        "first lies outside the 95 % interval of the second. For Li: the network from scratch against one trained on "
         "Li, or on all ions. "
         "Rb and Cs, with a few tested rows, are left out here.",
         "",

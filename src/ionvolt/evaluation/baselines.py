@@ -10,7 +10,7 @@ import numpy as np
 
 import ionvolt
 from ionvolt.datasets import ElectrodeSet
-from ionvolt.descriptors import element_table, ion_features
+from ionvolt.descriptors import element_table
 from ionvolt.errors import DataError
 from ionvolt.evaluation.leaks import apart_by_framework, learnable
 from ionvolt.evaluation.learners import features_of
@@ -56,14 +56,11 @@ def train_baseline(
     if len(pool) < 10:
         raise DataError(f"{', '.join(ions)}: only {len(pool)} electrodes to train on. At least 10 are needed")
     reads_ion = len(ions) > 1
-    rows = features_of(data, progress)
-    table = element_table()
-    if reads_ion:
-        rows = np.hstack([rows, ion_features(data.ions.tolist(), table)])
+    rows = features_of(data[np.concatenate([pool, test])], progress, with_ion=reads_ion)
     by_framework = split == "framework" if final else apart_by_framework(data, pool, test)
     groups = data.frameworks[pool] if by_framework else None
     progress("search of settings")
-    fit = fit_classical(learner, rows[pool], data.voltages[pool], groups=groups, seed=seed)
+    fit = fit_classical(learner, rows[: len(pool)], data.voltages[pool], groups=groups, seed=seed)
     card = ModelCard(name, kind=KIND, attribution=str(data.provenance.get("attribution", "")))
     card.description = f"{learner} on composition and structure features of the charged host."
     card.training = {
@@ -76,7 +73,7 @@ def train_baseline(
         "ionvolt_version": ionvolt.__version__,
         "frameworks": sorted(set(data.frameworks[pool].tolist())),
     }
-    predicted = fit.predictor.predict(rows[test]) if len(test) else np.empty(0)
+    predicted = fit.predictor.predict(rows[len(pool) :]) if len(test) else np.empty(0)
     for ion in ions:
         own = pool[data.ions[pool] == ion]
         card.elements[ion] = sorted({int(z) for row in own for z in np.unique(data[int(row)].host.numbers)})
@@ -87,4 +84,4 @@ def train_baseline(
             errors = asdict(metrics(target, predicted[of_ion], data.frameworks[test][of_ion]))
             errors["mae_of_mean_predictor"] = float(np.abs(target - data.voltages[own].mean()).mean())
             card.ions[ion]["test"] = {k: round(v, 4) if isinstance(v, float) else v for k, v in errors.items()}
-    return ClassicalModel(fit.predictor, table, card, reads_ion)
+    return ClassicalModel(fit.predictor, element_table(), card, reads_ion)

@@ -67,24 +67,19 @@ class Classical:
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
     ) -> Array:
         """See ``Learner``."""
-        from ionvolt.descriptors import element_table, ion_features
-
-        rows = features_of(data, progress)
         pool = np.sort(np.concatenate([train, validation]))
         if self.setting == "all":
-            table = element_table()
-            both = np.hstack([rows, ion_features(data.ions.tolist(), table)])
-            return self._fit(both, data, learnable(data, pool, test), test, seed)
+            return self._fit(data, learnable(data, pool, test), test, seed, progress)
         if self.setting == "li":
-            return self._fit(rows, data, learnable(data, pool[data.ions[pool] == "Li"], test), test, seed)
+            return self._fit(data, learnable(data, pool[data.ions[pool] == "Li"], test), test, seed, progress)
         result = np.empty(len(test))
         for ion in np.unique(data.ions[test]):
             progress(str(ion))
             of_ion = data.ions[test] == ion
-            result[of_ion] = self._fit(rows, data, pool[data.ions[pool] == ion], test[of_ion], seed)
+            result[of_ion] = self._fit(data, pool[data.ions[pool] == ion], test[of_ion], seed, progress)
         return result
 
-    def _fit(self, rows: Array, data: ElectrodeSet, train: Indices, test: Indices, seed: int) -> Array:
+    def _fit(self, data: ElectrodeSet, train: Indices, test: Indices, seed: int, progress: Tell) -> Array:
         from ionvolt.training.classical import fit_classical
 
         if len(train) < 2:
@@ -94,8 +89,9 @@ class Classical:
                 f"Take {self.learner}-all, or another split"
             )
         groups = data.frameworks[train] if apart_by_framework(data, train, test) else None
-        fit = fit_classical(self.learner, rows[train], data.voltages[train], groups=groups, seed=seed)
-        return fit.predictor.predict(rows[test])
+        rows = features_of(data[np.concatenate([train, test])], progress, with_ion=self.setting == "all")
+        fit = fit_classical(self.learner, rows[: len(train)], data.voltages[train], groups=groups, seed=seed)
+        return fit.predictor.predict(rows[len(train) :])
 
 
 class Trained:
@@ -170,16 +166,17 @@ def voltages_of(model: Any, data: ElectrodeSet, ion: str) -> Array:
     return mean
 
 
-def features_of(data: ElectrodeSet, progress: Tell) -> Array:
-    """Features of all hosts of a set, shape (n, len(FEATURES)); each host's are made once."""
+def features_of(data: ElectrodeSet, progress: Tell, *, with_ion: bool = False) -> Array:
+    """Features of all hosts of a set, and of the ion where asked for, one row each; a host's are made once."""
+    from ionvolt.descriptors import element_table, features, ion_features
+
     hosts = data.hosts
     new = list(dict.fromkeys(host for host in hosts if host not in _features))
     if new:
-        from ionvolt.descriptors import features
-
         progress(f"features of {len(new)} hosts")
         _features.update(zip(new, features(new), strict=True))
-    return np.array([_features[host] for host in hosts])
+    rows = np.array([_features[host] for host in hosts])
+    return np.hstack([rows, ion_features(data.ions.tolist(), element_table())]) if with_ion else rows
 
 
 def recipes() -> dict[str, Learner]:
