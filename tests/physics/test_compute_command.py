@@ -48,7 +48,7 @@ def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:
         "compute", folder / "sulfide_empty.cif", "-i", "Li", "--profile", "--fmax", 0.3, "--json", "--vasp",
         tmp_path / "v",
     )  # fmt: skip
-    assert result.code == 0, result.err
+    assert (result.code, result.err) == (0, "")
     found = result.json
     assert found["method"] == "discharged electrode made by inserting the ion, relaxed"
     assert found["converged"] is True

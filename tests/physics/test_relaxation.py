@@ -96,6 +96,21 @@ def test_a_step_into_nowhere_ends_it_cleanly(potential: Potential, monkeypatch: 
         relax(disulfide(), potential)
 
 
+def test_energies_that_are_no_numbers_end_it(potential: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ionvolt.physics import forces as module
+
+    real, calls = module.forces, []
+
+    def broken(*arguments):
+        calls.append(1)
+        return replace(real(*arguments), energy=float("nan")) if len(calls) > 3 else real(*arguments)
+
+    monkeypatch.setattr(module, "forces", broken)
+    result = relax(strained(disulfide()), potential)
+    assert (result.converged, result.stopped_by) == (False, "error")
+    assert np.isfinite(result.energy)
+
+
 def test_outputs_are_remembered(potential: Potential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(tmp_path / "new" / "folder")
     first = cached_outputs([disulfide(), rocksalt(), disulfide()], potential, cache)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ionvolt.electrode import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.insertion import insert
@@ -130,6 +132,9 @@ def compute(
     moved = exchange(discharged, charged, ion)
     told("computing energies")
     full, empty = cached_outputs([discharged, charged], potential, cache)
+    for crystal, output in ((discharged, full), (charged, empty)):
+        if not np.isfinite(output.energy):
+            raise refusal(crystal.source, "the potential gives no finite energy", "Check cell and coordinates")
     growth = volume_change(discharged, charged, moved)
     return Computed(
         ion=ion,

@@ -96,6 +96,8 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
         for converged in optimiser.irun(fmax=settings.fmax, steps=settings.max_steps):
             last = _State(Crystal.from_ase(atoms), float(atoms.get_potential_energy()), _largest(cell))  # type: ignore[no-untyped-call]
             steps = optimiser.nsteps
+            if not np.isfinite([last.energy, last.force]).all():
+                raise FloatingPointError
             best = min(best, last, key=lambda state: state.energy)
             if converged:
                 best, stopped_by = last, "converged"
