@@ -1,9 +1,9 @@
 """Voltages of the potential alone, without any training, beside the labels of a data set.
 
-    python scripts/physics_voltages.py mp2025.parquet                            # both end members, single points
-    python scripts/physics_voltages.py mp2025.parquet --start discharged --rows 100   # ion removed, both relaxed
+    python scripts/physics_voltages.py mp2025.parquet
+    python scripts/physics_voltages.py mp2025.parquet --start discharged --rows 100 --atoms 32
 
-Rows with a voltage of 7 V or more, or without their discharged structure, are left out. ``--rows`` draws so many at
+The first takes both end members as they are, the second the discharged ones alone: ion removed, both relaxed. Rows with a voltage of 7 V or more, or without their discharged structure, are left out. ``--rows`` draws so many at
 random. The table goes to standard output; what was computed is remembered and not repeated.
 """
 
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--start", choices=["both", "discharged"], default="both", help="what is given")
     parser.add_argument("--rows", type=int, help="as many rows, drawn at random")
+    parser.add_argument("--atoms", type=int, help="of these, the rows with up to so many atoms in the discharged cell")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--potential", default="0.3.0", help="version of CHGNet")
     parser.add_argument("--relax", action=argparse.BooleanOptionalAction, help="both structures [default: as compute]")
@@ -38,6 +39,8 @@ def main() -> None:
     if arguments.rows:
         drawn = np.random.default_rng(arguments.seed).choice(len(rows), arguments.rows, replace=False)
         rows = [rows[k] for k in drawn]
+    if arguments.atoms:
+        rows = [row for row in rows if row.discharged and len(row.discharged) <= arguments.atoms]
     potential, cache = load_potential(arguments.potential), Cache(arguments.cache)
     found: list[tuple[Electrode, Computed]] = []
     for k, row in enumerate(rows, start=1):
