@@ -3,8 +3,9 @@
     python scripts/physics_voltages.py mp2025.parquet
     python scripts/physics_voltages.py mp2025.parquet --start discharged --rows 100 --atoms 32
 
-The first takes both end members as they are, the second the discharged ones alone: ion removed, both relaxed. Rows with a voltage of 7 V or more, or without their discharged structure, are left out. ``--rows`` draws so many at
-random. The table goes to standard output; what was computed is remembered and not repeated.
+The first takes both end members as they are, the second the discharged ones alone: ion removed, both relaxed. Rows with
+a voltage of 7 V or more, or without their discharged structure, are left out. ``--rows`` draws so many at random. The
+table goes to standard output; what was computed is remembered and not repeated.
 """
 
 from __future__ import annotations
