@@ -17,7 +17,7 @@ import numpy as np
 from ionvolt.datasets import clean, read_dataset
 from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.graphs import build_graph
-from ionvolt.models.registry import load_model
+from ionvolt.prediction import as_explainer
 from model_page import ROOT, write_between
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     data, _ = clean(read_dataset(parser.parse_args().data), ["abs7"])
-    model = load_model()
+    model = as_explainer(None)
     lines = [
         "| ion | n | MAE from the charged host | from the discharged structure | mean difference |",
         "|---|---|---|---|---|",

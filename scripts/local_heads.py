@@ -20,7 +20,7 @@ from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.explain.additive import shares
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
-from ionvolt.models.registry import DEFAULT_MODEL, model_folder
+from ionvolt.models.registry import PAPER_MODEL, model_folder
 from ionvolt.training.local import fit_local_heads
 from ionvolt.training.runs import prepare
 
@@ -67,7 +67,7 @@ def facts_of(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=PAPER_MODEL)
     parser.add_argument("--dry-run", action="store_true", help="Tell, write nothing.")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.electrode import WORKING_IONS
-from ionvolt.models.registry import DEFAULT_MODEL, shipped_models
+from ionvolt.models.registry import PAPER_MODEL, shipped_models
 
 ROOT = Path(__file__).parent.parent
 PAPER = {"Li": 0.32, "Mg": 0.45, "Ca": 0.40, "Zn": 0.47, "Al": 0.68, "Na": 0.50, "K": 0.65}
@@ -133,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("runs/shipped"))
     results: Path = parser.parse_args().results
-    ions = shipped_models()[DEFAULT_MODEL].ions
+    ions = shipped_models()[PAPER_MODEL].ions
     write_between(ROOT / "README.md", "accuracy", short_table(ions))
     write_between(ROOT / "docs/models.md", "errors", long_table(ions))
     write_between(ROOT / "docs/models.md", "local voltages", local_table(ions))

@@ -29,7 +29,7 @@ from ionvolt.evaluation.testing import as_ensemble, calibrate_std, elements_of
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.models.card import ModelCard
 from ionvolt.models.ensemble import Ensemble, save_ensemble
-from ionvolt.models.registry import DEFAULT_MODEL, SHIPPED
+from ionvolt.models.registry import PAPER_MODEL, SHIPPED
 from ionvolt.training.local import fit_local_heads
 from ionvolt.training.networks import pooled_vectors, train_ensemble, transfer_heads
 from ionvolt.training.runs import Parts, frameworks_of_tests, prepare
@@ -220,7 +220,7 @@ def train(path: Path, output: Path, jobs: int) -> None:
     networks, _ = train_ensemble(
         graphs_of(li.rows, cache), li.rows.voltages, li.members, LI, folder=output / "final" / "Li", jobs=jobs
     )
-    ensemble = Ensemble([n.trunk for n in networks], {"Li": [n.head for n in networks]}, ModelCard(DEFAULT_MODEL))
+    ensemble = Ensemble([n.trunk for n in networks], {"Li": [n.head for n in networks]}, ModelCard(PAPER_MODEL))
     card = ensemble.card
     first = pooled_vectors(networks[0].trunk, graphs_of(li.rows, cache))
     ensemble.reference_scale = first.std(0) + 1e-6
@@ -272,8 +272,8 @@ def train(path: Path, output: Path, jobs: int) -> None:
     }
     card.limits = LIMITS
     card.attribution = ATTRIBUTION
-    save_ensemble(ensemble, SHIPPED / DEFAULT_MODEL)
-    print(f"{SHIPPED / DEFAULT_MODEL}: written")
+    save_ensemble(ensemble, SHIPPED / PAPER_MODEL)
+    print(f"{SHIPPED / PAPER_MODEL}: written")
 
 
 def distance_limit(reference: torch.Tensor, frameworks: np.ndarray) -> float:

@@ -106,13 +106,57 @@ def formula_mass(crystal: Crystal) -> float:
     return float(sum(n * float(Element(s).atomic_mass) for s, n in crystal.composition.items()))
 
 
-def capacity_grav(discharged: Crystal, ion: WorkingIon) -> float:
-    """Theoretical gravimetric capacity, all working ions extracted, per mass of the discharged electrode.
+def capacity_grav(discharged: Crystal, ion: WorkingIon, left: float = 0.0) -> float:
+    """Theoretical gravimetric capacity per mass of the discharged electrode.
 
-    C = n z F / (3.6 M), in mAh/g, with n ions in a cell of molar mass M.
+    C = n z F / (3.6 M), in mAh/g, with n ions that leave a cell of molar mass M.
+
+    Args:
+        discharged: The discharged crystal.
+        ion: Its working ion.
+        left: Ions of the cell that stay when it is charged.
     """
-    n_ions = int(np.sum(discharged.numbers == ion.number))
+    n_ions = int(np.sum(discharged.numbers == ion.number)) - left
     return n_ions * ion.charge * FARADAY / (3.6 * formula_mass(discharged))
+
+
+def capacity_of_formula(host: Crystal, ion: WorkingIon, n_ions: float) -> float:
+    """``capacity_grav`` of a charged host into whose cell ``n_ions`` go."""
+    from pymatgen.core.periodic_table import Element
+
+    mass = formula_mass(host) + n_ions * float(Element(ion.symbol).atomic_mass)
+    return n_ions * ion.charge * FARADAY / (3.6 * mass)
+
+
+def ions_of_formula(host: Crystal, ion: WorkingIon, formula: str) -> float:
+    """Ions that go into a cell of a charged host until it has a discharged formula.
+
+    Raises:
+        InputError: No formula, another framework than the host's, or no more of the ion than the host holds.
+    """
+    from pymatgen.core.composition import Composition
+
+    try:
+        discharged = {str(e): float(n) for e, n in Composition(formula).items()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(formula, "not a chemical formula", "Write it as MgMn2O4") from error
+    amount = discharged.pop(ion.symbol, 0.0)
+    framework = {e: float(n) for e, n in host.composition.items() if e != ion.symbol}
+    cells = sum(framework.values()) / sum(discharged.values()) if discharged else 0.0
+    if discharged.keys() != framework.keys() or any(
+        abs(discharged[e] * cells - n) > 1e-3 * n for e, n in framework.items()
+    ):
+        raise InputError(
+            formula,
+            f"differs from the host {host.formula} ({host.source}) by more than {ion.symbol}",
+            f"Give the host's formula with {ion.symbol} added",
+        )
+    n_ions = amount * cells - host.composition.get(ion.symbol, 0)
+    if n_ions <= 1e-6:
+        raise InputError(
+            formula, f"holds no more {ion.symbol} than {host.formula} ({host.source})", "Give the discharged formula"
+        )
+    return n_ions
 
 
 def element(number: int) -> str:

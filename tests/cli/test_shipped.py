@@ -9,12 +9,12 @@ import pytest
 import ionvolt as iv
 from cli.crystals import cif, crystal, fluorite, perovskite, rock_salt
 from ionvolt.electrode import WORKING_IONS
-from ionvolt.models.registry import DEFAULT_MODEL, SHIPPED, shipped_models
+from ionvolt.models.registry import PAPER_MODEL, SHIPPED, shipped_models
 from ionvolt.structures.crystal import Crystal
 
 pytestmark = pytest.mark.skipif(
-    not (SHIPPED / DEFAULT_MODEL / "card.json").is_file(),
-    reason=f"the weights of {DEFAULT_MODEL} are not in {SHIPPED.name}/ (scripts/shipped_models.py trains them)",
+    not (SHIPPED / PAPER_MODEL / "card.json").is_file(),
+    reason=f"the weights of {PAPER_MODEL} are not in {SHIPPED.name}/ (scripts/shipped_models.py trains them)",
 )
 
 IONS = list(WORKING_IONS)
@@ -51,7 +51,7 @@ def test_json_schema(all_ions):
         for key, kind in KEYS.items():
             assert isinstance(p[key], kind), key
         assert p["host_state"] in ("charged", "discharged")
-        assert p["model"] == DEFAULT_MODEL
+        assert p["model"] == PAPER_MODEL
         assert p["voltage_std"] > 0
         assert -3 < p["voltage"] < 8
         assert (p["capacity_grav"] is None) == (p["energy_grav"] is None) == (p["host_state"] == "charged")
@@ -134,9 +134,9 @@ def test_an_element_that_no_training_host_held_is_told():
 
 def test_card():
     cards = shipped_models()
-    assert DEFAULT_MODEL in cards
-    card = cards[DEFAULT_MODEL]
-    assert card.name == DEFAULT_MODEL
+    assert PAPER_MODEL in cards
+    card = cards[PAPER_MODEL]
+    assert card.name == PAPER_MODEL
     assert card.n_members > 1
     assert set(card.ions) == set(IONS)
     assert card.description
@@ -155,9 +155,9 @@ def test_card_and_weights_agree(ionvolt):
     model = iv.load_model()
     assert set(model.ions) == set(IONS)
     assert len(model.trunks) == model.card.n_members
-    shown = ionvolt("models", "show", DEFAULT_MODEL).json
-    assert shown["name"] == DEFAULT_MODEL
-    assert f"{DEFAULT_MODEL} (default): {model.card.n_members} networks" in ionvolt("models", "list").out
+    shown = ionvolt("models", "show", PAPER_MODEL).json
+    assert shown["name"] == PAPER_MODEL
+    assert f"{PAPER_MODEL} (default): {model.card.n_members} networks" in ionvolt("models", "list").out
 
 
 def test_size():
@@ -166,8 +166,8 @@ def test_size():
 
 
 def test_a_mistyped_name(ionvolt):
-    message = ionvolt("predict", EXAMPLES[0], "--ion", "Li", "--model", DEFAULT_MODEL + "0").refused()
-    assert f"Did you mean {DEFAULT_MODEL}?" in message
+    message = ionvolt("predict", EXAMPLES[0], "--ion", "Li", "--model", PAPER_MODEL + "0").refused()
+    assert f"Did you mean {PAPER_MODEL}?" in message
 
 
 def test_a_host_unlike_any_electrode_is_called_far() -> None:

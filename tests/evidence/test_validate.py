@@ -13,7 +13,7 @@ from ionvolt.evidence.cathodes import all_cathodes, host_structures, usable_cath
 from ionvolt.evidence.physics_voltages import estimates, ions_to_insert
 from ionvolt.evidence.validate import MEAN, Estimate, mean_estimates, scores, validate
 from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
-from ionvolt.models.registry import DEFAULT_MODEL, SHIPPED
+from ionvolt.models.registry import PAPER_MODEL, SHIPPED
 from ionvolt.physics.cache import Cache
 
 CATHODES = {cathode.name: cathode for cathode in all_cathodes()}
@@ -27,7 +27,7 @@ DOUBTFUL = CATHODES["Mg in V2O5 (alpha)"]
 @pytest.fixture(scope="module")
 def magnesium(tmp_path_factory):
     """The shipped model with its Mg head alone, and a card that knows one framework."""
-    whole = load_ensemble(SHIPPED / DEFAULT_MODEL)
+    whole = load_ensemble(SHIPPED / PAPER_MODEL)
     card = replace(
         whole.card, name="only Mg", ions={"Mg": whole.card.ions["Mg"]}, elements={"Mg": whole.card.elements["Mg"]},
         training={"frameworks": ["TiS2"]},
@@ -41,7 +41,7 @@ def magnesium(tmp_path_factory):
 def shipped(tmp_path_factory):
     """One run of the command with the model that comes with IonVolt."""
     folder = tmp_path_factory.mktemp("validation")
-    result = run_command("validate", "--model", DEFAULT_MODEL, "--json", "-o", folder)
+    result = run_command("validate", "--model", PAPER_MODEL, "--json", "-o", folder)
     assert (result.code, result.err) == (0, "")
     return result.json, folder
 
@@ -148,7 +148,7 @@ def test_every_cathode_that_counts_is_answered(shipped):
     found, _ = shipped
     names = [cathode.name for cathode in usable_cathodes()]
     assert [c["name"] for c in found["cathodes"]] == names
-    for model in (DEFAULT_MODEL, MEAN):
+    for model in (PAPER_MODEL, MEAN):
         answers = {e["cathode"]: e["voltage"] for e in found["estimates"] if e["model"] == model}
         assert list(answers) == names
         assert all(isinstance(v, float) for v in answers.values())
@@ -156,11 +156,11 @@ def test_every_cathode_that_counts_is_answered(shipped):
 
 def test_a_known_electrode(shipped):
     found, _ = shipped
-    by_name = {e["cathode"]: e for e in found["estimates"] if e["model"] == DEFAULT_MODEL}
+    by_name = {e["cathode"]: e for e in found["estimates"] if e["model"] == PAPER_MODEL}
     assert by_name[FEPO4.name]["voltage"] == pytest.approx(3.45, abs=0.5)
     assert by_name["Zn in Mo6S8 (Chevrel)"]["voltage"] == pytest.approx(0.35, abs=0.5)
     total = {s["model"]: s for s in found["scores"] if s["group"] == "all"}
-    assert total[DEFAULT_MODEL]["mae"] < total[MEAN]["mae"], "better than knowing nothing"
+    assert total[PAPER_MODEL]["mae"] < total[MEAN]["mae"], "better than knowing nothing"
 
 
 def test_the_files(shipped):
@@ -169,7 +169,7 @@ def test_the_files(shipped):
     with (folder / "voltages.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(found["estimates"])
-    row = next(r for r in rows if r["cathode"] == FEPO4.name and r["model"] == DEFAULT_MODEL)
+    row = next(r for r in rows if r["cathode"] == FEPO4.name and r["model"] == PAPER_MODEL)
     assert (float(row["measured"]), float(row["uncertainty"]), row["doi"]) == (3.45, 0.03, "10.1149/1.1837571")
     with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == len(found["scores"])

@@ -107,9 +107,6 @@ def _learner(name: str) -> Learner:
 
     from ionvolt.errors import ModelError
     from ionvolt.evaluation.learners import Trained, recipes
-    from ionvolt.models.card import read_card
-    from ionvolt.models.classical import KIND, load_classical
-    from ionvolt.models.ensemble import CARD_FILE
     from ionvolt.models.registry import load_model, model_folder, shipped_models
 
     known = recipes()
@@ -122,8 +119,7 @@ def _learner(name: str) -> Learner:
         near = difflib.get_close_matches(name, [*known, *shipped], n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Recipes: {', '.join(known)}; shipped: {', '.join(shipped)}"
         raise ModelError(f"{name}: no recipe, no shipped model and no model's folder. {hint}") from error
-    classical = read_card(folder / CARD_FILE).kind == KIND
-    return Trained(load_classical(folder) if classical else load_model(name))
+    return Trained(load_model(folder))
 
 
 def _overlap(learner: Any, protocol: Any, cleaned: Any) -> dict[str, Any]:

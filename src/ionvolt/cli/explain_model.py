@@ -34,14 +34,10 @@ def explain_model(
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset
     from ionvolt.electrode import working_ion
-    from ionvolt.errors import ModelError
     from ionvolt.explain.study import STEPS, study_model
-    from ionvolt.models.ensemble import Ensemble
-    from ionvolt.models.registry import load_model
+    from ionvolt.prediction import as_explainer
 
-    loaded: Any = load_model(model)
-    if not isinstance(loaded, Ensemble):
-        raise ModelError(f"{model}: no crystal graph network, so it has no local voltages. Give a model of kind cgcnn")
+    loaded = as_explainer(model)
     symbol = working_ion(ion).symbol if ion else loaded.ions[0]
     rows = apply_rules(read_dataset(data), clean or [])[0] if data else None
     with Bar("reading", total=STEPS if rows else 1) as bar:

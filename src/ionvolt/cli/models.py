@@ -18,7 +18,7 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Cards as a JSON list.")] = False,
 ) -> None:
     """List the models that come with IonVolt, with their ions and test errors."""
-    from ionvolt.models.registry import DEFAULT_MODEL, shipped_models
+    from ionvolt.models.registry import BEST, best_card, default_model, shipped_models
 
     cards = shipped_models()
     if as_json:
@@ -26,9 +26,12 @@ def list_models(
         print()
         return
     for name, card in cards.items():
-        mark = " (default)" if name == DEFAULT_MODEL else ""
-        print(f"{name}{mark}: {card.n_members} networks, ions {', '.join(card.ions)}")
+        print(f"{name}: {card.kind}, {card.n_members} networks, ions {', '.join(card.ions)}")
         print(f"  {card.description}")
+    best = best_card()
+    if best:
+        print(f"{BEST}: {best.description}")
+    print(f"default: {default_model()}")
 
 
 @models_app.command("show")
@@ -37,7 +40,7 @@ def show_model(
 ) -> None:
     """Print a model's card."""
     from ionvolt.models.card import read_card
-    from ionvolt.models.ensemble import CARD_FILE
+    from ionvolt.models.files import CARD_FILE
     from ionvolt.models.registry import model_folder
 
     print(json.dumps(asdict(read_card(model_folder(name) / CARD_FILE)), indent=1, ensure_ascii=False))

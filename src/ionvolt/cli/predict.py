@@ -5,25 +5,27 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionvolt.cli.choices import Assume, AssumeOption, ModelOption
+from ionvolt.cli.choices import AssumeOption, ModelOption
 
 if TYPE_CHECKING:
-    from ionvolt.models.ensemble import Ensemble
     from ionvolt.prediction import Prediction
     from ionvolt.structures import Crystal
+
+    Ask = Callable[[Sequence[Crystal]], list[Prediction]]
 
 CHUNK = 256
 """Structures that are read before they are predicted together."""
 
 COLUMNS = (
     "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav",
-    "energy_grav", "warnings",
+    "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "known",
+    "voltage_physics",
 )  # fmt: skip
 
 
@@ -39,25 +41,51 @@ def predict(
     ],
     model: ModelOption = None,
     assume: AssumeOption = "auto",
+    charged: Annotated[
+        str | None,
+        typer.Option(help="The charged structure, where the one FILE is the discharged one.", metavar="FILE2"),
+    ] = None,
+    discharged: Annotated[
+        str | None,
+        typer.Option(
+            help="Formula of the discharged electrode, where FILE is the charged host: MgMn2O4.", metavar="FORMULA"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on standard output.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
 ) -> None:
     """Predict the average voltage of electrodes.
+
+    The best model that the input allows answers: from both end members, the discharged structure, or the charged host
+    alone.
 
     Exit code 0: every input was predicted; 1: some were refused (one line each on standard error); 2: nothing
     could be done.
     """
     from ionvolt.electrode import parse_ions
     from ionvolt.errors import InputError
-    from ionvolt.prediction import as_model
+    from ionvolt.prediction import as_model, predict_checked
 
     if as_json and as_csv:
         raise InputError("--json --csv", "both output formats were asked for", "Choose one")
     ions = [chosen.symbol for chosen in parse_ions(ion)]
+    if charged is not None and discharged is not None:
+        raise InputError("--charged --discharged", "one of them is enough", "Leave one out")
     refused = _Refused()
-    ensemble = as_model(model)
-    ensemble.require(ions)  # an ion that it does not know ends it before anything is written
-    predictions = _predictions(files, ions, ensemble, assume, refused)
+    more: dict[str, Any] = {}
+    if discharged is not None:
+        more["discharged_formula"] = discharged
+    if charged is not None:
+        more["charged"] = _only(charged)
+        if len(files) > 1:
+            raise InputError("--charged", "it belongs to one discharged structure", "Give one FILE, or ionvolt compute")
+    predictor = as_model(model)
+    predictor.require(ions)  # an ion that it does not know ends it before anything is written
+
+    def ask(crystals: Sequence[Crystal]) -> list[Prediction]:
+        return predict_checked(crystals, ions, model=predictor, assume=assume, **more)
+
+    predictions = _predictions(files, ask, refused)
     if as_json:
         _write_json(predictions)
     elif as_csv:
@@ -78,9 +106,19 @@ class _Refused:
         print(f"ionvolt: {error}", file=sys.stderr)
 
 
-def _predictions(
-    files: list[str], ions: list[str], ensemble: Ensemble, assume: Assume, refused: _Refused
-) -> Iterator[Prediction]:
+def _only(file: str) -> Crystal:
+    from ionvolt.errors import InputError
+    from ionvolt.structures import read_many
+
+    found = list(read_many([file]))
+    if len(found) != 1:
+        raise InputError(file, f"{len(found)} structures", "Give one file")
+    if isinstance(found[0], InputError):
+        raise found[0]
+    return found[0]
+
+
+def _predictions(files: list[str], ask: Ask, refused: _Refused) -> Iterator[Prediction]:
     from ionvolt.cli.progress import Bar
     from ionvolt.errors import InputError
     from ionvolt.structures import read_many
@@ -94,24 +132,21 @@ def _predictions(
                     refused(result)
                 else:
                     crystals.append(result)
-            yield from _tolerant(crystals, ions, ensemble, assume, refused)
+            yield from _tolerant(crystals, ask, refused)
             bar.advance(by=len(chunk))
 
 
-def _tolerant(
-    crystals: list[Crystal], ions: list[str], ensemble: Ensemble, assume: Assume, refused: _Refused
-) -> list[Prediction]:
+def _tolerant(crystals: list[Crystal], ask: Ask, refused: _Refused) -> list[Prediction]:
     """Predict a chunk; where one crystal spoils it, go through it one by one."""
     from ionvolt.errors import InputError
-    from ionvolt.prediction import predict_checked
 
     try:
-        return predict_checked(crystals, ions, model=ensemble, assume=assume)
+        return ask(crystals)
     except InputError:
         found: list[Prediction] = []
         for crystal in crystals:
             try:
-                found += predict_checked([crystal], ions, model=ensemble, assume=assume)
+                found += ask([crystal])
             except InputError as error:
                 refused(error)
         return found

@@ -99,13 +99,13 @@ def transfer(
     from dataclasses import replace
 
     from ionvolt.electrode import working_ion
-    from ionvolt.models.registry import load_model
+    from ionvolt.prediction import as_explainer
     from ionvolt.training.runs import prepare
     from ionvolt.training.settings import FINE_TUNE, HEAD
 
     symbol = working_ion(ion).symbol
     rows, about = _data(data, clean)
-    pretrained = load_model(base)
+    pretrained = as_explainer(base)
     parts = prepare(rows, symbol, kind=split, seed=seed, n_members=len(pretrained.trunks))
     settings = _settings(HEAD if layers == "head" else FINE_TUNE, seed, epochs, learning_rate, patience)
     if drift:

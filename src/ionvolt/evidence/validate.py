@@ -17,7 +17,7 @@ from ionvolt.evidence.cathodes import Cathode, host_structures
 from ionvolt.structures import Crystal
 
 if TYPE_CHECKING:
-    from ionvolt.models.ensemble import Ensemble
+    from ionvolt.models.interface import Predictor
     from ionvolt.prediction import Prediction
 
 MEAN = "mean"
@@ -187,7 +187,7 @@ def scores(cathodes: Sequence[Cathode], estimates: Sequence[Estimate]) -> list[S
     return found
 
 
-def _ask(label: str, model: Ensemble, cathodes: Sequence[Cathode], crystals: Mapping[str, Crystal]) -> list[Estimate]:
+def _ask(label: str, model: Predictor, cathodes: Sequence[Cathode], crystals: Mapping[str, Crystal]) -> list[Estimate]:
     """A model's estimates, in the order of the cathodes."""
     found: dict[str, Estimate] = {}
     for ion, state in dict.fromkeys((c.ion, c.state) for c in cathodes):
@@ -206,7 +206,7 @@ def _ask(label: str, model: Ensemble, cathodes: Sequence[Cathode], crystals: Map
     return [found[cathode.name] for cathode in cathodes]
 
 
-def _predict(model: Ensemble, crystals: Sequence[Crystal], ion: str, state: HostState) -> list[Prediction | str]:
+def _predict(model: Predictor, crystals: Sequence[Crystal], ion: str, state: HostState) -> list[Prediction | str]:
     """Predictions, or why there is none."""
     from ionvolt.prediction import predict_checked
 
@@ -220,7 +220,7 @@ def _predict(model: Ensemble, crystals: Sequence[Crystal], ion: str, state: Host
         return [answer for crystal in crystals for answer in _predict(model, [crystal], ion, state)]
 
 
-def _seen(model: Ensemble, crystal: Crystal, ion: str) -> bool | None:
+def _seen(model: Predictor, crystal: Crystal, ion: str) -> bool | None:
     frameworks = model.card.training.get("frameworks")
     return None if frameworks is None else framework_of(crystal.formula, ion) in frameworks
 

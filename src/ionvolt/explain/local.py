@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ionvolt.electrode import parse_ions
 from ionvolt.explain.additive import Shares, shares
 from ionvolt.graphs import CrystalGraph, build_graph
-from ionvolt.prediction import Assume, Prediction, as_model, host_for, predict_checked
+from ionvolt.prediction import Assume, Prediction, as_explainer, host_for, predict_checked
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
@@ -100,7 +100,7 @@ def explain_many(
     Raises:
         ModelError: The model has no local-voltage heads.
     """
-    ensemble = as_model(model)
+    ensemble = as_explainer(model)
     crystal = as_crystal(structure)
     ensemble.require_local([ion.symbol for ion in parse_ions(ions if isinstance(ions, str) else ",".join(ions))])
     predictions = predict_checked([crystal], ions, model=ensemble, assume=assume)

@@ -11,7 +11,7 @@ from ionvolt.errors import ModelError
 from ionvolt.graphs import Ties
 
 FORMAT_VERSION = 1
-KINDS = ("cgcnn", "classical")
+KINDS = ("cgcnn", "classical", "foundation", "delta")
 
 
 @dataclass

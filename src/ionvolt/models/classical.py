@@ -6,26 +6,23 @@ other: ``weights.safetensors`` (plain arrays, the element table among them) and 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load
 
 from ionvolt.descriptors import FEATURES, ION_FEATURES, ElementTable, features, ion_features
 from ionvolt.errors import ModelError
-from ionvolt.models.card import ModelCard, read_card, write_card
-from ionvolt.models.ensemble import CARD_FILE, WEIGHTS_FILE
+from ionvolt.models.card import ModelCard
+from ionvolt.models.files import WEIGHTS_FILE, read_model, write_model
 from ionvolt.models.forests import Forest
+from ionvolt.models.interface import Estimate, Query
 from ionvolt.structures.crystal import Crystal
-
-if TYPE_CHECKING:
-    from ionvolt.models.interface import Estimate, Query
 
 KIND = "classical"
 _ROWS_AT_ONCE = 512
@@ -131,14 +128,19 @@ class ClassicalModel:
         """Working ions that it answers for."""
         return list(self.card.ions)
 
+    def require(self, ions: Sequence[str]) -> None:
+        """Raise ``ModelError`` where it was not trained for one of the ions."""
+        for ion in ions:
+            if ion not in self.card.ions:
+                raise ModelError(f"{self.card.name}: not trained for {ion}; it knows {', '.join(self.ions)}")
+
     def voltages_of_hosts(self, hosts: Sequence[Crystal], ion: str) -> Array:
         """Voltages in V of charged hosts for one ion, shape (n_hosts,).
 
         Raises:
             ModelError: It was not trained for that ion.
         """
-        if ion not in self.card.ions:
-            raise ModelError(f"{self.card.name}: not trained for {ion}; it knows {', '.join(self.ions)}")
+        self.require([ion])
         return self.voltages_of(features(hosts, self.table), ion)
 
     def voltages_of(self, rows: Array, ion: str) -> Array:
@@ -149,32 +151,24 @@ class ClassicalModel:
 
     def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
         """See ``interface.Predictor``; it judges by the charged host alone and gives no interval."""
-        from ionvolt.models.interface import Estimate
-
         answers: list[Estimate | None] = [None] * len(queries)
         for ion in dict.fromkeys(query.ion for query in queries):
             places = [i for i, query in enumerate(queries) if query.ion == ion]
             voltages = self.voltages_of_hosts([queries[i].host for i in places], ion)
             for i, voltage in zip(places, voltages, strict=True):
-                answers[i] = Estimate(float(voltage))
+                answers[i] = Estimate(float(voltage), model=self.card.name)
         return [answer for answer in answers if answer is not None]
 
 
 def save_classical(model: ClassicalModel, folder: Path) -> None:
     """Write ``weights.safetensors`` and ``card.json``; the card's checksum is brought up to date."""
-    folder.mkdir(parents=True, exist_ok=True)
     family = "forest" if isinstance(model.predictor, Forest) else "kernel"
     arrays = {f"{family}.{name}": np.ascontiguousarray(a) for name, a in model.predictor.arrays().items()}
     arrays["elements"] = np.ascontiguousarray(model.table.values)
-    part = folder / (WEIGHTS_FILE + ".part")
-    save_file(arrays, part)
-    part.chmod(0o644)  # safetensors keeps it to its owner
-    part.replace(folder / WEIGHTS_FILE)
     card = model.card
     card.kind = KIND
     card.training = {**card.training, "features": list(FEATURES + (ION_FEATURES if model.reads_ion else ()))}
-    card.weights_sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
-    write_card(card, folder / CARD_FILE)
+    write_model(folder, arrays, card)
 
 
 def load_classical(folder: Path) -> ClassicalModel:
@@ -183,16 +177,10 @@ def load_classical(folder: Path) -> ClassicalModel:
     Raises:
         ModelError: Files missing, checksum wrong, features of another version, or arrays that make no sense.
     """
-    card = read_card(folder / CARD_FILE)
+    card, content = read_model(folder)
     path = folder / WEIGHTS_FILE
     if card.kind != KIND:
         raise ModelError(f"{folder}: a {card.kind} model, no classical one. Load it as what it is")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: the weights cannot be read ({error.strerror}). Write the model again") from error
-    if hashlib.sha256(content).hexdigest() != card.weights_sha256:
-        raise ModelError(f"{path}: the weights are not those that the card describes. Fetch or write the model again")
     names = tuple(card.training.get("features", ()))
     reads_ion = names == FEATURES + ION_FEATURES
     if not reads_ion and names != FEATURES:

@@ -17,11 +17,11 @@ from torch import nn
 
 from ionvolt.errors import ModelError
 from ionvolt.graphs import CrystalGraph, collate, iterate_batches
-from ionvolt.models.card import ModelCard, read_card, write_card
+from ionvolt.models.card import ModelCard, write_card
 from ionvolt.models.cgcnn import CGCNN, N_FEATURES, Head, LocalHead, Trunk
-
-WEIGHTS_FILE = "weights.safetensors"
-CARD_FILE = "card.json"
+from ionvolt.models.files import CARD_FILE, WEIGHTS_FILE, read_model
+from ionvolt.models.graph_answers import graph_answers
+from ionvolt.models.interface import Estimate, Query
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -84,6 +84,10 @@ class Ensemble:
         if not graphs:
             return np.empty((len(ions), len(self.trunks), 0))
         return self.voltages_of(self.pooled(graphs), ions)
+
+    def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
+        """See ``interface.Predictor``."""
+        return graph_answers(self, queries)
 
     def require(self, ions: Sequence[str]) -> None:
         """Raise ``ModelError`` where there is no head for one of the ions."""
@@ -168,14 +172,8 @@ def load_ensemble(folder: Path) -> Ensemble:
     Raises:
         ModelError: Files missing, checksum wrong, or tensors that do not fit the network.
     """
-    card = read_card(folder / CARD_FILE)
+    card, content = read_model(folder)
     path = folder / WEIGHTS_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: the weights cannot be read ({error.strerror}). Write the model again") from error
-    if hashlib.sha256(content).hexdigest() != card.weights_sha256:
-        raise ModelError(f"{path}: the weights are not those that the card describes. Fetch or write the model again")
     try:
         tensors = load(content)
         trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(card.n_members)]

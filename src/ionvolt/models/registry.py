@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard, read_card
-from ionvolt.models.ensemble import CARD_FILE, Ensemble, load_ensemble
+from ionvolt.models.files import CARD_FILE
+
+if TYPE_CHECKING:
+    from ionvolt.models.interface import Predictor
 
 SHIPPED = Path(__file__).parent.parent / "weights"
-DEFAULT_MODEL = "cgcnn-mp2020"
+PAPER_MODEL = "cgcnn-mp2020"
+"""The paper's model, whose atoms can be asked."""
+FOUNDATION_MODEL = "foundation-mp2025"
+DELTA_MODEL = "delta-mp2025"
+BEST = "best"
+"""No folder of its own: the best of the shipped models that the input allows."""
 
 
 def shipped_models() -> dict[str, ModelCard]:
@@ -30,18 +40,75 @@ def model_folder(name: str | Path) -> Path:
         return shipped
     if (Path(name) / CARD_FILE).is_file():
         return Path(name)
-    names = [card.parent.name for card in sorted(SHIPPED.glob(f"*/{CARD_FILE}"))]
+    names = [BEST, *(card.parent.name for card in sorted(SHIPPED.glob(f"*/{CARD_FILE}")))]
     near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Shipped models: {', '.join(names) or 'none'}"
+    hint = f"Did you mean {near[0]}?" if near else f"Shipped models: {', '.join(names)}"
     raise ModelError(f"{name}: no such model, and no folder that holds a {CARD_FILE}. {hint}")
 
 
-def load_model(name: str | Path = DEFAULT_MODEL) -> Ensemble:
-    """Load a shipped model by name or any model by its folder; a shipped one is read once."""
+def default_model() -> str:
+    """Name of the model that answers where none is named: the best, or the paper's where its parts are not there."""
+    return BEST if best_card() else PAPER_MODEL
+
+
+def load_model(name: str | Path | None = None) -> Predictor:
+    """Load a shipped model by name or any model by its folder; a shipped one is read once. None: the default.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be read.
+    """
+    name = name or default_model()
+    if str(name) == BEST:
+        return _load_best()
     folder = model_folder(name)
-    return _load_shipped(folder.name) if folder.parent == SHIPPED else load_ensemble(folder)
+    return _load_shipped(folder.name) if folder.parent == SHIPPED else load_folder(folder)
 
 
-@lru_cache(maxsize=4)
-def _load_shipped(name: str) -> Ensemble:
-    return load_ensemble(SHIPPED / name)
+def load_folder(folder: Path) -> Predictor:
+    """Read a model of whatever kind from its folder.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    kind = read_card(folder / CARD_FILE).kind
+    if kind == "classical":
+        from ionvolt.models.classical import load_classical
+
+        return load_classical(folder)
+    if kind == "foundation":
+        from ionvolt.models.foundation import load_foundation
+
+        return load_foundation(folder)
+    if kind == "delta":
+        from ionvolt.models.delta import load_delta
+
+        return load_delta(folder)
+    from ionvolt.models.ensemble import load_ensemble
+
+    return load_ensemble(folder)
+
+
+@lru_cache(maxsize=8)
+def _load_shipped(name: str) -> Predictor:
+    return load_folder(SHIPPED / name)
+
+
+def best_card() -> ModelCard | None:
+    """The card of the best model; None where its parts are not there."""
+    cards = shipped_models()
+    if not {FOUNDATION_MODEL, DELTA_MODEL} <= cards.keys():
+        return None
+    words = f"{DELTA_MODEL} where the discharged structure is known, else {FOUNDATION_MODEL}."
+    return replace(cards[FOUNDATION_MODEL], name=BEST, description=words)
+
+
+@lru_cache(maxsize=1)
+def _load_best() -> Predictor:
+    from ionvolt.models.best import BestModel
+    from ionvolt.models.delta import load_delta
+    from ionvolt.models.foundation import load_foundation
+
+    card = best_card()
+    if card is None:
+        raise ModelError(f"{BEST}: its parts do not come with this IonVolt. Choose from {', '.join(shipped_models())}")
+    return BestModel(load_foundation(SHIPPED / FOUNDATION_MODEL), load_delta(SHIPPED / DELTA_MODEL), card)

@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from ionvolt.errors import ModelError
 from ionvolt.graphs import GraphBatch
+from ionvolt.models.atom_networks import AtomBatch
 from ionvolt.training.settings import Settings
 
 Indices = NDArray[np.int64]
@@ -191,7 +192,10 @@ def _fingerprint(
     """What makes a run this one and no other: settings, data (by a sample of the inputs), split, initial weights."""
     digest = hashlib.sha256(json.dumps([asdict(settings), type(network).__name__, scale], sort_keys=True).encode())
     arrays: list[NDArray[Any]] = [np.asarray(targets, dtype=np.float64), train, validation]
-    arrays += [sample.numbers, sample.distances] if isinstance(sample, GraphBatch) else [np.asarray(sample)]
+    if isinstance(sample, GraphBatch):
+        arrays += [sample.numbers, sample.distances]
+    else:
+        arrays += sample.arrays() if isinstance(sample, AtomBatch) else [np.asarray(sample)]
     arrays += [tensor.numpy() for tensor in network.state_dict().values()]
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

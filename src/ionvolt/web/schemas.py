@@ -100,6 +100,12 @@ class PredictionOut(BaseModel):
     capacity_grav: float | None
     energy_grav: float | None
     warnings: list[str]
+    voltage_lower: float | None = Field(description="Lower end of the 90 % interval, V.")
+    voltage_upper: float | None
+    epistemic_std: float | None = Field(description="Spread of the model's members, V.")
+    in_domain: bool | None = Field(description="Whether the electrode is like those that the model was trained on.")
+    known: Literal["host", "discharged", "both"] = Field(description="What the answer rests on.")
+    voltage_physics: float | None = Field(description="From the universal potential's energies alone, V.")
 
 
 class Predicted(BaseModel):

@@ -10,8 +10,8 @@ from typing import Any
 
 from ionvolt.electrode import parse_ions
 from ionvolt.errors import InputError, ModelError
-from ionvolt.models.ensemble import load_ensemble
-from ionvolt.models.registry import DEFAULT_MODEL, SHIPPED, shipped_models
+from ionvolt.models.card import ModelCard
+from ionvolt.models.registry import BEST, PAPER_MODEL, SHIPPED, best_card, load_folder, shipped_models
 from ionvolt.structures.materials_project import UnavailableError, check_id, require_key
 from ionvolt.web import fetcher, worker
 from ionvolt.web.metrics import Metrics
@@ -26,7 +26,7 @@ class Service:
 
     Attributes:
         settings: How the server behaves.
-        folders: Model folders by name, the default first.
+        folders: Model folders by name, the default first. ``best`` has none of its own: it stands for its name.
         cards: Their cards.
         pool: The workers.
         fetchers: The process that asks the Materials Project, started when it is first needed.
@@ -38,7 +38,7 @@ class Service:
         self.folders = dict(settings.models) or _shipped()
         if not self.folders:
             raise ModelError("no model comes with this IonVolt. Name a model's folder: --model FOLDER")
-        self.cards = {name: load_ensemble(folder).card for name, folder in self.folders.items()}
+        self.cards = {name: _card(name, folder) for name, folder in self.folders.items()}
         self.pool = Pool(
             worker.main,
             ({name: str(folder) for name, folder in self.folders.items()}, settings.limits, settings.worker_memory),
@@ -116,6 +116,8 @@ class Service:
 
     def _task(self, kind: str, question: Question) -> dict[str, Any]:
         model = question.model or self.default_model
+        if kind == "explain" and model in self.folders:
+            model = self._explainer(model)
         if model not in self.folders:
             shown = ascii(model[:60])[1:-1]
             raise problem("refused", shown, "no such model", f"Choose from {', '.join(self.folders)}")
@@ -132,6 +134,11 @@ class Service:
             rule = f"no {head} for {', '.join(missing) or 'any ion'}"
             raise problem("refused", model, rule, f"Choose from {', '.join(known) or 'other models'}")
         return {"task": kind, "ions": ions, "assume": question.assume, "model": model}
+
+    def _explainer(self, model: str) -> str:
+        """The model that has local voltages: the one asked for, else the first that does."""
+        able = [name for name in (model, *self.folders) if self.pool.ready[name]["local_ions"]]
+        return able[0] if able else model
 
     async def _run(self, task: dict[str, Any], deadline: float) -> dict[str, Any]:
         structure = task["structure"]
@@ -188,16 +195,24 @@ class Service:
 
 
 def _shipped() -> dict[str, Path]:
-    names = sorted(shipped_models(), key=lambda name: (name != DEFAULT_MODEL, name))
-    return {name: SHIPPED / name for name in names}
+    """The fast model first: it answers those who name none. The page asks for the best one."""
+    names = sorted(shipped_models(), key=lambda name: (name != PAPER_MODEL, name))
+    found = {name: SHIPPED / name for name in names}
+    return found | {BEST: Path(BEST)} if best_card() else found
+
+
+def _card(name: str, folder: Path) -> ModelCard:
+    best = best_card() if name == BEST else None
+    return best or load_folder(folder).card
 
 
 def _errors(facts: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Mean absolute and root mean square error (V) on held-out electrodes, by protocol."""
     network = "transfer" if facts.get("mode") == "head" else "network"
     measured = facts.get("errors")
-    return {
-        protocol: {key: entry[network][key] for key in ("n", "mae", "mae_low", "mae_high", "rmse")}
-        for protocol, entry in (measured.items() if isinstance(measured, dict) else ())
-        if network in entry
-    }
+    found = {}
+    for protocol, entry in measured.items() if isinstance(measured, dict) else ():
+        numbers = entry.get(network, entry)
+        if "mae_low" in numbers:
+            found[protocol] = {key: numbers[key] for key in ("n", "mae", "mae_low", "mae_high", "rmse")}
+    return found

@@ -16,7 +16,9 @@ import torch
 from ionvolt.errors import InputError, ModelError
 from ionvolt.explain import explain_many
 from ionvolt.explain.files import to_cif
-from ionvolt.models.ensemble import Ensemble, load_ensemble
+from ionvolt.models.ensemble import Ensemble
+from ionvolt.models.interface import Predictor
+from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict_checked
 from ionvolt.structures import Crystal, Limits, check, read_text
 from ionvolt.structures.wording import refusal
@@ -28,7 +30,7 @@ def main(link: socket.socket, models: dict[str, str], limits: Limits, memory: in
 
     Args:
         link: To the server.
-        models: Model folders by name.
+        models: Models by name: folders, or names of shipped models.
         limits: Bounds on a structure.
         memory: Bytes that may be taken on top of what is held when ready; 0 for no bound.
     """
@@ -36,27 +38,28 @@ def main(link: socket.socket, models: dict[str, str], limits: Limits, memory: in
     torch.set_num_threads(1)
     ends = Link(link)
     try:
-        loaded = {name: load_ensemble(Path(folder)) for name, folder in models.items()}
-        for ensemble in loaded.values():
-            _warm_up(ensemble)
+        loaded = {name: load_model(model) for name, model in models.items()}
+        for model in loaded.values():
+            _warm_up(model)
     except (ModelError, InputError) as error:
         ends.send({"failed": str(error)})
         return
     bound_memory(memory)
-    ends.send({"ready": {name: _facts(ensemble) for name, ensemble in loaded.items()}})
+    ends.send({"ready": {name: _facts(model) for name, model in loaded.items()}})
     ends.serve(lambda task: _answer(task, loaded, limits))
 
 
-def _answer(task: Message, models: dict[str, Ensemble], limits: Limits) -> Message:
+def _answer(task: Message, models: dict[str, Predictor], limits: Limits) -> Message:
     source = str(task["structure"].get("name", "structure"))
     try:
         crystal = _crystal(task["structure"], limits)
-        ensemble = models[task["model"]]
+        model = models[task["model"]]
         if task["task"] == "predict":
-            predictions = predict_checked([crystal], task["ions"], model=ensemble, assume=task["assume"])
+            predictions = predict_checked([crystal], task["ions"], model=model, assume=task["assume"])
             answer: Message = {"predictions": [prediction.to_dict() for prediction in predictions]}
         else:
-            explanations = explain_many(crystal, task["ions"], model=ensemble, assume=task["assume"])
+            assert isinstance(model, Ensemble)  # the service asks no other for local voltages
+            explanations = explain_many(crystal, task["ions"], model=model, assume=task["assume"])
             answer = {"explanations": [e.to_dict() for e in explanations], "cif": to_cif(explanations[0])}
         json.dumps(answer, allow_nan=False)
         return answer
@@ -88,19 +91,20 @@ def _refused(error: InputError) -> Message:
     return {"refused": {"source": error.source, "rule": error.rule, "remedy": error.remedy}}
 
 
-def _warm_up(ensemble: Ensemble) -> None:
+def _warm_up(model: Predictor) -> None:
     lattice = np.array([[0, 2.1, 2.1], [2.1, 0, 2.1], [2.1, 2.1, 0]])
     crystal = Crystal(lattice, np.array([12, 8]), np.array([[0.0] * 3, [0.5] * 3]), source="MgO")
-    predict_checked([crystal], ensemble.ions[:1], model=ensemble, assume="charged")
-    if ensemble.local_heads:
-        explain_many(crystal, list(ensemble.local_heads)[:1], model=ensemble, assume="charged")
+    if "Mg" in model.ions:  # taken as discharged, which every kind of model answers
+        predict_checked([crystal], ["Mg"], model=model, assume="discharged")
+    if isinstance(model, Ensemble) and model.local_heads:
+        explain_many(crystal, list(model.local_heads)[:1], model=model, assume="charged")
 
 
-def _facts(ensemble: Ensemble) -> Message:
+def _facts(model: Predictor) -> Message:
     return {
-        "ions": ensemble.ions,
-        "local_ions": list(ensemble.local_heads),
-        "n_members": len(ensemble.trunks),
+        "ions": model.ions,
+        "local_ions": list(model.local_heads) if isinstance(model, Ensemble) else [],
+        "n_members": model.card.n_members,
     }
 
 

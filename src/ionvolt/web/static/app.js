@@ -217,7 +217,7 @@ async function explainShown() {
   $("explain-problem").hidden = true;
   const { sites, elements, mean_local_voltage: mean } = explanation;
   drawPeriodic($("periodic"), $("element-table"), elements, shown.scale, state.ion);
-  $("sites-note").textContent = `${sites.length} atoms; the mean of their local voltages, ${fixed(mean, 2)} V, stands for the crystal's ${fixed(explanation.prediction.voltage, 2)} V`;
+  $("sites-note").textContent = `${sites.length} atoms; the mean of their local voltages, ${fixed(mean, 2)} V, is the voltage that ${explanation.prediction.model} gives the crystal`;
   drawSites();
   if (!sameHost) $("cells").value = sites.length < 8 ? "2" : "1";
   drawView(sameHost);
@@ -479,6 +479,8 @@ async function start() {
   }
   const names = models.status === "fulfilled" ? (models.value.models ?? []).map((model) => model.name) : [];
   $("model").replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+  // The best model answers here unless another is chosen; the atoms are explained by the network that can.
+  if (!state.model && names.includes("best")) state.model = "best";
   if (state.model) $("model").value = state.model;
   $("model-label").hidden = names.length < 2;
 }

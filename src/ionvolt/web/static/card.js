@@ -25,6 +25,7 @@ export function drawCard(card, name, p, actions) {
           : ` Taken as the host as it is, its own ${p.working_ion} included.`,
     ),
     el("dl", { class: "facts" },
+      p.voltage_lower === null || p.voltage_lower === undefined ? null : fact("90 % interval", `${fixed(p.voltage_lower, 2)} to ${fixed(p.voltage_upper, 2)}`, "V", ""),
       fact("Capacity", fixed(p.capacity_grav, 0), "mAh/g", "unknown for a charged host"),
       fact("Specific energy", fixed(p.energy_grav, 0), "Wh/kg", "unknown for a charged host"),
       el("div", {}, el("dt", {}, "Model"), el("dd", { class: "plain" }, p.model)),

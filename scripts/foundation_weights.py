@@ -1,0 +1,255 @@
+"""Fit the shipped models on top of the universal potential; called by ``foundation_models.py train``."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import foundation_models as fm
+from ionvolt.electrode import WORKING_IONS
+from ionvolt.evaluation.metrics import metrics
+from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.atom_networks import IONS, Pair
+from ionvolt.models.card import ModelCard
+from ionvolt.models.conformal import calibrate
+from ionvolt.models.delta import VARIANTS, Corrector, DeltaModel, Variant, save_delta
+from ionvolt.models.foundation import FoundationModel, save_foundation
+from ionvolt.models.kernel import KernelSettings
+from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, SHIPPED
+from ionvolt.models.trust import LAST_LAYER, Trust, signs, spread_of
+from ionvolt.models.vectors import CrystalVectors
+from ionvolt.training.atoms import HOSTS, PAIRS, members, train_host_network, train_kernel, train_pair_network
+
+ATTRIBUTION = (
+    "Trained on data of the Materials Project (materialsproject.org), CC BY 4.0. Jain et al., APL Mater. 1, 011002 "
+    "(2013). Features and energies: CHGNet, Deng et al., Nat. Mach. Intell. 5, 1031 (2023), modified BSD licence"
+)
+LIMITS = [
+    "CHGNet was trained on relaxations of most of these structures, with energies of the same kind as the labels are "
+    "made of. No split by framework changes that: errors on materials outside the Materials Project may be larger.",
+    "The labels are GGA and GGA+U voltages of ordered crystals at 0 K, not measurements.",
+    "Rb and Cs have some thirty electrodes each: their errors and intervals are rough.",
+]
+
+Vector = NDArray[np.float64]
+
+
+class HeldOut:
+    """Held-out answers of one kind of model over all folds of a split.
+
+    Attributes:
+        rows: Row numbers, each once.
+        voltage: V.
+        spread: V.
+        distance: To the nearest training host.
+        unusual: What the conformal signs call disagreement, V.
+        fold: Fold of each row.
+    """
+
+    def __init__(self, t: fm.Table, output: Path, part: str, split: str, seed: int, prefix: str = "") -> None:
+        found = []
+        for fold in range(fm.N_FOLDS):
+            with np.load(output / f"{part}-{split}-{seed}-{fold}.npz") as content:
+                found.append(dict(content))
+        self.fold = np.concatenate([np.full(len(f["rows"]), i) for i, f in enumerate(found)])
+        self.rows = np.concatenate([f["rows"] for f in found])
+        networks = [f[f"{prefix}members"] for f in found]
+        kernel = [f[f"{prefix}kernel"] for f in found]
+        learned = np.concatenate([0.5 * (m.mean(0) + k) for m, k in zip(networks, kernel, strict=True)])
+        self.physics = np.concatenate([f["physics"] for f in found]) if part != "host" else None
+        self.voltage = learned if self.physics is None else learned + self.physics
+        self.spread = np.concatenate([spread_of(m, k) for m, k in zip(networks, kernel, strict=True)])
+        self.distance = np.concatenate([f["distance"] for f in found])
+        self.unusual = learned - t.data.voltages.mean() if self.physics is None else learned
+        self.ions = t.hosts.ion_numbers[self.rows]
+        self.target = t.data.voltages[self.rows]
+        self.frameworks = t.data.frameworks[self.rows]
+
+    @property
+    def signs(self) -> Vector:
+        """Signs of trouble, as ``trust.signs`` makes them."""
+        return signs(self.spread, self.distance, self.unusual)
+
+
+def coverage(held: HeldOut) -> tuple[Vector, Vector]:
+    """Half-widths of each row by a calibration on the other folds, and whether they cover the target."""
+    widths = np.empty(len(held.rows))
+    for fold in range(fm.N_FOLDS):
+        other, own = held.fold != fold, held.fold == fold
+        errors = held.voltage[other] - held.target[other]
+        conformal = calibrate(held.signs[other], held.ions[other], errors)
+        widths[own] = conformal.half_widths(held.signs[own], held.ions[own])
+    return widths, np.abs(held.voltage - held.target) <= widths
+
+
+def outside(held: HeldOut) -> NDArray[np.bool_]:
+    """Rows out of the domain by distance or spread, limits taken from the other folds."""
+    found = np.zeros(len(held.rows), dtype=bool)
+    for fold in range(fm.N_FOLDS):
+        other, own = held.fold != fold, held.fold == fold
+        found[own] = (held.distance[own] > np.quantile(held.distance[other], 0.9)) | (
+            held.spread[own] > np.quantile(held.spread[other], 0.9)
+        )
+    return found
+
+
+def report(held: HeldOut) -> dict[str, Any]:
+    """What a card says of held-out answers, for all ions and each."""
+    widths, covered = coverage(held)
+    far = outside(held)
+    error = np.abs(held.voltage - held.target)
+    answer: dict[str, Any] = {}
+    for number, name in [(-1, "all"), *enumerate(IONS)]:
+        own = np.ones(len(error), dtype=bool) if number < 0 else held.ions == number
+        m = metrics(held.target[own], held.voltage[own], held.frameworks[own])
+        answer[name] = {
+            "n": int(own.sum()),
+            **{key: round(float(value), 4) for key, value in asdict(m).items() if key != "n"},
+            "coverage_90": round(float(covered[own].mean()), 4),
+            "mean_width": round(float(2 * widths[own].mean()), 4),
+        }
+        if held.physics is not None:
+            answer[name]["mae_physics"] = round(float(np.abs(held.physics - held.target)[own].mean()), 4)
+        if far[own].any() and not far[own].all():
+            answer[name]["out_of_domain"] = int((far & own).sum())
+            answer[name]["mae_in_domain"] = round(float(error[own & ~far].mean()), 4)
+            answer[name]["mae_out_of_domain"] = round(float(error[own & far].mean()), 4)
+    order = np.argsort(held.distance)
+    answer["error_by_distance"] = [
+        {"distance": round(float(held.distance[part].mean()), 3), "mae": round(float(error[part].mean()), 3)}
+        for part in np.array_split(order, 10)
+    ]
+    answer["by_anion"] = by_anion(held, error)
+    return answer
+
+
+def by_anion(held: HeldOut, error: Vector) -> dict[str, Any]:
+    """Errors by the anions of the framework, so that a reader sees for which chemistries the model fails."""
+    from pymatgen.core.composition import Composition
+
+    anions = {"F", "Cl", "Br", "I", "O", "S", "Se", "Te", "N", "P", "C"}
+    labels = []
+    for formula in held.frameworks:
+        elements = {str(e) for e in Composition(str(formula))}
+        strong = elements & {"O", "F", "Cl", "Br", "I", "S", "Se", "Te", "N"}
+        if "O" in elements and elements & {"P", "Si", "B", "S", "C", "As"}:
+            labels.append("polyanion oxide")
+        else:
+            labels.append("+".join(sorted(strong & anions)) or "no anion")
+    found = {}
+    for label in sorted(set(labels)):
+        own = np.array([x == label for x in labels])
+        if own.sum() >= 20:
+            found[label] = {"n": int(own.sum()), "mae": round(float(error[own].mean()), 3)}
+    return found
+
+
+def trust_of(held: HeldOut, hosts: Sequence[CrystalVectors], crystals: Sequence[Any]) -> Trust:
+    features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
+    mean, scale = features.mean(0), features.std(0) + 1e-6
+    references = np.clip((features - mean) / scale, -8, 8).astype(np.float16).astype(np.float32)
+    elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
+    return Trust(
+        calibrate(held.signs, held.ions, held.voltage - held.target),
+        mean,
+        scale,
+        references,
+        elements,
+        float(np.quantile(held.distance, 0.9)),
+        float(np.quantile(held.spread, 0.9)),
+    )
+
+
+def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str, Any], settings: Any) -> ModelCard:
+    frameworks = t.data.frameworks
+    return ModelCard(
+        name=name,
+        kind=kind,
+        ions={
+            ion: {
+                "n_rows": int((t.data.ions == ion).sum()),
+                "errors": {key: found[ion] for key, found in tests.items() if ion in found},
+            }
+            for ion in WORKING_IONS
+        },
+        elements={
+            ion: sorted({int(z) for e in t.data.for_ion(ion) for z in np.unique(e.host.numbers)})
+            for ion in WORKING_IONS
+        },
+        description=description,
+        training={
+            "data": "mp2025",
+            "cleaning": ["abs7"],
+            "n_rows": len(t.data),
+            "settings": settings,
+            "tests": {key: {k: v for k, v in found.items() if k not in WORKING_IONS} for key, found in tests.items()},
+            "seeds": "settings chosen on framework folds of seed 0, all figures from folds of seed 1",
+            "frameworks": sorted(set(frameworks.tolist())),
+            "date": datetime.date.today().isoformat(),
+        },
+        limits=LIMITS,
+        attribution=ATTRIBUTION,
+    )
+
+
+def train(t: fm.Table, output: Path) -> None:
+    rows = np.arange(len(t.data))
+    host = HeldOut(t, output, "host", "framework", 1, "host.")
+    tests = {
+        "framework 5-fold": report(host),
+        "framework 5-fold, discharged composition known": report(
+            HeldOut(t, output, "host", "framework", 1, "composition.")
+        ),
+        "random 5-fold": report(HeldOut(t, output, "host", "random", 1, "host.")),
+    }
+    networks = []
+    for s in members(replace(HOSTS, seed=7000), fm.FINAL_MEMBERS):
+        folder = output / f"final-host-{s.seed}"
+        networks.append(train_host_network(t.hosts, rows, s, folder=folder))
+        print(f"host network {s.seed}", flush=True)
+    card = card_of(
+        FOUNDATION_MODEL,
+        "foundation",
+        "Voltage from the charged host alone: networks and kernel on CHGNet's atom vectors, all ions together.",
+        t,
+        tests,
+        {"networks": asdict(HOSTS), "kernel": asdict(KernelSettings())},
+    )
+    trust = trust_of(host, t.hosts.hosts, t.data.hosts)
+    save_foundation(
+        FoundationModel(networks, train_kernel(t.hosts, rows, KernelSettings()), trust, card),
+        SHIPPED / FOUNDATION_MODEL,
+    )
+    print(f"{FOUNDATION_MODEL}: written", flush=True)
+    correctors: dict[Variant, Corrector] = {}
+    tests = {}
+    usable = [i for i, pair in enumerate(t.stripped) if pair is not None]
+    for variant in VARIANTS:
+        held = HeldOut(t, output, variant, "framework", 1)
+        tests[f"{variant}, framework 5-fold"] = report(held)
+        pairs: list[Pair] = t.both if variant == "both" else [pair for pair in t.stripped if pair is not None]
+        target = t.data.voltages if variant == "both" else t.data.voltages[usable]
+        trained = []
+        for s in members(replace(PAIRS, seed=7000), fm.FINAL_MEMBERS):
+            folder = output / f"final-{variant}-{s.seed}"
+            trained.append(train_pair_network(pairs, target, np.arange(len(pairs)), s, folder=folder))
+            print(f"{variant} network {s.seed}", flush=True)
+        kernel = fit_atom_kernel(pairs, target, AtomKernelSettings())
+        correctors[variant] = Corrector(trained, kernel, trust_of(held, [pair.charged for pair in pairs], t.data.hosts))
+    card = card_of(
+        DELTA_MODEL,
+        "delta",
+        "Voltage from both end members: CHGNet's energies and a learned correction; variant `discharged` makes the "
+        "charged host by removing the ion.",
+        t,
+        tests,
+        {"networks": asdict(PAIRS), "kernel": asdict(AtomKernelSettings())},
+    )
+    save_delta(DeltaModel(correctors, card), SHIPPED / DELTA_MODEL)
+    print(f"{DELTA_MODEL}: written", flush=True)

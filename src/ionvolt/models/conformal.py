@@ -1,0 +1,101 @@
+"""90 % intervals that adapt to ion and difficulty, by split conformal prediction.
+
+The width of an interval is a quantile of scores |error| / difficulty over electrodes held out from training, one
+quantile for each ion with enough of them (Vovk's Mondrian conformal prediction) and one for all others. The difficulty
+is itself learned from held-out errors (normalised conformal prediction, Papadopoulos et al., 2002).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+LEVEL = 0.9
+ENOUGH = 40
+"""Held-out electrodes of an ion from which it has a quantile of its own."""
+LEAST = 0.02
+"""V: differences below this one count as this one in the fit of the difficulty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Difficulty:
+    """Expected size of the error, log-linear in a few signs of trouble.
+
+    Attributes:
+        coefficients: Of each sign, shape (n_signs,), after the constant.
+        constant: Logarithm of V.
+        mean: Of each sign.
+        scale: Deviation of each sign.
+    """
+
+    coefficients: Vector
+    constant: float
+    mean: Vector
+    scale: Vector
+
+    def __call__(self, signs: Vector) -> Vector:
+        """Expected error in V, shape (n,), of signs of shape (n, n_signs)."""
+        standardised = np.clip((signs - self.mean) / self.scale, -3, 3)
+        expected: Vector = np.exp(self.constant + standardised @ self.coefficients)
+        return expected
+
+
+def fit_difficulty(signs: Vector, errors: Vector, strength: float = 10.0) -> Difficulty:
+    """Ridge regression of the logarithm of held-out absolute errors on signs of trouble."""
+    mean, scale = signs.mean(0), signs.std(0) + 1e-9
+    x = np.clip((signs - mean) / scale, -3, 3)
+    y = np.log(np.abs(errors) + LEAST)
+    constant = float(y.mean())
+    coefficients = np.linalg.solve(x.T @ x + strength * np.eye(x.shape[1]), x.T @ (y - constant))
+    return Difficulty(coefficients, constant, mean, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Conformal:
+    """Half-widths of intervals.
+
+    Attributes:
+        difficulty: Expected size of the error.
+        quantiles: For each ion index that has its own, the multiple of the difficulty; -1 is that of all ions.
+    """
+
+    difficulty: Difficulty
+    quantiles: dict[int, float]
+
+    def half_widths(self, signs: Vector, ions: NDArray[np.int64]) -> Vector:
+        """Half-widths in V, shape (n,), of the 90 % intervals."""
+        multiples = np.array([self.quantiles.get(int(ion), self.quantiles[-1]) for ion in ions])
+        widths: Vector = multiples * self.difficulty(signs)
+        return widths
+
+
+def conformal_quantile(scores: Vector, level: float = LEVEL) -> float:
+    """The ceil((n + 1) level)-th smallest score, with which a new exchangeable score complies at that level."""
+    n = len(scores)
+    rank = int(np.ceil((n + 1) * level))
+    return float(np.sort(scores)[min(rank, n) - 1])
+
+
+def calibrate(signs: Vector, ions: NDArray[np.int64], errors: Vector, level: float = LEVEL) -> Conformal:
+    """Learn difficulty and quantiles from held-out errors in V.
+
+    Args:
+        signs: Signs of trouble of each held-out electrode, shape (n, n_signs).
+        ions: Index of its ion, shape (n,).
+        errors: Predicted minus target, V, shape (n,).
+        level: Coverage asked for.
+    """
+    difficulty = fit_difficulty(signs, errors)
+    scores = np.abs(errors) / difficulty(signs)
+    quantiles = {-1: conformal_quantile(scores, level)}
+    for ion in np.unique(ions):
+        own = scores[ions == ion]
+        if len(own) >= ENOUGH:
+            quantiles[int(ion)] = conformal_quantile(own, level)
+        else:  # few electrodes: never narrower than for all ions
+            quantiles[int(ion)] = max(quantiles[-1], conformal_quantile(own, level))
+    return Conformal(difficulty, quantiles)

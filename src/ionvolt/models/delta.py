@@ -1,0 +1,172 @@
+"""Voltages from both end members: the universal potential's energies, and a learned correction (a Δ-model).
+
+Two variants stand side by side. ``both``: two structures were given, each relaxed in its own right. ``discharged``: the
+charged host was made by taking the ion out, so that the energies lack its relaxation, which the correction has to make
+up for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ionvolt.electrode import WORKING_IONS
+from ionvolt.errors import ModelError
+from ionvolt.models.atom_kernel import AtomKernel
+from ionvolt.models.atom_networks import IONS, Pair, PairNetwork, collate_pairs
+from ionvolt.models.card import ModelCard
+from ionvolt.models.files import read_model, write_model
+from ionvolt.models.foundation import require_ions
+from ionvolt.models.interface import Estimate, Query, with_interval
+from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
+from ionvolt.models.trust import Trust, signs, spread_of
+from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
+from ionvolt.physics.references import metal_energy
+from ionvolt.physics.voltage import Exchange, average_voltage, exchange
+from ionvolt.structures.crystal import Crystal
+
+KIND = "delta"
+TOGETHER = 64
+
+Variant = Literal["both", "discharged"]
+VARIANTS: tuple[Variant, ...] = ("both", "discharged")
+Vector = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Corrector:
+    """What corrects the voltages of one variant: the mean of networks and kernel.
+
+    Attributes:
+        networks: Members that differ in their random start.
+        kernel: Of another kind than the members.
+        trust: Judges the answers.
+    """
+
+    networks: list[PairNetwork]
+    kernel: AtomKernel
+    trust: Trust
+
+
+@dataclass(eq=False)
+class DeltaModel:
+    """Both end members in, voltage out.
+
+    Attributes:
+        correctors: One for each variant.
+        card: What it is.
+    """
+
+    correctors: dict[Variant, Corrector]
+    card: ModelCard
+
+    @property
+    def ions(self) -> list[str]:
+        """Working ions that it knows."""
+        return list(self.card.ions)
+
+    def require(self, ions: Sequence[str]) -> None:
+        """See ``interface.Predictor``."""
+        require_ions(self.card, ions)
+
+    def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
+        """See ``interface.Predictor``.
+
+        Raises:
+            InputError: The end members differ by more than the ion.
+            ModelError: A query of a host alone.
+        """
+        self.require([query.ion for query in queries])
+        ends: list[tuple[Crystal, Crystal]] = []
+        for query in queries:
+            if query.discharged is None:
+                raise ModelError(
+                    f"{self.card.name} needs the discharged structure of {query.host.source} too. "
+                    "Give it, or take a model of the host alone"
+                )
+            ends.append((query.discharged, query.host))
+        matched = [
+            exchange(discharged, host, WORKING_IONS[query.ion])
+            for (discharged, host), query in zip(ends, queries, strict=True)
+        ]
+        vectors = evaluate_vectors([crystal for pair in ends for crystal in pair], wide=True)
+        pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
+        variants: list[Variant] = ["both" if query.known == "both" else "discharged" for query in queries]
+        return self.estimate_pairs(pairs, [host for _, host in ends], variants)
+
+    def estimate_pairs(
+        self, pairs: Sequence[Pair], hosts: Sequence[Crystal], variants: Sequence[Variant]
+    ) -> list[Estimate]:
+        """Answers for pairs whose vectors are known; ``hosts`` are the charged crystals."""
+        answers: dict[int, Estimate] = {}
+        for variant, corrector in self.correctors.items():
+            chosen = [i for i, v in enumerate(variants) if v == variant]
+            if not chosen:
+                continue
+            some = [pairs[i] for i in chosen]
+            members = corrections(corrector.networks, some)
+            kernel = corrector.kernel.corrections(some)
+            physics = np.array([pair.physics for pair in some])
+            learned = 0.5 * (members.mean(0) + kernel)
+            voltages, spread = physics + learned, spread_of(members, kernel)
+            distances = corrector.trust.distances([pair.charged for pair in some])
+            ions = np.array([IONS.index(pair.ion) for pair in some])
+            widths = corrector.trust.conformal.half_widths(signs(spread, distances, learned), ions)
+            for j, i in enumerate(chosen):
+                reasons = corrector.trust.reasons(hosts[i], float(distances[j]), float(spread[j]))
+                answers[i] = with_interval(
+                    float(voltages[j]), float(widths[j]), float(spread[j]), reasons, self.card.name, float(physics[j])
+                )
+        return [answers[i] for i in range(len(pairs))]
+
+
+def pair_of(discharged: CrystalVectors, charged: CrystalVectors, matched: Exchange, ion: str) -> Pair:
+    """Both end members with the voltage of the potential's energies."""
+    working_ion = WORKING_IONS[ion]
+    physics = average_voltage(discharged.energy, charged.energy, matched, metal_energy(working_ion), working_ion)
+    return Pair(discharged, charged, matched.discharged_cells, matched.charged_cells, matched.n_ions, ion, physics)
+
+
+@torch.no_grad()
+def corrections(networks: Sequence[PairNetwork], pairs: Sequence[Pair]) -> Vector:
+    """What every member adds to the voltage of the potential, in V, shape (n_members, n_pairs)."""
+    parts = []
+    for start in range(0, len(pairs), TOGETHER):
+        batch = collate_pairs(pairs[start : start + TOGETHER])
+        parts.append(np.array([network.eval()(batch).double().numpy() for network in networks]))
+    return np.concatenate(parts, axis=1)
+
+
+def save_delta(model: DeltaModel, folder: Path) -> None:
+    """Write the model's folder."""
+    arrays: Arrays = {}
+    for variant, corrector in model.correctors.items():
+        for index, network in enumerate(corrector.networks):
+            arrays |= named_arrays(f"{variant}.network.{index}", network)
+        more = corrector.kernel.arrays() | corrector.trust.arrays()
+        arrays |= {f"{variant}.{name}": array for name, array in more.items()}
+    model.card.kind = KIND
+    model.card.n_members = len(next(iter(model.correctors.values())).networks)
+    write_model(folder, arrays, model.card)
+
+
+def load_delta(folder: Path) -> DeltaModel:
+    """Read a model and check it before any number of it is used.
+
+    Raises:
+        ModelError: Files missing, checksum wrong, or arrays that do not fit.
+    """
+    card, content = read_model(folder)
+    with load_arrays(folder, card, KIND, content) as arrays:
+        correctors: dict[Variant, Corrector] = {}
+        for variant in VARIANTS:
+            own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
+            networks = [fill(PairNetwork(), f"network.{m}", own) for m in range(card.n_members)]
+            correctors[variant] = Corrector(networks, AtomKernel.from_arrays(own), Trust.from_arrays(own))
+        return DeltaModel(correctors, card)

@@ -1,0 +1,44 @@
+"""A model on disk: a folder with plain tensors and a card that carries their checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from ionvolt.errors import ModelError
+from ionvolt.models.card import ModelCard, read_card, write_card
+
+WEIGHTS_FILE = "weights.safetensors"
+CARD_FILE = "card.json"
+
+
+def write_model(folder: Path, arrays: dict[str, NDArray[np.generic]], card: ModelCard) -> None:
+    """Write both files; the card's checksum is brought up to date."""
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (WEIGHTS_FILE + ".part")
+    part.write_bytes(content)
+    part.replace(folder / WEIGHTS_FILE)
+    card.weights_sha256 = hashlib.sha256(content).hexdigest()
+    write_card(card, folder / CARD_FILE)
+
+
+def read_model(folder: Path) -> tuple[ModelCard, bytes]:
+    """A model's card and the content of its weights file, whose checksum is right.
+
+    Raises:
+        ModelError: Files missing, a card that is none, or a wrong checksum.
+    """
+    card = read_card(folder / CARD_FILE)
+    path = folder / WEIGHTS_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: the weights cannot be read ({error.strerror}). Write the model again") from error
+    if hashlib.sha256(content).hexdigest() != card.weights_sha256:
+        raise ModelError(f"{path}: the weights are not those that the card describes. Fetch or write the model again")
+    return card, content

@@ -1,0 +1,148 @@
+"""Kernel ridge regression on charged hosts and ions: likeness of hosts times likeness of ions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+
+CLIP = 8.0
+BLOCK = 64
+"""Rows whose differences from all references are held at once."""
+
+
+@dataclass(frozen=True)
+class KernelSettings:
+    """What shapes the kernel.
+
+    Attributes:
+        width: Of the Laplacian kernel between hosts, in mean absolute differences of standardised features.
+        ion_width: Of the Gaussian kernel between ions, in standardised properties.
+        own: Share of the ion kernel that is 1 for the same ion and 0 for another.
+        offset: Weight of a term in which the hosts do not matter: what an ion has in common with its like.
+        content_width: Of the Laplacian kernel between numbers of ions per host atom, where they are known.
+        ridge: Added to the diagonal.
+    """
+
+    width: float = 4.0
+    ion_width: float = 2.0
+    own: float = 0.05
+    offset: float = 0.5
+    content_width: float = 0.2
+    ridge: float = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class IonKernel:
+    """A fitted kernel model.
+
+    Attributes:
+        settings: Of the kernel.
+        mean: Of each feature over the references, shape (F,).
+        scale: Deviation of each feature, shape (F,).
+        references: Standardised features of the training hosts, shape (n, F).
+        ions: Index of each reference's ion, shape (n,).
+        content: Ions per host atom of each reference, shape (n,).
+        ion_kernel: Likeness of the ions, shape (n_ions, n_ions).
+        weights: Dual coefficients, V, shape (2, n): without and with the ion content.
+        target_mean: V.
+    """
+
+    settings: KernelSettings
+    mean: Matrix
+    scale: Matrix
+    references: Matrix
+    ions: NDArray[np.int64]
+    content: Vector
+    ion_kernel: Vector
+    weights: Vector
+    target_mean: float
+
+    def standardised(self, features: Matrix) -> Matrix:
+        """Features as the kernel measures them."""
+        standardised: Matrix = np.clip((features - self.mean) / self.scale, -CLIP, CLIP).astype(np.float32)
+        return standardised
+
+    def distances(self, features: Matrix) -> Matrix:
+        """Mean absolute difference from each reference host, shape (n_queries, n)."""
+        return mean_differences(self.standardised(features), self.references)
+
+    def voltages(self, distances: Matrix, ions: NDArray[np.int64], content: Vector) -> Vector:
+        """Voltages in V, shape (n_queries,).
+
+        Args:
+            distances: From ``distances``.
+            ions: Index of each query's ion.
+            content: Ions per host atom; NaN where not known.
+        """
+        between_ions = self.ion_kernel[np.ix_(ions, self.ions)]
+        hosts = np.exp(-distances / self.settings.width)
+        without = (between_ions * (hosts + self.settings.offset)) @ self.weights[0]
+        known = np.isfinite(content)
+        if not known.any():
+            answer: Vector = without + self.target_mean
+            return answer
+        filled = np.where(known, content, 0.0)
+        like = content_kernel(filled, self.content, self.settings)
+        with_content = (between_ions * (hosts * like + self.settings.offset)) @ self.weights[1]
+        answer = np.where(known, with_content, without) + self.target_mean
+        return answer
+
+
+def mean_differences(a: Matrix, b: Matrix) -> Matrix:
+    """Mean absolute difference of every row of ``a`` from every row of ``b``, shape (len(a), len(b))."""
+    from scipy.spatial.distance import cdist
+
+    distances: Matrix = (cdist(a, b, "cityblock") / a.shape[1]).astype(np.float32)
+    return distances
+
+
+def content_kernel(a: Vector, b: Vector, settings: KernelSettings) -> Vector:
+    """Likeness of numbers of ions per host atom."""
+    like: Vector = np.exp(-np.abs(a[:, None] - b[None]) / settings.content_width)
+    return like
+
+
+def ion_kernel(descriptors: Matrix, settings: KernelSettings) -> Vector:
+    """Likeness of ions from their standardised properties (without the one-hot), shape (n_ions, n_ions)."""
+    square = ((descriptors[:, None].astype(np.float64) - descriptors[None]) ** 2).sum(-1)
+    like: Vector = (1 - settings.own) * np.exp(-square / (2 * settings.ion_width**2)) + settings.own * np.eye(
+        len(descriptors)
+    )
+    return like
+
+
+def fit_kernel(
+    features: Matrix,
+    ions: NDArray[np.int64],
+    content: Vector,
+    target: Vector,
+    descriptors: Matrix,
+    settings: KernelSettings,
+) -> IonKernel:
+    """Fit on training rows.
+
+    Args:
+        features: Shape (n, F).
+        ions: Index of each row's ion.
+        content: Ions per host atom, shape (n,), finite.
+        target: V, shape (n,).
+        descriptors: Standardised properties of the ions, shape (n_ions, P).
+        settings: Of the kernel.
+    """
+    mean, scale = features.mean(0), features.std(0) + 1e-6
+    references = np.clip((features - mean) / scale, -CLIP, CLIP).astype(np.float16).astype(np.float32)
+    likeness = ion_kernel(descriptors, settings)
+    between_ions = likeness[np.ix_(ions, ions)]
+    hosts = np.exp(-mean_differences(references, references).astype(np.float64) / settings.width)
+    like = content_kernel(content, content, settings)
+    offset = float(target.mean())
+    weights = []
+    for kernel in (hosts, hosts * like):
+        matrix = between_ions * (kernel + settings.offset) + settings.ridge * np.eye(len(target))
+        weights.append(np.linalg.solve(matrix, target - offset))
+    return IonKernel(settings, mean, scale, references, ions, content, likeness, np.array(weights), offset)

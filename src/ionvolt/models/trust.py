@@ -1,0 +1,127 @@
+"""How far an answer is to be trusted: its 90 % interval, and whether the electrode is like the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.models.conformal import Conformal, Difficulty
+from ionvolt.models.kernel import mean_differences
+from ionvolt.models.vectors import POOLED_SIZE, CrystalVectors
+from ionvolt.structures.crystal import SYMBOLS, Crystal
+
+Vector = NDArray[np.float64]
+LAST_LAYER = slice(POOLED_SIZE - 256, POOLED_SIZE - 128)
+"""Mean and deviation of the last layer's features: where distances between hosts are measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """What is needed to judge an answer.
+
+    Attributes:
+        conformal: Interval widths.
+        mean: Of the features in which distances are measured, shape (128,).
+        scale: Deviation of these features.
+        references: Standardised features of the training hosts, shape (n, 128).
+        elements: Atomic numbers that the training hosts hold.
+        distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the 90th
+            percentile of electrodes held out by whole frameworks.
+        spread_limit: V, the same for the spread of the members.
+    """
+
+    conformal: Conformal
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    references: NDArray[np.float32]
+    elements: frozenset[int]
+    distance_limit: float
+    spread_limit: float
+
+    def distances(self, hosts: Sequence[CrystalVectors]) -> Vector:
+        """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
+        features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
+        return nearest(features, self.mean, self.scale, self.references)
+
+    def reasons(self, host: Crystal, distance: float, spread: float) -> tuple[str, ...]:
+        """Why an electrode is out of the domain, in plain words; none: it is within."""
+        found = []
+        unseen = sorted(set(host.numbers.tolist()) - self.elements)
+        if unseen:
+            found.append(f"{', '.join(SYMBOLS[z] for z in unseen)}: in no electrode that the model was trained on")
+        if distance > self.distance_limit:
+            found.append(
+                f"far from all training frameworks (distance {distance:.2f}, 9 of 10 held-out ones lie within "
+                f"{self.distance_limit:.2f})"
+            )
+        if spread > self.spread_limit:
+            found.append(
+                f"the members disagree (by {spread:.2f} V, in 9 of 10 held-out electrodes by less than "
+                f"{self.spread_limit:.2f} V)"
+            )
+        return tuple(found)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All that is stored, by name."""
+        difficulty = self.conformal.difficulty
+        quantiles = self.conformal.quantiles
+        return {
+            "trust.coefficients": difficulty.coefficients,
+            "trust.sign_mean": difficulty.mean,
+            "trust.sign_scale": difficulty.scale,
+            "trust.scalars": np.array([difficulty.constant, self.distance_limit, self.spread_limit]),
+            "trust.quantile_ions": np.array(list(quantiles), dtype=np.int64),
+            "trust.quantiles": np.array(list(quantiles.values())),
+            "trust.mean": self.mean,
+            "trust.scale": self.scale,
+            "trust.references": self.references.astype(np.float16),
+            "trust.elements": np.array(sorted(self.elements), dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Trust:
+        """What stored arrays say."""
+        constant, distance_limit, spread_limit = (float(v) for v in arrays["trust.scalars"])
+        difficulty = Difficulty(
+            arrays["trust.coefficients"].astype(np.float64),
+            constant,
+            arrays["trust.sign_mean"].astype(np.float64),
+            arrays["trust.sign_scale"].astype(np.float64),
+        )
+        keys, values = arrays["trust.quantile_ions"].tolist(), arrays["trust.quantiles"].tolist()
+        return cls(
+            Conformal(difficulty, dict(zip(keys, values, strict=True))),
+            arrays["trust.mean"].astype(np.float32),
+            arrays["trust.scale"].astype(np.float32),
+            arrays["trust.references"].astype(np.float32),
+            frozenset(arrays["trust.elements"].tolist()),
+            distance_limit,
+            spread_limit,
+        )
+
+
+def nearest(
+    features: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    scale: NDArray[np.float32],
+    references: NDArray[np.float32],
+) -> Vector:
+    """Mean absolute difference of features from the nearest reference, shape (n,)."""
+    standardised = np.clip((features - mean) / scale, -8, 8).astype(np.float32)
+    distances: Vector = mean_differences(standardised, references).min(1).astype(np.float64)
+    return distances
+
+
+def signs(spread: Vector, distance: Vector, disagreement: Vector) -> Vector:
+    """Signs of trouble, shape (n, 3): logarithms of spread (V), distance and disagreement (V)."""
+    return np.stack([np.log(spread + 0.01), np.log(distance + 0.01), np.log(np.abs(disagreement) + 0.01)], axis=1)
+
+
+def spread_of(members: Vector, kernel: Vector) -> Vector:
+    """How far the answers lie apart, V, shape (n,): members of shape (n_members, n), and the kernel by itself."""
+    mean = members.mean(0)
+    apart: Vector = np.sqrt(members.var(0) + 0.25 * (mean - kernel) ** 2)
+    return apart
