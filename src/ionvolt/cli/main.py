@@ -17,6 +17,7 @@ from ionvolt.cli.explain import explain
 from ionvolt.cli.explain_model import explain_model
 from ionvolt.cli.models import models_app
 from ionvolt.cli.predict import predict
+from ionvolt.cli.reproduce import reproduce
 from ionvolt.cli.serve import serve
 from ionvolt.cli.train import train, transfer
 from ionvolt.cli.validate import validate
@@ -39,6 +40,7 @@ app.command()(transfer)
 app.command()(baseline)
 app.command()(evaluate)
 app.command()(validate)
+app.command()(reproduce)
 app.command()(serve)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
