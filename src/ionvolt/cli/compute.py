@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ionvolt.models.interface import Estimate
     from ionvolt.physics.cache import Cache
     from ionvolt.physics.electrodes import Computed, Options
     from ionvolt.physics.potential import Potential
@@ -85,9 +86,17 @@ def compute(
     _single(file, charged, ion, load_potential(potential), remembered, options, profile, vasp, as_json)
 
 
-def _learned(computed: Computed) -> float:
-    """The voltage after what was learned about the potential's errors; so far the potential's own."""
-    return computed.voltage
+def _learned(computed: Computed, known_charged: bool) -> Estimate | None:
+    """The answer of the Δ-model, which has learned the potential's errors; None where it does not come along."""
+    from ionvolt.models.interface import Query
+    from ionvolt.models.registry import DELTA_MODEL, load_model, shipped_models
+
+    if DELTA_MODEL not in shipped_models():
+        return None
+    # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
+    bare = not known_charged and computed.converged is None
+    query = Query(computed.ion.symbol, computed.charged, "discharged" if bare else "both", computed.discharged)
+    return load_model(DELTA_MODEL).estimate([query])[0]
 
 
 def _single(
@@ -122,7 +131,7 @@ def _single(
             found = voltage_profile(start, ion, potential, settings, cache, bar.to)
     if vasp is not None:
         _write_vasp(computed, vasp)
-    record = record_of(Pair(file, charged, ion.symbol), computed, _learned(computed))
+    record = record_of(Pair(file, charged, ion.symbol), computed, _learned(computed, charged is not None))
     if as_json:
         print(json.dumps(record | ({"profile": asdict(found)} if found else {}), ensure_ascii=False))
         return
@@ -157,7 +166,7 @@ def _table(
                 computed = compute_electrode(known.discharged, known.charged, ion, potential, cache, options)
                 if vasp is not None:
                     _write_vasp(computed, vasp / f"{number:04d}")
-                records.append(record_of(pair, computed, _learned(computed)))
+                records.append(record_of(pair, computed, _learned(computed, known.charged is not None)))
             except InputError as error:
                 print(f"ionvolt: row {number}: {error}", file=sys.stderr)
                 records.append(

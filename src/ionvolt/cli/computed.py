@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ionvolt.cli.pairs import Pair
+    from ionvolt.models.interface import Estimate
     from ionvolt.physics.electrodes import Computed
     from ionvolt.physics.profile import Profile
 
 
-def record_of(pair: Pair, computed: Computed, voltage: float) -> dict[str, Any]:
-    """What ``--json`` says of an electrode; ``voltage`` is the answer, the potential's own stands beside it."""
+def record_of(pair: Pair, computed: Computed, learned: Estimate | None) -> dict[str, Any]:
+    """What ``--json`` says of an electrode: the learned answer where there is one, the potential's own beside it."""
     from ionvolt.electrode import capacity_grav
 
     n_all = computed.discharged.composition[computed.ion.symbol] * computed.exchange.discharged_cells
@@ -23,7 +24,11 @@ def record_of(pair: Pair, computed: Computed, voltage: float) -> dict[str, Any]:
         "formula_discharged": computed.discharged.formula,
         "formula_charged": computed.charged.formula,
         "voltage_physics": computed.voltage,
-        "voltage": voltage,
+        "voltage": learned.voltage if learned else computed.voltage,
+        "voltage_lower": learned.lower if learned else None,
+        "voltage_upper": learned.upper if learned else None,
+        "in_domain": learned.in_domain if learned else None,
+        "model": learned.model if learned else "CHGNet",
         "n_ions": computed.exchange.n_ions,
         "capacity_grav": capacity_grav(computed.discharged, computed.ion) * computed.exchange.n_ions / n_all,
         "method": computed.method,
@@ -31,20 +36,26 @@ def record_of(pair: Pair, computed: Computed, voltage: float) -> dict[str, Any]:
         "converged": computed.converged,
         "steps": computed.steps,
         "seconds": round(computed.seconds, 3),
-        "warnings": list(computed.warnings),
+        "warnings": [*computed.warnings, *(learned.reasons if learned else ())],
     }
 
 
 def print_one(record: dict[str, Any], computed: Computed) -> None:
     """Print one electrode in lines."""
     print(f"{record['formula_charged']} → {record['formula_discharged']} against {record['working_ion']}")
-    print(f"average voltage  {record['voltage']:.2f} V (the potential alone {record['voltage_physics']:.2f} V)")
+    interval = ""
+    if record["voltage_lower"] is not None:
+        interval = f", 90 % interval {record['voltage_lower']:.2f} to {record['voltage_upper']:.2f} V"
+    print(
+        f"average voltage  {record['voltage']:.2f} V{interval} (the potential alone {record['voltage_physics']:.2f} V)"
+    )
+    print(f"model            {record['model']}")
     print(f"capacity         {record['capacity_grav']:.0f} mAh/g, volume {100 * record['volume_change']:+.1f} %")
     print(f"method           {record['method']}")
     if computed.converged is not None:
         done = "converged" if computed.converged else "not converged"
         print(f"relaxation       {done}, {computed.steps} steps, {computed.seconds:.1f} s")
-    for warning in computed.warnings:
+    for warning in record["warnings"]:
         print(f"note: {warning}")
 
 

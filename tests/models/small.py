@@ -1,0 +1,88 @@
+"""Small models on the universal potential, fitted to a handful of crystals."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+
+from ionvolt.electrode import WORKING_IONS, remove_ion
+from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.atom_networks import IONS, HostNetwork, Pair, PairNetwork, ion_descriptors
+from ionvolt.models.card import ModelCard
+from ionvolt.models.conformal import calibrate
+from ionvolt.models.delta import Corrector, DeltaModel, pair_of
+from ionvolt.models.foundation import FoundationModel
+from ionvolt.models.kernel import KernelSettings
+from ionvolt.models.trust import LAST_LAYER, Trust, signs
+from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
+from ionvolt.physics.voltage import exchange
+from ionvolt.structures.crystal import Crystal
+from ionvolt.training.atoms import HostRows, train_kernel
+
+LI = WORKING_IONS["Li"]
+
+
+def rock_salt(metal: int, a: float, anion: int = 8) -> Crystal:
+    lattice = np.array([[0, a, a], [a, 0, a], [a, a, 0]]) / 2
+    return Crystal(lattice, np.array([metal, anion]), np.array([[0.0] * 3, [0.5] * 3]), source=f"{metal}-{anion}")
+
+
+def layered(metal: int, a: float, c: float, ion: int = 3) -> Crystal:
+    """A discharged crystal of the alpha-NaFeO2 kind in its primitive cell."""
+    lattice = np.array([[a / 2, a / 12**0.5, c / 3], [-a / 2, a / 12**0.5, c / 3], [0, -a / 3**0.5, c / 3]])
+    z = 0.24
+    places = np.array([[0.5] * 3, [0.0] * 3, [z] * 3, [1 - z] * 3])
+    return Crystal(lattice, np.array([ion, metal, 8, 8]), places, source=f"layered {metal}")
+
+
+DISCHARGED = [layered(z, a, c) for z, a, c in ((27, 2.82, 14.05), (24, 2.9, 14.4), (28, 2.88, 14.2), (23, 2.84, 14.7))]
+VOLTAGES = np.array([4.0, 3.3, 3.9, 2.9])
+
+
+@cache
+def wide() -> list[CrystalVectors]:
+    return evaluate_vectors([c for d in DISCHARGED for c in (d, remove_ion(d, LI))], wide=True)
+
+
+def pairs() -> list[Pair]:
+    found = []
+    for i, discharged in enumerate(DISCHARGED):
+        matched = exchange(discharged, remove_ion(discharged, LI), LI)
+        found.append(pair_of(wide()[2 * i], wide()[2 * i + 1], matched, "Li"))
+    return found
+
+
+def trust(hosts: list[CrystalVectors], seed: int = 0) -> Trust:
+    rng = np.random.default_rng(seed)
+    features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
+    mean, scale = features.mean(0), features.std(0) + 1e-6
+    table = signs(rng.random(200), rng.random(200), rng.random(200))
+    conformal = calibrate(table, rng.integers(0, 10, 200), rng.normal(size=200))
+    references = ((features - mean) / scale).astype(np.float32)
+    return Trust(conformal, mean, scale, references, frozenset({3, 8, 23, 24, 27, 28}), 0.9, 0.5)
+
+
+def card(name: str) -> ModelCard:
+    return ModelCard(name, ions={ion: {} for ion in IONS})
+
+
+def foundation(seed: int = 0) -> FoundationModel:
+    hosts = wide()[1::2]
+    rows = HostRows(hosts, ["Li"] * 4, np.full(4, 1 / 3), VOLTAGES)
+    torch.manual_seed(seed)
+    networks = [HostNetwork(ion_descriptors()).eval() for _ in range(2)]
+    for network in networks:
+        network.target_mean.fill_(3.5)
+    kernel = train_kernel(rows, np.arange(4), KernelSettings(ridge=1e-6))
+    return FoundationModel(networks, kernel, trust(hosts), card("small"))
+
+
+def delta(seed: int = 0) -> DeltaModel:
+    torch.manual_seed(seed)
+    kernel = fit_atom_kernel(pairs(), VOLTAGES, replace(AtomKernelSettings(), n_features=200))
+    correctors = {
+        variant: Corrector([PairNetwork().eval() for _ in range(2)], kernel, trust(wide()[1::2]))
+        for variant in ("both", "discharged")
+    }
+    return DeltaModel(correctors, card("small-delta"))

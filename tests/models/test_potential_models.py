@@ -1,0 +1,193 @@
+"""Models on the universal potential: what they answer, how they are kept, which one answers."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ionvolt import prediction
+from ionvolt.electrode import WORKING_IONS, remove_ion
+from ionvolt.errors import InputError, ModelError
+from ionvolt.models.best import BestModel
+from ionvolt.models.card import ModelCard
+from ionvolt.models.delta import load_delta, save_delta
+from ionvolt.models.files import CARD_FILE, WEIGHTS_FILE
+from ionvolt.models.foundation import load_foundation, save_foundation
+from ionvolt.models.interface import Query
+from ionvolt.models.registry import load_folder
+from ionvolt.structures.crystal import Crystal
+from models.small import DISCHARGED, VOLTAGES, delta, foundation, pairs, rock_salt
+
+LI = WORKING_IONS["Li"]
+HOSTS = [remove_ion(crystal, LI) for crystal in DISCHARGED]
+
+
+def doubled(crystal: Crystal) -> Crystal:
+    places = crystal.frac_coords / [1, 1, 2]
+    return replace(
+        crystal,
+        lattice=crystal.lattice * [[1], [1], [2]],
+        numbers=np.tile(crystal.numbers, 2),
+        frac_coords=np.concatenate([places, places + [0, 0, 0.5]]),
+    )
+
+
+def both(discharged: Crystal, host: Crystal) -> Query:
+    return Query("Li", host, "both", discharged)
+
+
+def test_a_host_answers_the_same_alone_among_others_and_doubled() -> None:
+    model = foundation()
+    queries = [Query("Li", host) for host in HOSTS] + [Query("Mg", HOSTS[0], n_ions=0.5)]
+    together = model.estimate(queries)
+    for query, answer in zip(queries, together, strict=True):
+        assert model.estimate([query])[0].voltage == pytest.approx(answer.voltage, abs=1e-5)
+    twice = model.estimate([Query("Mg", doubled(HOSTS[0]), n_ions=1.0)])[0]
+    assert twice.voltage == pytest.approx(together[-1].voltage, abs=1e-3)
+    assert all(a.lower < a.voltage < a.upper for a in together)
+    assert [a.model for a in together] == ["small"] * 5
+
+
+def test_the_composition_moves_the_voltage_and_none_is_none() -> None:
+    model = foundation()
+    a, b, c = model.estimate([Query("Li", HOSTS[0], n_ions=n) for n in (0.2, 1.0, None)])
+    assert len({round(x.voltage, 6) for x in (a, b, c)}) == 3
+
+
+def test_a_correction_that_has_learned_nothing_leaves_the_potential_alone() -> None:
+    model = delta()
+    for corrector in model.correctors.values():
+        corrector.kernel.weights[:] = 0
+        corrector.kernel.shifts[:] = 0
+    for query, pair in zip([both(d, h) for d, h in zip(DISCHARGED, HOSTS, strict=True)], pairs(), strict=True):
+        answer = model.estimate([query])[0]
+        assert answer.voltage == pytest.approx(answer.physics, abs=1e-6)
+        assert answer.physics == pytest.approx(pair.physics, abs=1e-4)
+
+
+def test_the_learned_correction_comes_nearer_to_the_labels() -> None:
+    answers = delta().estimate([both(d, h) for d, h in zip(DISCHARGED, HOSTS, strict=True)])
+    physics = np.array([a.physics for a in answers])
+    learned = np.array([a.voltage for a in answers])
+    assert np.abs(learned - VOLTAGES).mean() < np.abs(physics - VOLTAGES).mean()
+
+
+def test_end_members_in_other_cells_and_orders_answer_the_same() -> None:
+    model = delta()
+    full, empty = DISCHARGED[0], HOSTS[0]
+    order = [3, 0, 2, 1]
+    shuffled = replace(full, numbers=full.numbers[order], frac_coords=full.frac_coords[order])
+    reference = model.estimate([both(full, empty)])[0].voltage
+    for query in (both(doubled(full), empty), both(full, doubled(empty)), both(shuffled, empty)):
+        assert model.estimate([query])[0].voltage == pytest.approx(reference, abs=2e-3)
+
+
+def test_what_cannot_be_asked_is_refused_in_one_line() -> None:
+    model = delta()
+    with pytest.raises(ModelError, match="needs the discharged structure"):
+        model.estimate([Query("Li", HOSTS[0])])
+    with pytest.raises(InputError, match="differ by more than Li"):
+        model.estimate([both(DISCHARGED[0], HOSTS[1])])
+    with pytest.raises(InputError, match="holds no more Li"):
+        model.estimate([both(DISCHARGED[0], DISCHARGED[0])])
+    with pytest.raises(ModelError, match="not trained for Al"):
+        replace_ions(foundation(), ["Li"]).estimate([Query("Al", HOSTS[0])])
+    with pytest.raises(ValueError, match="ions go in"):
+        Query("Li", HOSTS[0], n_ions=0.0)
+
+
+def replace_ions(model, ions):
+    model.card.ions = {ion: {} for ion in ions}
+    return model
+
+
+def test_out_of_the_domain_has_its_reasons() -> None:
+    answer = foundation().estimate([Query("Li", rock_salt(92, 5.5))])[0]
+    assert answer.in_domain is False
+    assert any(reason.startswith("U: in no electrode") for reason in answer.reasons)
+    assert any("far from all training frameworks" in reason for reason in answer.reasons)
+
+
+def test_the_best_model_takes_what_the_input_allows() -> None:
+    model = BestModel(foundation(), delta(), ModelCard("best"))
+    queries = [Query("Li", HOSTS[0]), both(DISCHARGED[0], HOSTS[0]), Query("Li", HOSTS[1])]
+    answers = model.estimate(queries)
+    assert [a.model for a in answers] == ["small", "small-delta", "small"]
+    assert answers[1].physics is not None
+    assert model.estimate([]) == []
+
+
+def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path) -> None:
+    save_foundation(foundation(), tmp_path / "f")
+    save_delta(delta(), tmp_path / "d")
+    a, b = Query("Li", HOSTS[0], n_ions=1.0), both(DISCHARGED[0], HOSTS[0])
+    assert load_foundation(tmp_path / "f").estimate([a])[0].voltage == pytest.approx(
+        foundation().estimate([a])[0].voltage, abs=1e-4
+    )
+    for known in ("both", "discharged"):
+        query = replace(b, known=known)
+        again, before = load_folder(tmp_path / "d").estimate([query])[0], delta().estimate([query])[0]
+        assert again.voltage == pytest.approx(before.voltage, abs=1e-4)
+        assert again.upper == pytest.approx(before.upper, abs=1e-3)
+    with pytest.raises(ModelError, match="not a delta one"):
+        load_delta(tmp_path / "f")
+    content = bytearray((tmp_path / "d" / WEIGHTS_FILE).read_bytes())
+    content[-5] ^= 1
+    (tmp_path / "d" / WEIGHTS_FILE).write_bytes(content)
+    with pytest.raises(ModelError, match="not those that the card describes"):
+        load_delta(tmp_path / "d")
+    broken = foundation()
+    broken.kernel.weights[0, 0] = np.nan
+    save_foundation(broken, tmp_path / "n")
+    with pytest.raises(ModelError, match="not finite"):
+        load_foundation(tmp_path / "n")
+    card = json.loads((tmp_path / "f" / CARD_FILE).read_text())
+    del card["training"]["kernel"]
+    (tmp_path / "f" / CARD_FILE).write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="do not fit a foundation model"):
+        load_foundation(tmp_path / "f")
+
+
+@pytest.fixture
+def best() -> BestModel:
+    return BestModel(foundation(), delta(), ModelCard("best", ions={"Li": {}, "Mg": {}}))
+
+
+def test_predict_says_what_it_rests_on(best: BestModel) -> None:
+    host = prediction.predict(HOSTS[0], "Li", model=best)
+    discharged = prediction.predict(DISCHARGED[0], "Li", model=best)
+    ends = prediction.predict(DISCHARGED[0], "Li", model=best, charged=HOSTS[0])
+    formula = prediction.predict(HOSTS[0], "Li", model=best, discharged_formula="LiCoO2")
+    assert [p.known for p in (host, discharged, ends, formula)] == ["host", "discharged", "both", "host"]
+    assert [p.host_state for p in (host, discharged, ends)] == ["charged", "discharged", "discharged"]
+    assert discharged.capacity_grav == pytest.approx(273.8, abs=0.3), "LiCoO2, all Li out"
+    assert formula.capacity_grav == pytest.approx(discharged.capacity_grav)
+    assert ends.capacity_grav == pytest.approx(discharged.capacity_grav)
+    assert host.capacity_grav is None
+    assert host.voltage_lower < host.voltage < host.voltage_upper
+    assert ends.voltage_physics is not None
+    assert host.voltage_physics is None
+    assert ends.energy_grav == pytest.approx(ends.voltage * ends.capacity_grav)
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("LiNiO2", "differs from the host"),
+        ("CoO2", "holds no more Li"),
+        ("Li", "differs from the host"),
+        ("!?", "not a chemical formula"),
+        ("", "differs from the host|not a chemical formula"),
+        ("LiCo0.9O2", "differs from the host"),
+    ],
+)
+def test_a_formula_that_does_not_belong_to_the_host(best: BestModel, formula: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        prediction.predict(HOSTS[0], "Li", model=best, discharged_formula=formula)
+
+
+def test_a_charged_structure_needs_its_discharged_one(best: BestModel) -> None:
+    with pytest.raises(InputError, match="holds no Li"):
+        prediction.predict(HOSTS[0], "Li", model=best, charged=HOSTS[0])
