@@ -22,12 +22,11 @@ from cli.conftest import Result, run_command
 from cli.crystals import METALS, crystal
 from ionvolt.datasets import Electrode, ElectrodeSet, framework_of, read_dataset, write_dataset
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.evidence import accuracy, paper, recipe, reproduction
+from ionvolt.evidence import accuracy, paper, recipe, reproduction, tested
 from ionvolt.evidence.exhibits import Exhibit, read_table
 from ionvolt.evidence.page import write_page
 from ionvolt.evidence.reproduction import ORDER, STAGES
 from ionvolt.evidence.stages import STAGE_FILE, Job, Stage, run_stage
-from ionvolt.evidence.tested import Tested
 from ionvolt.explain import figures
 from ionvolt.structures.crystal import Crystal
 
@@ -221,6 +220,7 @@ def test_a_killed_run_goes_on(
     result = run_command("reproduce", data_file, "-o", tmp_path, "--quick", "--json")
     assert result.code == 0, result.err
     assert networks.stat().st_mtime_ns == before
+    assert result.json["seconds"]["accuracy"] > 0
     assert result.json["exhibits"] == [e for e in report[0].json["exhibits"] if e["name"] in shown]
     assert (tmp_path / "index.html").exists()
 
@@ -290,26 +290,26 @@ def test_without_li(data_file: Path, tmp_path: Path) -> None:
 # -- verdicts --
 
 
-def tested_by_hand(errors: dict[str, list[float]]) -> Tested:
+def by_hand(errors: dict[str, list[float]]) -> tested.Tested:
     """Models with given errors on the same electrodes."""
     n = len(next(iter(errors.values())))
     names = np.repeat(list(errors), n)
     off = np.concatenate([np.array(e) for e in errors.values()])
     keys = np.tile([f"s:{k}" for k in range(n)], len(errors))
     seeds, target = np.zeros(names.size, dtype=np.int64), np.full(names.size, 2.0)
-    return Tested(names, np.full(names.size, "Zn"), seeds, keys, target, target + off)
+    return tested.Tested(names, np.full(names.size, "Zn"), seeds, keys, target, target + off)
 
 
 @pytest.mark.parametrize(
     ("own", "other", "holds"),
-    [([0.1] * 30, [0.5] * 30, "yes"), ([0.5] * 30, [0.1] * 30, "no"), ([0.5, 0.1] * 15, [0.1, 0.55] * 15, "in part")],
+    [([0.1] * 30, [0.5] * 30, "yes"), ([0.5] * 30, [0.1] * 30, "no"), ([0.5, 0.1] * 15, [0.1, 0.56] * 15, "in part")],
 )
 def test_one_model_better_than_another(own: list[float], other: list[float], holds: str) -> None:
-    claim = accuracy.better(tested_by_hand({"cgcnn-transfer": own, "li-model": other}), "Zn", "li-model", "better")
+    claim = accuracy.better(by_hand({"cgcnn-transfer": own, "li-model": other}), "Zn", "li-model", "better")
     assert claim is not None
     assert claim.holds == holds
     assert claim.here == f"{np.mean(own):.2f} V against {np.mean(other):.2f} V"
-    assert accuracy.better(tested_by_hand({"mean": [1.0]}), "Zn", "li-model", "better") is None
+    assert accuracy.better(by_hand({"mean": [1.0]}), "Zn", "li-model", "better") is None
 
 
 def test_an_error_against_the_papers() -> None:

@@ -152,7 +152,8 @@ def _bars(axes: Any, tested: Tested, ion: str, paper: dict[str, Number | None]) 
         axes.plot([found.mae_low, found.mae_high], [row, row], color=INK, lw=1.1)
         stated = paper.get(name)
         reach = max(found.mae_high, stated.value if stated else 0.0)
-        axes.text(reach, row, f"  {found.mae:.2f}", va="center", fontsize=8, fontweight="bold")
+        gap = "    " if stated and stated.value == reach else "  "
+        axes.text(reach, row, f"{gap}{found.mae:.2f}", va="center", fontsize=8, fontweight="bold")
         highest = max(highest, reach)
         if stated:
             axes.plot(stated.value, row, "D", ms=6, mfc="white", mec=INK, mew=1.2, zorder=4)

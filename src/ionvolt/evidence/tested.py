@@ -12,7 +12,7 @@ from ionvolt.evaluation.learners import Classical
 from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.evaluation.networks import CgcnnScratch
 from ionvolt.evaluation.protocol import Learner, Protocol
-from ionvolt.evaluation.results import Results
+from ionvolt.evaluation.results import Results, read_results
 from ionvolt.evidence.kept_networks import KeptLiModel, KeptTransfer
 from ionvolt.evidence.stages import Job
 
@@ -179,3 +179,13 @@ def voltages_rows(tested: Tested) -> list[dict[str, object]]:
         {"model": m, "ion": i, "seed": int(s), "electrode": k, "target": float(t), "predicted": float(p)}
         for m, i, s, k, t, p in zip(*columns, strict=True)
     ]
+
+
+def seconds_of_fits(job: Job) -> float:
+    """What all fits that ``measure`` left took together."""
+    total = 0.0
+    for path in sorted(job.folder.glob("voltages-*.parquet")):
+        results = read_results(path)
+        columns = (results.column(name) for name in ("model", "seed", "fold", "seconds"))
+        total += sum({(m, s, f): seconds for m, s, f, seconds in zip(*columns, strict=True)}.values())
+    return round(total, 1)
