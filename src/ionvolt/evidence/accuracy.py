@@ -44,11 +44,12 @@ def better(tested: Tested, ion: str, other: str, words: str, number: str = "", *
         return None
     holds: Holds = "yes" if apart.low > 0 else "in part" if apart.value > 0 else "no"
     why = {
-        "yes": "larger on the same electrodes; the interval of the difference lies above 0",
-        "in part": "larger on the same electrodes, but the interval of the difference includes 0",
-        "no": "not larger on the same electrodes",
+        "yes": "the interval lies above 0",
+        "in part": "above 0, but the interval includes 0",
+        "no": "not above 0",
     }[holds]
-    sentence = f"{label_of(other, ion)}: error by {apart} {why}."
+    own = label_of(TRANSFER, ion)
+    sentence = f"Error of {label_of(other, ion)} less that of the {own} on the same electrodes: {apart}; {why}."
     return Claim(words, number, f"{one.mae:.2f} V against {two.mae:.2f} V", holds, sentence, added)
 
 
@@ -96,13 +97,17 @@ def _beaten(tested: Tested, ion: str) -> list[Claim]:
     found: list[Claim | None] = []
     if ion == "Li":
         number = paper.CLASSICAL["Li"]
-        found.append(better(tested, ion, ML, "the network is better than classical models", str(number)))
+        found.append(better(tested, ion, ML, "the network is better than classical models", f"ML {number}"))
         found.append(better(tested, ion, "extra-trees-li", "the network is better than extra trees", added=True))
         return [c for c in found if c]
     li_number = paper.LI_MODEL.get(ion)
     found.append(
         better(
-            tested, ion, LI_MODEL, "transfer is better than the Li model as it is", str(li_number) if li_number else ""
+            tested,
+            ion,
+            LI_MODEL,
+            "transfer is better than the Li model as it is",
+            f"Li model {li_number}" if li_number else "",
         )
     )
     found.append(better(tested, ion, ML, "transfer is better than ML (trained on Li, as the paper did)"))

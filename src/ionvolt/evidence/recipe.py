@@ -39,7 +39,8 @@ class Recipe:
         epochs = "the shipped networks' epochs" if self.epochs is None else f"{self.epochs} epochs"
         networks = "one network each" if self.members == 1 else f"ensembles of {self.members} networks"
         splits = "one split" if len(self.seeds) == 1 else f"{len(self.seeds)} splits"
-        return f"{splits} (seeds {', '.join(map(str, self.seeds))}), {networks}, {epochs}"
+        seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+        return f"{splits} ({seeds}), {networks}, {epochs}"
 
 
 FULL = Recipe()
