@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ionvolt.electrode import WORKING_IONS
-from ionvolt.models.registry import PAPER_MODEL, shipped_models
+from ionvolt.models.card import ModelCard
+from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, shipped_models
 
 ROOT = Path(__file__).parent.parent
 PAPER = {"Li": 0.32, "Mg": 0.45, "Ca": 0.40, "Zn": 0.47, "Al": 0.68, "Na": 0.50, "K": 0.65}
@@ -86,6 +88,67 @@ def local_table(ions: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def potential_table(cards: dict[str, ModelCard]) -> str:
+    """Errors of the models on the universal potential, for all ions and each."""
+    lines = ["| model, split | all | " + " | ".join(WORKING_IONS) + " |", "|---|---|" + "---|" * len(WORKING_IONS)]
+    for card, test, everything in potential_tests(cards):
+        cells = [f"{everything['mae']:.3f} ({everything['mae_low']:.3f}–{everything['mae_high']:.3f})"]
+        cells += [f"{card.ions[ion]['errors'][test]['mae']:.2f}" for ion in WORKING_IONS]
+        lines.append(f"| {card.kind}: {test} | " + " | ".join(cells) + " |")
+        if "mae_physics" in everything:
+            physics = [f"{card.ions[ion]['errors'][test]['mae_physics']:.2f}" for ion in WORKING_IONS]
+            words = "the same, potential alone"
+            lines.append(f"| {words} | {everything['mae_physics']:.3f} | " + " | ".join(physics) + " |")
+    counts = next(iter(potential_tests(cards)))[0].ions
+    lines.append("| *electrodes* | | " + " | ".join(str(counts[ion]["n_rows"]) for ion in WORKING_IONS) + " |")
+    return "\n".join(lines)
+
+
+def trust_table(cards: dict[str, ModelCard]) -> str:
+    """Coverage and width of the 90 % intervals, and errors within and beyond the domain."""
+    lines = [
+        "| model, split | coverage | mean width, V | least coverage of an ion with ≥ 80 rows | MAE in domain | "
+        "MAE beyond | rows beyond |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for card, test, e in potential_tests(cards):
+        large = {i: card.ions[i]["errors"][test] for i in WORKING_IONS if card.ions[i]["errors"][test]["n"] >= 80}
+        least = min(large, key=lambda ion: large[ion]["coverage_90"])
+        lines.append(
+            f"| {card.kind}: {test} | {100 * e['coverage_90']:.1f} % | {e['mean_width']:.2f} | "
+            f"{100 * large[least]['coverage_90']:.0f} % ({least}) | {e['mae_in_domain']:.3f} | "
+            f"{e['mae_out_of_domain']:.3f} | {e['out_of_domain']} of {e['n']} |"
+        )
+    return "\n".join(lines)
+
+
+def chemistry_table(cards: dict[str, ModelCard]) -> str:
+    """Errors by distance and by the framework's anions, for the two main tests."""
+    tests = [(card, test) for card, test, _ in potential_tests(cards) if test in MAIN_TESTS]
+    found = [card.training["tests"][test] for card, test in tests]
+    head = " | ".join(f"{card.kind}: {test}" for card, test in tests)
+    lines = [f"| tenth of the rows by distance | {head} |", "|---|" + "---|" * len(tests)]
+    for tenth in range(10):
+        cells = [f"{f['error_by_distance'][tenth]['mae']:.2f} (at {f['error_by_distance'][tenth]['distance']:.2f})"
+                 for f in found]  # fmt: skip
+        lines.append(f"| {tenth + 1} | " + " | ".join(cells) + " |")
+    lines += ["", f"| anions of the framework | {head} |", "|---|" + "---|" * len(tests)]
+    for label in sorted({label for f in found for label in f["by_anion"]}):
+        cells = [f"{f['by_anion'][label]['mae']:.2f} (n = {f['by_anion'][label]['n']})" if label in f["by_anion"]
+                 else "–" for f in found]  # fmt: skip
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+MAIN_TESTS = ("framework 5-fold", "both, framework 5-fold")
+
+
+def potential_tests(cards: dict[str, ModelCard]) -> Iterator[tuple[ModelCard, str, dict[str, Any]]]:
+    for name in (FOUNDATION_MODEL, DELTA_MODEL):
+        for test, found in cards[name].training["tests"].items():
+            yield cards[name], test, found["all"]
+
+
 def write_between(path: Path, name: str, text: str) -> None:
     start, end = f"<!-- {name} -->", f"<!-- end {name} -->"
     content = path.read_text(encoding="utf-8")
@@ -133,10 +196,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("runs/shipped"))
     results: Path = parser.parse_args().results
-    ions = shipped_models()[PAPER_MODEL].ions
+    cards = shipped_models()
+    ions = cards[PAPER_MODEL].ions
     write_between(ROOT / "README.md", "accuracy", short_table(ions))
     write_between(ROOT / "docs/models.md", "errors", long_table(ions))
     write_between(ROOT / "docs/models.md", "local voltages", local_table(ions))
+    if {FOUNDATION_MODEL, DELTA_MODEL} <= cards.keys():
+        write_between(ROOT / "README.md", "potential", potential_table(cards))
+        write_between(ROOT / "docs/models.md", "potential", potential_table(cards))
+        write_between(ROOT / "docs/models.md", "trust", trust_table(cards))
+        write_between(ROOT / "docs/models.md", "chemistry", chemistry_table(cards))
     if results.is_dir():
         figure(results, ROOT / "docs/images/held-out.png")
 

@@ -39,7 +39,7 @@ def test_without_noise_the_training_voltages_come_back_with_and_without_content(
 
 
 def test_far_from_all_hosts_only_the_ions_count() -> None:
-    model, _, ions, content, target = fitted(ridge=0.1)
+    model, _, ions, _content, target = fitted(ridge=0.1)
     far = np.full((2, 30), 1e4, dtype=np.float32)
     a, b = model.voltages(far, ions[:1].repeat(2), np.array([0.1, 0.9]))
     assert a == pytest.approx(b)

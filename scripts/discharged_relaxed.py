@@ -1,0 +1,139 @@
+"""The Δ-model on discharged structures alone, both end members relaxed with the potential, as ``compute`` does it.
+
+    python scripts/discharged_relaxed.py relax runs/mp2025.parquet -o runs/foundation --rows 300 --minutes 25
+    python scripts/discharged_relaxed.py test  runs/mp2025.parquet -o runs/foundation
+
+``relax`` goes through rows in a random order and keeps each; it ends when time is up and goes on when called again.
+``test`` trains the Δ-model on the folds of ``foundation_models.py`` and answers for the relaxed rows of the fold held
+out. It prints and keeps errors and writes them into docs/models.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import foundation_models as fm
+from ionvolt.datasets import clean, read_dataset
+from ionvolt.datasets.splits import framework_folds
+from ionvolt.electrode import WORKING_IONS
+from ionvolt.errors import InputError
+from ionvolt.evaluation.metrics import metrics
+from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.atom_networks import Pair
+from ionvolt.models.delta import corrections, pair_of
+from ionvolt.models.vectors import evaluate_vectors
+from ionvolt.physics import load_potential
+from ionvolt.physics.cache import Cache, default_folder
+from ionvolt.physics.electrodes import compute
+from ionvolt.training.atoms import PAIRS, members, train_pair_network
+from model_page import ROOT, write_between
+
+SEED = 1
+
+
+def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
+    data, _ = clean(read_dataset(path), ["abs7"])
+    folder = output / "relaxed"
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = np.random.default_rng(SEED).permutation(len(data))[:rows]
+    potential, cache = load_potential(), Cache(default_folder())
+    end = time.time() + 60 * minutes
+    for row in chosen.tolist():
+        file = folder / f"{row:05d}.npz"
+        if file.exists():
+            continue
+        if time.time() > end:
+            break
+        e = data[row]
+        began = time.process_time()
+        try:
+            found = compute(e.discharged, None, WORKING_IONS[e.working_ion], potential, cache)
+        except InputError as error:
+            print(f"{e.battery_id}: {error}", flush=True)
+            continue
+        full, empty = evaluate_vectors([found.discharged, found.charged], wide=True)
+        pair = pair_of(full, empty, found.exchange, e.working_ion)
+        np.savez(
+            file, full=full.atoms, empty=empty.atoms, pooled=empty.pooled, volumes=[full.volume, empty.volume],
+            energies=[full.energy, empty.energy], physics=pair.physics, seconds=time.process_time() - began,
+            cells=[pair.discharged_cells, pair.charged_cells, pair.n_ions], converged=bool(found.converged),
+        )  # fmt: skip
+        print(f"{file.name}: {pair.physics:.2f} V, label {e.average_voltage:.2f}, {found.seconds:.1f} s", flush=True)
+
+
+def read_pair(file: Path, ion: str) -> tuple[Pair, float]:
+    with np.load(file) as c:
+        volumes, energies, cells = c["volumes"], c["energies"], c["cells"].tolist()
+        empty = fm.CrystalVectors(float(energies[1]), c["empty"], c["pooled"], float(volumes[1]))
+        full = fm.CrystalVectors(float(energies[0]), c["full"], c["pooled"], float(volumes[0]))
+        return Pair(full, empty, *cells, ion, float(c["physics"])), float(c["seconds"])
+
+
+def test(path: Path, output: Path) -> None:
+    t = fm.table(path, output)
+    done = {int(file.stem): file for file in (output / "relaxed").glob("[0-9]*.npz")}
+    rows = np.array(sorted(done))
+    answers, physics, seconds = {}, {}, {}
+    for fold, part in enumerate(framework_folds(t.data, fm.N_FOLDS, SEED)):
+        own = np.intersect1d(part, rows)
+        if not len(own):
+            continue
+        train = np.setdiff1d(np.arange(len(t.data)), part)
+        settings = members(replace(PAIRS, seed=100 * SEED), 1)[0]
+        network = train_pair_network(
+            t.both, t.data.voltages, train, settings, folder=output / f"relaxed-network-{fold}"
+        )
+        kernel = fit_atom_kernel([t.both[i] for i in train], t.data.voltages[train], AtomKernelSettings())
+        read = [read_pair(done[int(i)], t.data[int(i)].working_ion) for i in own]
+        pairs = [pair for pair, _ in read]
+        learned = 0.5 * (corrections([network], pairs)[0] + kernel.corrections(pairs))
+        for i, (pair, cost), correction in zip(own.tolist(), read, learned, strict=True):
+            answers[i], physics[i], seconds[i] = pair.physics + correction, pair.physics, cost
+        print(f"fold {fold}: {len(own)} rows", flush=True)
+    rows = np.array(sorted(answers))
+    target = t.data.voltages[rows]
+    empty = np.array([WORKING_IONS[t.data[int(i)].working_ion].number not in t.data[int(i)].host.numbers for i in rows])
+    given = np.array([t.both[i].physics for i in rows])
+    lines = [
+        "| rows | n | Δ-model, relaxed | CHGNet relaxed, nothing trained | CHGNet, both ends given |",
+        "|---|---|---|---|---|",
+    ]
+    found = {}
+    for words, chosen in (("all", np.ones(len(rows), bool)), ("labelled down to a host free of the ion", empty)):
+        m = metrics(target[chosen], np.array([answers[int(i)] for i in rows])[chosen], t.data.frameworks[rows][chosen])
+        alone = np.abs(np.array([physics[int(i)] for i in rows]) - target)[chosen].mean()
+        both = np.abs(given - target)[chosen].mean()
+        lines.append(
+            f"| {words} | {chosen.sum()} | {m.mae:.3f} ({m.mae_low:.3f}–{m.mae_high:.3f}) | {alone:.3f} | {both:.3f} |"
+        )
+        found[words] = {"n": int(chosen.sum()), "mae": m.mae, "physics": float(alone), "physics_given": float(both)}
+    cost = np.array(list(seconds.values()))
+    lines.append("")
+    lines.append(f"CPU seconds a structure: median {np.median(cost):.1f}, mean {cost.mean():.1f}, on one core.")
+    (output / "relaxed.json").write_text(json.dumps(found, indent=1))
+    write_between(ROOT / "docs/models.md", "relaxed", "\n".join(lines))
+    print("\n".join(lines))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["relax", "test"])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/foundation"))
+    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--minutes", type=float, default=60)
+    arguments = parser.parse_args()
+    if arguments.command == "relax":
+        relax(arguments.data, arguments.output, arguments.rows, arguments.minutes)
+    else:
+        test(arguments.data, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
