@@ -12,7 +12,8 @@ from ionvolt.structures.crystal import Crystal
 
 KEYS = [
     "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav",
-    "energy_grav", "warnings",
+    "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "known",
+    "voltage_physics",
 ]  # fmt: skip
 POSCAR = """NiO
 4.2
@@ -67,6 +68,32 @@ def test_json(ionvolt, mg_model, files):
     assert discharged["energy_grav"] == pytest.approx(discharged["capacity_grav"] * discharged["voltage"])
     assert (charged["capacity_grav"], charged["energy_grav"]) == (None, None)
     assert any("Mg was removed" in w for w in discharged["warnings"])
+
+
+def test_both_end_members_and_a_known_composition(ionvolt, mg_model, files):
+    host = crystal(MG_PEROVSKITE.lattice, "Ti O O O", MG_PEROVSKITE.frac_coords[1:].tolist())
+    (files / "host.cif").write_text(cif(host))
+    ask = ("--ion", "Mg", "--json")
+    (ends,) = predict(ionvolt, mg_model, files / "b.cif", "--charged", files / "host.cif", *ask).json
+    (known,) = predict(ionvolt, mg_model, files / "host.cif", "--discharged", "MgTiO3", *ask).json
+    (bare,) = predict(ionvolt, mg_model, files / "host.cif", *ask).json
+    assert [p["known"] for p in (ends, known, bare)] == ["both", "host", "host"]
+    assert ends["voltage"] == pytest.approx(bare["voltage"], abs=1e-5), "this model sees the host alone"
+    assert known["capacity_grav"] == pytest.approx(ends["capacity_grav"])
+    assert bare["capacity_grav"] is None
+
+
+def test_a_composition_or_host_that_does_not_belong(ionvolt, mg_model, files):
+    for options, words in (
+        (("--discharged", "MgFeO3"), "differs from the host"),
+        (("--charged", files / "a.cif"), "is not the discharged structure"),
+        (("--charged", files / "a.cif", "--discharged", "MgO"), "one of them is enough"),
+        (("--charged", files / "none.cif"), "none.cif"),
+    ):
+        result = predict(ionvolt, mg_model, files / "a.cif", "--ion", "Mg", "--json", *options)
+        assert result.code in (1, 2)
+        assert words in result.err
+        assert result.err.count("\n") == 1
 
 
 def test_the_ion_is_taken_out_of_a_discharged_structure(ionvolt, mg_model, files):
@@ -310,7 +337,7 @@ def test_list_models(ionvolt, mg_model, monkeypatch):
     monkeypatch.setattr("ionvolt.models.registry.SHIPPED", mg_model.parent)
     result = ionvolt("models", "list", "--json")
     assert {"li", "mg"} <= {card["name"] for card in result.json}
-    assert "mg: 2 networks, ions Mg" in ionvolt("models", "list").out
+    assert "mg: cgcnn, 2 networks, ions Mg" in ionvolt("models", "list").out
 
 
 # -- checkpoints of the paper's authors --

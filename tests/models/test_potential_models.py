@@ -30,7 +30,7 @@ def doubled(crystal: Crystal) -> Crystal:
         crystal,
         lattice=crystal.lattice * [[1], [1], [2]],
         numbers=np.tile(crystal.numbers, 2),
-        frac_coords=np.concatenate([places, [*places, 0, 0, 0.5]]),
+        frac_coords=np.concatenate([places, places + np.array([0, 0, 0.5])]),
     )
 
 
