@@ -1,0 +1,78 @@
+"""Several kinds of models on one server: what answers, and what explains."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ionvolt.electrode import WORKING_IONS, remove_ion
+from ionvolt.models.delta import save_delta
+from ionvolt.models.foundation import save_foundation
+from ionvolt.prediction import predict
+from ionvolt.structures.crystal import Crystal
+from ionvolt.web.settings import Settings
+from models.small import DISCHARGED, delta, foundation
+from web.serving import Served, serving
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory, stand_in_model: Path) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("potential")
+    save_foundation(foundation(), folder / "foundation")
+    save_delta(delta(), folder / "delta")
+    return {"foundation": folder / "foundation", "delta": folder / "delta", "stand-in": stand_in_model}
+
+
+@pytest.fixture(scope="module")
+def mixed(folders: dict[str, Path]) -> Iterator[Served]:
+    with serving(Settings(models=folders, workers=1, task_seconds=20.0)) as served:
+        yield served
+
+
+def poscar(crystal: Crystal) -> str:
+    from pymatgen.io.vasp import Poscar
+
+    return str(Poscar(crystal.to_pymatgen()))
+
+
+HOST = poscar(remove_ion(DISCHARGED[0], WORKING_IONS["Li"]))
+
+
+def test_the_models_say_what_they_are(mixed: Served) -> None:
+    models = {model["name"]: model for model in mixed.client.get("/api/v1/models").json()["models"]}
+    assert list(models) == ["foundation", "delta", "stand-in"]
+    assert models["foundation"]["default"]
+    assert models["foundation"]["local_ions"] == []
+    assert models["stand-in"]["local_ions"]
+
+
+def test_a_host_is_answered_with_an_interval_as_by_the_library(mixed: Served, folders: dict[str, Path]) -> None:
+    asked = {"structures": [{"name": "host.vasp", "text": HOST}], "ions": "all"}
+    found = mixed.client.post("/api/v1/predict", json=asked).json()["results"][0]["predictions"]
+    assert [p["working_ion"] for p in found] == list(WORKING_IONS)
+    for p in found:
+        assert p["voltage_lower"] < p["voltage"] < p["voltage_upper"]
+        assert p["known"] == "host"
+    (zn,) = [p for p in found if p["working_ion"] == "Zn"]
+    assert zn["voltage"] == pytest.approx(predict(HOST, "Zn", model=folders["foundation"]).voltage, abs=1e-4)
+
+
+def test_a_discharged_structure_goes_to_the_model_that_uses_it(mixed: Served) -> None:
+    asked = {"structures": [{"text": poscar(DISCHARGED[1])}], "ions": ["Li"], "model": "delta"}
+    (p,) = mixed.client.post("/api/v1/predict", json=asked).json()["results"][0]["predictions"]
+    assert p["known"] == "discharged"
+    assert p["voltage_physics"] is not None
+    asked["structures"] = [{"text": HOST}]
+    refused = mixed.client.post("/api/v1/predict", json=asked)
+    assert refused.status_code == 422
+    assert "needs the discharged structure" in refused.json()["rule"]
+
+
+def test_atoms_are_explained_by_the_network_that_can(mixed: Served) -> None:
+    for model in (None, "foundation", "stand-in"):
+        asked = {"structure": {"text": HOST}, "ions": ["Li"], "model": model}
+        answer = mixed.client.post("/api/v1/explain", json=asked)
+        assert answer.status_code == 200, answer.text
+        (explanation,) = answer.json()["explanations"]
+        assert explanation["prediction"]["model"] not in ("small", "small-delta")
+        assert len(explanation["sites"]) == 3
