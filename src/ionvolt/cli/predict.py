@@ -178,12 +178,16 @@ def _print_table(predictions: list[Prediction]) -> None:
     table.add_column("formula")
     table.add_column("ion")
     table.add_column("voltage (V)", justify="right")
+    intervals = any(p.voltage_lower is not None for p in predictions)
+    if intervals:
+        table.add_column("90 % interval", justify="right")
     table.add_column("taken as")
     table.add_column("capacity (mAh/g)", justify="right")
     table.add_column("energy (Wh/kg)", justify="right")
     for p in predictions:
         table.add_row(
-            p.source, p.formula, p.working_ion, _plus_minus(p.voltage, p.voltage_std), p.host_state,
+            p.source, p.formula, p.working_ion, _plus_minus(p.voltage, p.voltage_std),
+            *([_interval(p)] if intervals else []), p.host_state if p.known != "both" else "both ends",
             "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
             "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
         )  # fmt: skip
@@ -196,7 +200,11 @@ def _print_table(predictions: list[Prediction]) -> None:
             notes.setdefault(warning, []).append(f"{p.source} ({p.working_ion})")
     for warning, about in notes.items():
         print(f"note: {warning} – {', '.join(about[:4])}{f' and {len(about) - 4} more' if len(about) > 4 else ''}")
-    print(f"model: {predictions[0].model}")
+    print(f"model: {', '.join(dict.fromkeys(p.model for p in predictions))}")
+
+
+def _interval(p: Prediction) -> str:
+    return "" if p.voltage_lower is None else f"{p.voltage_lower:.2f} to {p.voltage_upper:.2f}"
 
 
 def _plus_minus(value: float, deviation: float | None) -> str:
