@@ -246,7 +246,7 @@ def train(path: Path, output: Path, jobs: int) -> None:
             "mode": "scratch" if ion == "Li" else "head",
             "n_rows": len(parts.rows),
             "distance_limit": distance_limit(ensemble.references[ion], parts.rows.frameworks),
-            "n_frameworks": len(set(parts.rows.frameworks)),
+            "frameworks": sorted(set(parts.rows.frameworks)),
             "local_voltages": {
                 "mae_to_label_V": round(float(np.mean([fit.mae_to_label for fit in fits])), 4),
                 "mae_to_head_V": round(float(np.mean([fit.mae_to_head for fit in fits])), 4),

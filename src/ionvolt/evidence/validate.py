@@ -221,8 +221,9 @@ def _predict(model: Predictor, crystals: Sequence[Crystal], ion: str, state: Hos
 
 
 def _seen(model: Predictor, crystal: Crystal, ion: str) -> bool | None:
-    frameworks = model.card.training.get("frameworks")
-    return None if frameworks is None else framework_of(crystal.formula, ion) in frameworks
+    card = model.card
+    frameworks = {*card.training.get("frameworks", ()), *card.ions.get(ion, {}).get("frameworks", ())}
+    return framework_of(crystal.formula, ion) in frameworks if frameworks else None
 
 
 def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequence[Cathode]) -> Score:
