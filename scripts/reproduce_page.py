@@ -19,7 +19,7 @@ from model_page import ROOT, write_between
 
 PAGE = ROOT / "docs" / "reproduce.md"
 MAIN = ("fig-2", "fig-3", "fig-4")
-COLOURS = 96
+COLOURS = 256
 
 
 def run(found: dict[str, Any]) -> str:

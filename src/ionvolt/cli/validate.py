@@ -62,11 +62,14 @@ def validate(
 
 
 def _models(asked: list[str]) -> list[str]:
-    from ionvolt.models.registry import shipped_models
+    from ionvolt.models.registry import BEST, DELTA_MODEL, best_card, shipped_models
+
+    # The Δ-model needs discharged structures, which few cathodes have here; the best one takes it where it can.
+    everything = ([BEST] if best_card() else []) + [name for name in shipped_models() if name != DELTA_MODEL]
 
     names: list[str] = []
     for name in (part.strip() for text in asked for part in text.split(",")):
-        names += list(shipped_models()) if name == "all" else [name] if name else []
+        names += everything if name == "all" else [name] if name else []
     return list(dict.fromkeys(names))
 
 

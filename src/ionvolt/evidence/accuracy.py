@@ -79,7 +79,7 @@ def _panel(job: Job, panel: str, ion: str, tested: Tested, folder: Path) -> Exhi
             if ion == "Li"
             else "; the Li pre-training saw no framework of any test part"
         )
-        + f". Right: test errors over {tested.splits(TRANSFER, ion)} splits."
+        + f". Right: test errors over {_splits(tested.splits(TRANSFER, ion))}."
     )
     claims = [_error_claim(tested, ion), *_beaten(tested, ion), _distributions(one)]
     return Exhibit(name, title, caption, [name], [name, f"{name}-errors"], [c for c in claims if c])
@@ -198,4 +198,8 @@ def _monovalent(tested: Tested, ion: str) -> Claim | None:
 
 
 def _n(n: int, splits: int) -> str:
-    return f"{n} electrodes, {splits} split{'s' if splits > 1 else ''}"
+    return f"{n} electrodes, {_splits(splits)}"
+
+
+def _splits(n: int) -> str:
+    return "1 split" if n == 1 else f"{n} splits"

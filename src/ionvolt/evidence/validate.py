@@ -11,7 +11,7 @@ import numpy as np
 
 from ionvolt.datasets import framework_of
 from ionvolt.electrode import HostState
-from ionvolt.errors import InputError
+from ionvolt.errors import InputError, ModelError
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evidence.cathodes import Cathode, host_structures
 from ionvolt.structures import Crystal
@@ -214,7 +214,7 @@ def _predict(model: Predictor, crystals: Sequence[Crystal], ion: str, state: Hos
         return [f"the model does not know {ion}"] * len(crystals)
     try:
         return list(predict_checked(crystals, [ion], model=model, assume=state))
-    except InputError as error:
+    except (InputError, ModelError) as error:
         if len(crystals) == 1:
             return [str(error)]
         return [answer for crystal in crystals for answer in _predict(model, [crystal], ion, state)]
