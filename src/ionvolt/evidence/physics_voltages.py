@@ -1,4 +1,4 @@
-"""What the universal potential says of the measured cathodes: both end members relaxed, nothing trained on voltages."""
+"""What the universal potential says of the measured cathodes: both ends relaxed, with and without what was learned."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from ionvolt.electrode import remove_ion, working_ion
 from ionvolt.errors import InputError
 from ionvolt.evidence.cathodes import Cathode, host_structures
 from ionvolt.evidence.validate import Estimate
+from ionvolt.models.interface import Query
+from ionvolt.models.registry import DELTA_MODEL, load_model, shipped_models
 from ionvolt.physics import average_voltage, exchange, load_potential, metal_energy
 from ionvolt.physics.cache import Cache, cached_relax, default_folder
 from ionvolt.physics.insertion import insert
@@ -17,6 +19,9 @@ from ionvolt.structures import Crystal
 
 NAME = "physics"
 """Of the estimates."""
+
+CORRECTED = "delta, relaxed"
+"""Of the same with what the Δ-model has learned about the potential's errors."""
 
 SETTINGS = RelaxSettings(timeout=None)
 """Without a time limit, so that a slow machine finds the same voltage."""
@@ -44,7 +49,7 @@ def estimates(
     potential = load_potential()
     found = []
     for done, cathode in enumerate(rows, start=1):
-        found.append(_estimate(cathode, potential, cache))
+        found += _estimates(cathode, potential, cache)
         progress(done, len(rows))
     return found
 
@@ -58,7 +63,7 @@ def ions_to_insert(cathode: Cathode, host: Crystal) -> int:
     return max(1, round(units * ((cathode.x_to or 1.0) - (cathode.x_from or 0.0))))
 
 
-def _estimate(cathode: Cathode, potential: Potential, cache: Cache) -> Estimate:
+def _estimates(cathode: Cathode, potential: Potential, cache: Cache) -> list[Estimate]:
     ion = working_ion(cathode.ion)
     state = "discharged" if cathode.discharged else "charged"
     structure = cathode.discharged or cathode.charged
@@ -66,13 +71,21 @@ def _estimate(cathode: Cathode, potential: Potential, cache: Cache) -> Estimate:
         full, empty = _ends(cathode, potential, cache)
         moved = exchange(full.crystal, empty.crystal, ion)
     except InputError as error:
-        return Estimate(NAME, cathode.name, None, structure=structure, state=state, note=str(error))
+        return [Estimate(NAME, cathode.name, None, structure=structure, state=state, note=str(error))]
     voltage = average_voltage(full.energy, empty.energy, moved, metal_energy(ion, potential.version), ion)
     notes = [f"{moved.n_ions} {ion.symbol} between the relaxed cells"]
     notes += [
         f"the {end} end did not converge" for end, r in (("discharged", full), ("charged", empty)) if not r.converged
     ]
-    return Estimate(NAME, cathode.name, voltage, structure=structure, state=state, note="; ".join(notes))
+    note = "; ".join(notes)
+    found = [Estimate(NAME, cathode.name, voltage, structure=structure, state=state, note=note)]
+    if DELTA_MODEL in shipped_models():
+        query = Query(ion.symbol, empty.crystal, "both", full.crystal)
+        answer = load_model(DELTA_MODEL).estimate([query])[0]
+        found.append(
+            Estimate(CORRECTED, cathode.name, answer.voltage, answer.std, structure=structure, state=state, note=note)
+        )
+    return found
 
 
 def _ends(cathode: Cathode, potential: Potential, cache: Cache) -> tuple[Relaxation, Relaxation]:
