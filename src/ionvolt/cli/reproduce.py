@@ -23,7 +23,7 @@ def reproduce(
     ],
     data: Annotated[
         Path | None,
-        typer.Argument(help="A data set of IonVolt (`ionvolt data fetch`, `ionvolt data import`).", metavar="[DATA]"),
+        typer.Argument(help="A data set of IonVolt (`ionvolt data fetch`, `ionvolt data import`).", metavar="DATA"),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Minutes: few epochs, one split; not comparable with the paper.")
