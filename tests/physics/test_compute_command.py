@@ -38,8 +38,13 @@ def test_one_electrode(folder: Path) -> None:
     assert found["converged"] is None
     assert found["n_ions"] == 1
     assert found["capacity_grav"] == pytest.approx(273.8, abs=0.1)  # of LiCoO2
-    text = run_command("compute", folder / "full.cif", "-i", "Li", "--no-relax")
+    text = run_command("compute", folder / "full.cif", "--charged", folder / "full_empty.cif", "-i", "Li")
     assert f"average voltage  {found['voltage']:.2f} V" in text.out
+    if found["voltage_lower"] is not None:
+        assert found["voltage_lower"] < found["voltage"] < found["voltage_upper"]
+        assert f"{found['voltage_lower']:.2f} to {found['voltage_upper']:.2f} V" in text.out
+    text = run_command("compute", folder / "full.cif", "-i", "Li", "--no-relax")
+    assert f"the potential alone {found['voltage_physics']:.2f} V" in text.out
     assert "charged host made by removing the ion, unrelaxed" in text.out
 
 

@@ -6,6 +6,7 @@ import { sortableTable } from "./table.js";
 
 export const COLUMNS = [
   "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav", "energy_grav", "warnings",
+  "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "known", "voltage_physics",
 ];
 
 export class Batch {
