@@ -184,9 +184,11 @@ def test_a_client_that_goes_away(server: Served) -> None:
             b"Content-Length: %d\r\n\r\n" % len(asked) + asked
         )
     assert server.predict(ROCK_SALT).status_code == 200
-    time.sleep(0.5)
-    text = server.client.get("/metrics").text
-    assert "ionvolt_buffered_bytes 0\n" in text
+    # What the last one asked for is given up when its turn has come, however busy the machine is.
+    deadline = time.monotonic() + 30
+    while "ionvolt_buffered_bytes 0\n" not in server.client.get("/metrics").text:
+        assert time.monotonic() < deadline, "bodies of clients that are gone are kept"
+        time.sleep(0.1)
 
 
 def test_a_killed_worker_loses_only_its_request(server: Served) -> None:
