@@ -360,7 +360,7 @@ async function reopen() {
   if (!opened) return;
   state.ions = opened.ions ? IONS.filter((ion) => opened.ions.includes(ion)) : [...IONS];
   state.assume = ["auto", "charged", "discharged"].includes(opened.assume) ? opened.assume : "auto";
-  state.model = opened.model;
+  state.model = opened.model ?? state.model;
   showSettings();
   await give(opened.inputs, opened.ion);
 }
@@ -489,5 +489,5 @@ $("model").addEventListener("change", (event) => {
   run();
 });
 
-start();
-reopen();
+// The models first: a link that names none is answered by the best one.
+start().finally(reopen);
