@@ -89,9 +89,9 @@ def compute(
 def _learned(computed: Computed, known_charged: bool) -> Estimate | None:
     """The answer of the Δ-model, which has learned the potential's errors; None where it does not come along."""
     from ionvolt.models.interface import Query
-    from ionvolt.models.registry import DELTA_MODEL, load_model, shipped_models
+    from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
 
-    if DELTA_MODEL not in shipped_models():
+    if not is_shipped(DELTA_MODEL):
         return None
     # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
     bare = not known_charged and computed.converged is None

@@ -9,7 +9,7 @@ from ionvolt.errors import InputError
 from ionvolt.evidence.cathodes import Cathode, host_structures
 from ionvolt.evidence.validate import Estimate
 from ionvolt.models.interface import Query
-from ionvolt.models.registry import DELTA_MODEL, load_model, shipped_models
+from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
 from ionvolt.physics import average_voltage, exchange, load_potential, metal_energy
 from ionvolt.physics.cache import Cache, cached_relax, default_folder
 from ionvolt.physics.insertion import insert
@@ -79,7 +79,7 @@ def _estimates(cathode: Cathode, potential: Potential, cache: Cache) -> list[Est
     ]
     note = "; ".join(notes)
     found = [Estimate(NAME, cathode.name, voltage, structure=structure, state=state, note=note)]
-    if DELTA_MODEL in shipped_models():
+    if is_shipped(DELTA_MODEL):
         query = Query(ion.symbol, empty.crystal, "both", full.crystal)
         answer = load_model(DELTA_MODEL).estimate([query])[0]
         found.append(

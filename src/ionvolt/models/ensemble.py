@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import nn
 
 from ionvolt.errors import ModelError
 from ionvolt.graphs import CrystalGraph, collate, iterate_batches
-from ionvolt.models.card import ModelCard, write_card
+from ionvolt.models.card import ModelCard
 from ionvolt.models.cgcnn import CGCNN, N_FEATURES, Head, LocalHead, Trunk
-from ionvolt.models.files import CARD_FILE, WEIGHTS_FILE, read_model
+from ionvolt.models.files import WEIGHTS_FILE, read_model, write_model
 from ionvolt.models.graph_answers import graph_answers
 from ionvolt.models.interface import Estimate, Query
 
@@ -145,7 +144,6 @@ class Ensemble:
 
 def save_ensemble(ensemble: Ensemble, folder: Path) -> None:
     """Write ``weights.safetensors`` and ``card.json``; the card's checksum is brought up to date."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     for index, trunk in enumerate(ensemble.trunks):
         tensors |= _named(f"trunk.{index}", trunk)
@@ -156,14 +154,8 @@ def save_ensemble(ensemble: Ensemble, folder: Path) -> None:
     tensors |= {f"reference.{ion}": vectors.half().contiguous() for ion, vectors in ensemble.references.items()}
     if ensemble.reference_scale is not None:
         tensors["reference_scale"] = ensemble.reference_scale.contiguous()
-    part = folder / (WEIGHTS_FILE + ".part")
-    save_file(tensors, part)
-    part.chmod(0o644)  # safetensors keeps it to its owner
-    part.replace(folder / WEIGHTS_FILE)
-    card = ensemble.card
-    card.n_members = len(ensemble.trunks)
-    card.weights_sha256 = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
-    write_card(card, folder / CARD_FILE)
+    ensemble.card.n_members = len(ensemble.trunks)
+    write_model(folder, {name: tensor.numpy() for name, tensor in tensors.items()}, ensemble.card)
 
 
 def load_ensemble(folder: Path) -> Ensemble:

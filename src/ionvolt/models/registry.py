@@ -29,6 +29,11 @@ def shipped_models() -> dict[str, ModelCard]:
     return {card.parent.name: read_card(card) for card in sorted(SHIPPED.glob(f"*/{CARD_FILE}"))}
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a model comes with this IonVolt; no card is read for it."""
+    return (SHIPPED / name / CARD_FILE).is_file()
+
+
 def model_folder(name: str | Path) -> Path:
     """Where a model lies: a shipped model's name or the path of a model's folder.
 
@@ -48,7 +53,7 @@ def model_folder(name: str | Path) -> Path:
 
 def default_model() -> str:
     """Name of the model that answers where none is named: the best, or the paper's where its parts are not there."""
-    return BEST if best_card() else PAPER_MODEL
+    return BEST if is_shipped(FOUNDATION_MODEL) and is_shipped(DELTA_MODEL) else PAPER_MODEL
 
 
 def load_model(name: str | Path | None = None) -> Predictor:
@@ -95,11 +100,11 @@ def _load_shipped(name: str) -> Predictor:
 
 def best_card() -> ModelCard | None:
     """The card of the best model; None where its parts are not there."""
-    cards = shipped_models()
-    if not {FOUNDATION_MODEL, DELTA_MODEL} <= cards.keys():
+    if default_model() != BEST:
         return None
+    card = read_card(SHIPPED / FOUNDATION_MODEL / CARD_FILE)
     words = f"{DELTA_MODEL} where the discharged structure is known, else {FOUNDATION_MODEL}."
-    return replace(cards[FOUNDATION_MODEL], name=BEST, description=words)
+    return replace(card, name=BEST, description=words)
 
 
 @lru_cache(maxsize=1)
