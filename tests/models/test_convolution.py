@@ -273,3 +273,29 @@ def test_order_of_neighbours_does_not_matter() -> None:
     atoms, neighbours, distances = inputs()
     flipped = module(atoms, neighbours.flip(1).contiguous(), distances.flip(1).contiguous())
     torch.testing.assert_close(module(atoms, neighbours, distances), flipped, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("change", ["step", "statistics", "load"])
+def test_what_was_folded_for_inference_is_folded_anew_when_the_weights_change(change: str) -> None:
+    module = convolution().eval()
+    given = inputs()
+    with torch.no_grad():
+        before = module(*given)
+    if change == "step":
+        optimiser = torch.optim.AdamW(module.parameters(), lr=0.1, foreach=True)
+        module(*given).square().sum().backward()
+        optimiser.step()
+    elif change == "statistics":
+        with torch.no_grad():
+            module.train()(*given)
+        module.eval()
+    else:
+        module.load_state_dict(convolution(5).state_dict())
+    with torch.no_grad():
+        after = module(*given)
+    fresh = copy.deepcopy(module)
+    fresh._folded = None
+    with torch.no_grad():
+        torch.testing.assert_close(after, fresh(*given))
+    assert not torch.allclose(before, after, atol=1e-4)

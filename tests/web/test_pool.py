@@ -115,3 +115,25 @@ def test_nobody_waits_for_ever() -> None:
             pool.close()
 
     asyncio.run(run())
+
+
+def test_those_who_ask_again_do_not_go_before_those_who_wait() -> None:
+    answered: list[int] = []
+
+    async def run() -> None:
+        pool = Pool(tasks.obedient, (), 1)
+        await pool.start()
+
+        async def client(number: int) -> None:
+            for _ in range(30):
+                await pool.run({"do": "echo"}, 5)
+                answered.append(number)
+
+        try:
+            await asyncio.gather(*(client(number) for number in range(8)))
+        finally:
+            pool.close()
+
+    asyncio.run(run())
+    rounds = [answered[i : i + 8] for i in range(0, len(answered), 8)]
+    assert all(sorted(clients) == list(range(8)) for clients in rounds)

@@ -69,13 +69,13 @@ def _gaussians(distance, step, n_centres, g):
 
 
 @njit(inline="always")
-def _edge(own, other, i, j, weights, row, g, acc):
-    """Write one row of z, own_i + other_j + u_ij W, into acc."""
+def _edge(own, other, first, i, j, weights, row, g, acc):
+    """Write one row of z, own_i + other_j + u_ij W, into acc; the columns of other begin at ``first``."""
     g0, g1, g2, g3, g4, g5, g6, g7, g8 = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8]
     for c in range(acc.size):
         acc[c] = (
             own[i, c]
-            + other[j, c]
+            + other[j, first + c]
             + g0 * weights[row, c]
             + g1 * weights[row + 1, c]
             + g2 * weights[row + 2, c]
@@ -107,7 +107,7 @@ def edge_inputs(own, other, weights, neighbours, distances, step, z, total, tota
             squared[c] = _ZERO
         for m in range(neighbours.shape[1]):
             row = _gaussians(distances[i, m], step, n_centres, g)
-            _edge(own, other, i, neighbours[i, m], weights, row, g, acc)
+            _edge(own, other, 0, i, neighbours[i, m], weights, row, g, acc)
             for c in range(n_channels):
                 value = acc[c]
                 z[i, m, c] = value
@@ -135,24 +135,31 @@ def gate(z, scale, shift, out):
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def infer(own, other, weights, neighbours, distances, step, out):
-    """``edge_inputs`` and ``gate`` in one pass, batch norm being folded into own, other and weights."""
+def infer(atoms, both, weights, neighbours, distances, step, scale, shift, out):
+    """A whole convolution in one pass, the norm over edges being folded into both and weights.
+
+    atoms, out (N, F); both (N, 2 C): own, other side by side (slices would not be known to be contiguous); scale, shift
+    (F,), of the norm over atoms.
+    """
     n_features = out.shape[1]
     n_centres = weights.shape[0] - BEFORE - AFTER
     g = np.empty(9, dtype=np.float32)
     acc = np.empty(2 * n_features, dtype=np.float32)
-    for i in range(own.shape[0]):
+    for i in range(both.shape[0]):
         for c in range(n_features):
             out[i, c] = _ZERO
         for m in range(neighbours.shape[1]):
             row = _gaussians(distances[i, m], step, n_centres, g)
-            _edge(own, other, i, neighbours[i, m], weights, row, g, acc)
+            _edge(both, both, 2 * n_features, i, neighbours[i, m], weights, row, g, acc)
             for c in range(n_features):
                 f = acc[c]
                 core = acc[n_features + c]
                 ef = _exp_of_negative(-abs(f))
                 sigmoid = (_ONE if f >= _ZERO else ef) / (_ONE + ef)
                 out[i, c] += sigmoid * (max(core, _ZERO) + _log1p(_exp_of_negative(-abs(core))))
+        for c in range(n_features):
+            x = atoms[i, c] + out[i, c] * scale[c] + shift[c]
+            out[i, c] = max(x, _ZERO) + _log1p(_exp_of_negative(-abs(x)))
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

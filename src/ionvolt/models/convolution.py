@@ -8,12 +8,15 @@ compiled pass over the edges; without it plain torch gives the same numbers.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from ionvolt.models.folded import Folded
 
 GAUSSIAN_STEP = 0.2
 """Distance between the centres of the expansion and width of each Gaussian, Å."""
@@ -52,6 +55,7 @@ class GraphConvolution(nn.Module):
         self.linear = nn.Linear(2 * n_features + N_CENTRES, 2 * n_features)
         self.edge_norm = nn.BatchNorm1d(2 * n_features)
         self.atom_norm = nn.BatchNorm1d(n_features)
+        self._folded: Folded | None = None
 
     def forward(self, atoms: Tensor, neighbours: Tensor, distances: Tensor) -> Tensor:
         """New atom vectors, shape (N, n_features).
@@ -61,12 +65,16 @@ class GraphConvolution(nn.Module):
             neighbours: Indices, shape (N, k), int64.
             distances: In Å, shape (N, k).
         """
+        compiled = atoms.device.type == "cpu" and atoms.dtype == torch.float32 and kernels_available()
+        norms_rest = not (self.edge_norm.training or self.atom_norm.training)
+        if compiled and norms_rest and not torch.is_grad_enabled():
+            return self._current_fold()(atoms, neighbours, distances, GAUSSIAN_STEP)
         n = self.n_features
         weight = self.linear.weight
         own = functional.linear(atoms, weight[:, :n], self.linear.bias)
         other = functional.linear(atoms, weight[:, n : 2 * n])
         edge_weights = weight[:, 2 * n :].t()
-        if atoms.device.type == "cpu" and atoms.dtype == torch.float32 and kernels_available():
+        if compiled:
             summed = self._compiled(own, other, edge_weights, neighbours, distances)
         else:
             z = own[:, None] + other[neighbours] + expand_distances(distances) @ edge_weights
@@ -76,27 +84,17 @@ class GraphConvolution(nn.Module):
         updated: Tensor = functional.softplus(atoms + self.atom_norm(summed))
         return updated
 
+    def _current_fold(self) -> Folded:
+        from ionvolt.models.folded import fold, versions_of
+
+        if self._folded is None or self._folded.versions != versions_of(self):
+            self._folded = fold(self)
+        return self._folded
+
     def _compiled(
         self, own: Tensor, other: Tensor, edge_weights: Tensor, neighbours: Tensor, distances: Tensor
     ) -> Tensor:
         norm = self.edge_norm
-        if not norm.training and not torch.is_grad_enabled():
-            from ionvolt.models import _convolution_numba as kernels
-
-            mean, variance = _running_statistics(norm)
-            scale = norm.weight * torch.rsqrt(variance + norm.eps)
-            own = (own - mean) * scale + norm.bias
-            out = torch.empty(own.shape[0], self.n_features)
-            kernels.infer(
-                own.numpy(),
-                (other * scale).numpy(),
-                _padded(edge_weights * scale).numpy(),
-                neighbours.numpy(),
-                distances.numpy(),
-                GAUSSIAN_STEP,
-                out.numpy(),
-            )
-            return out
         apply: Any = _GatedSum.apply
         summed: Tensor = apply(own, other, edge_weights, norm.weight, norm.bias, neighbours, distances, norm)
         return summed
@@ -118,6 +116,7 @@ class _GatedSum(torch.autograd.Function):
         norm: nn.BatchNorm1d,
     ) -> Tensor:
         from ionvolt.models import _convolution_numba as kernels
+        from ionvolt.models.folded import padded
 
         n, channels = own.shape
         k = neighbours.shape[1]
@@ -126,7 +125,7 @@ class _GatedSum(torch.autograd.Function):
         kernels.edge_inputs(
             own.detach().numpy(),
             other.detach().numpy(),
-            _padded(edge_weights.detach()).numpy(),
+            padded(edge_weights.detach()).numpy(),
             neighbours.numpy(),
             distances.numpy(),
             GAUSSIAN_STEP,
@@ -203,12 +202,6 @@ class _GatedSum(torch.autograd.Function):
             None,
             None,
         )
-
-
-def _padded(edge_weights: Tensor) -> Tensor:
-    from ionvolt.models import _convolution_numba as kernels
-
-    return functional.pad(edge_weights, (0, 0, kernels.BEFORE, kernels.AFTER)).contiguous()
 
 
 def _running_statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -65,8 +65,7 @@ class Ensemble:
     @torch.inference_mode()
     def pooled(self, graphs: Sequence[CrystalGraph]) -> list[torch.Tensor]:
         """Each member's pooled vectors of the crystals, shape (n_crystals, N_FEATURES), in the order given."""
-        for trunk in self.trunks:
-            trunk.eval()
+        self._rest()
         parts: list[list[torch.Tensor]] = [[] for _ in self.trunks]
         for _, batch in iterate_batches(graphs):
             for trunk, part in zip(self.trunks, parts, strict=True):
@@ -98,7 +97,7 @@ class Ensemble:
     def voltages_of(self, pooled: Sequence[torch.Tensor], ions: Sequence[str]) -> NDArray[np.float64]:
         """``voltages`` of crystals whose pooled vectors are known."""
         return np.array(
-            [[head.eval()(p).double().numpy() for head, p in zip(self.heads[ion], pooled, strict=True)] for ion in ions]
+            [[head(p).double().numpy() for head, p in zip(self.heads[ion], pooled, strict=True)] for ion in ions]
         )
 
     @torch.inference_mode()
@@ -118,8 +117,14 @@ class Ensemble:
     @torch.inference_mode()
     def atom_vectors(self, graph: CrystalGraph) -> list[torch.Tensor]:
         """Each member's vectors of a crystal's atoms after the last convolution, shape (n_atoms, N_FEATURES)."""
+        self._rest()
         batch = collate([graph])
-        return [trunk.eval().atom_vectors(batch) for trunk in self.trunks]
+        return [trunk.atom_vectors(batch) for trunk in self.trunks]
+
+    def _rest(self) -> None:
+        for trunk in self.trunks:
+            if trunk.training:  # asked first, for to say it anew takes as long as a small crystal's convolution
+                trunk.eval()
 
     @torch.inference_mode()
     def local_voltages(self, graph: CrystalGraph, ions: Sequence[str]) -> NDArray[np.float64]:

@@ -80,6 +80,7 @@ class Pool:
     ready: dict[str, Any] = field(default_factory=dict)
     restarts: int = 0
     _idle: asyncio.Queue[Worker] = field(default_factory=asyncio.Queue)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _workers: set[Worker] = field(default_factory=set)
     _starting: set[asyncio.Task[None]] = field(default_factory=set)
     _closed: bool = False
@@ -144,11 +145,13 @@ class Pool:
         return reply
 
     async def _free(self) -> Worker:
-        while True:
-            worker = await self._idle.get()
-            if not worker.reader.at_eof():
-                return worker
-            self._replace(worker)
+        # A queue gives a worker to whoever asks the moment that it is free, before those who wait; a lock keeps turns.
+        async with self._turn:
+            while True:
+                worker = await self._idle.get()
+                if not worker.reader.at_eof():
+                    return worker
+                self._replace(worker)
 
     def _replace(self, worker: Worker) -> None:
         self._workers.discard(worker)
