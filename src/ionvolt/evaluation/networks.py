@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -150,6 +151,42 @@ class CgcnnTransfer(LiModel):
             networks = [CGCNN(n.trunk, head) for n, head in zip(of_li.networks, heads, strict=True)]
             found[ion] = Fitted(networks, parts)
         return found
+
+
+class CgcnnJoint:
+    """Networks of all ions at once (``models.joint``); they learn from the validation part too, for a fixed time.
+
+    Args:
+        members: Networks whose mean answers.
+        epochs: Passes over the training part.
+    """
+
+    name = "cgcnn-joint"
+
+    def __init__(self, members: int = 1, epochs: int = 40) -> None:
+        self.members, self.epochs = members, epochs
+
+    @property
+    def settings(self) -> str:
+        """What tells two of them apart."""
+        return f"{self.members} members, {self.epochs} epochs"
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``protocol.Learner``."""
+        from ionvolt.training.joint import JOINT, joint_voltages, train_joint
+
+        rows = learnable(data, np.sort(np.concatenate([train, validation])), test)
+        ions, graphs = data.ions.tolist(), _graphs_of(data, np.arange(len(data)))
+        answers = []
+        for m in range(self.members):
+            settings = replace(JOINT, epochs=self.epochs, seed=100 * seed + m)
+            tell = partial(_telling(progress, "all ions"), m)
+            network = train_joint(graphs, ions, data.voltages, rows, settings, progress=tell)
+            answers.append(joint_voltages(network, [graphs[i] for i in test], [ions[i] for i in test]))
+        mean: Array = np.mean(answers, axis=0)
+        return mean
 
 
 def _pool(data: ElectrodeSet, train: Indices, validation: Indices, ion: str) -> Indices:

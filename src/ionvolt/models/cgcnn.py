@@ -36,12 +36,17 @@ class Trunk(nn.Module):
         embedded: Tensor = self.embedding(self.element_table)
         return embedded
 
-    def atom_vectors(self, batch: GraphBatch) -> Tensor:
-        """The vectors v^(3) of the atoms after the last convolution, shape (N, N_FEATURES)."""
+    def atom_vectors(self, batch: GraphBatch, shifts: Tensor | None = None) -> Tensor:
+        """The vectors v^(3) of the atoms after the last convolution, shape (N, N_FEATURES).
+
+        ``shifts``, of that shape too, are added to the atoms' vectors before the first.
+        """
         device = self.embedding.weight.device
         neighbours = torch.from_numpy(batch.neighbours).to(device)
         distances = torch.from_numpy(batch.distances).to(device)
         atoms = self.embed_elements()[torch.from_numpy(batch.numbers).to(device)]
+        if shifts is not None:
+            atoms = atoms + shifts
         for convolution in self.convolutions:
             atoms = convolution(atoms, neighbours, distances)
         return atoms

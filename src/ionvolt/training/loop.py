@@ -25,6 +25,7 @@ from torch.nn import functional
 from ionvolt.errors import ModelError
 from ionvolt.graphs import GraphBatch
 from ionvolt.models.atom_networks import AtomBatch
+from ionvolt.models.joint import IonGraphBatch
 from ionvolt.training.settings import Settings
 
 Indices = NDArray[np.int64]
@@ -195,7 +196,7 @@ def _fingerprint(
     if isinstance(sample, GraphBatch):
         arrays += [sample.numbers, sample.distances]
     else:
-        arrays += sample.arrays() if isinstance(sample, AtomBatch) else [np.asarray(sample)]
+        arrays += sample.arrays() if isinstance(sample, AtomBatch | IonGraphBatch) else [np.asarray(sample)]
     arrays += [tensor.numpy() for tensor in network.state_dict().values()]
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
