@@ -87,7 +87,7 @@ def insert(
             f"its voids do not hold {wanted} {ion.symbol} in a cell",
             "Ask for fewer with --insert, or give a discharged structure",
         )
-    crystals = [_with(host, ion, sites) for sites in arrangements]
+    crystals = [with_ions(host, ion, sites) for sites in arrangements]
     if settings is None:
         settings = replace(RelaxSettings(), fmax=np.inf)
     relaxed = [cached_relax(crystal, potential, settings, cache) for crystal in crystals]
@@ -116,11 +116,11 @@ def _fill(
 def _energies(
     host: Crystal, ion: WorkingIon, arrangements: list[NDArray[np.float64]], potential: Potential
 ) -> NDArray[np.float64]:
-    outputs = potential.evaluate([_with(host, ion, sites) for sites in arrangements])
+    outputs = potential.evaluate([with_ions(host, ion, sites) for sites in arrangements])
     return np.array([output.energy for output in outputs])
 
 
-def _with(host: Crystal, ion: WorkingIon, sites: NDArray[np.float64]) -> Crystal:
+def with_ions(host: Crystal, ion: WorkingIon, sites: NDArray[np.float64]) -> Crystal:
     """The host with ions added at fractional coordinates."""
     return replace(
         host,
