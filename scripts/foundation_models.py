@@ -4,9 +4,10 @@
     python scripts/foundation_models.py evaluate runs/mp2025.parquet -o runs/foundation
     python scripts/foundation_models.py train    runs/mp2025.parquet -o runs/foundation
 
-``vectors`` runs the potential once over all structures. ``evaluate`` predicts every electrode by models that have not
-seen its framework (or, in a random split, itself). ``train`` fits the shipped models on all rows, their intervals on
-the held-out errors, and writes weights and cards. Each unit is a file; what is there is not repeated.
+``vectors`` runs the potential once over all structures, and over all hosts with the ion tried in their voids.
+``evaluate`` predicts every electrode by models that have not seen its framework (or, in a random split, itself).
+``train`` fits the shipped models on all rows, their intervals on the held-out errors, and writes weights and cards.
+Each unit is a file; what is there is not repeated.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ from ionvolt.datasets.splits import framework_folds, random_folds
 from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError
 from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
-from ionvolt.models.atom_networks import Pair
-from ionvolt.models.delta import corrections, pair_of
-from ionvolt.models.foundation import kernel_voltages, network_voltages
+from ionvolt.models.atom_networks import Pair, corrections
+from ionvolt.models.delta import pair_of
+from ionvolt.models.foundation import atom_voltages, kernel_voltages, network_voltages, together
+from ionvolt.models.inserted import InsertedHost, from_vectors
 from ionvolt.models.kernel import KernelSettings
 from ionvolt.models.trust import LAST_LAYER, nearest
-from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
+from ionvolt.models.vectors import CrystalVectors, evaluate_vectors, vectors_of
+from ionvolt.physics.potential import load_potential
+from ionvolt.physics.trial import trial_insertions
 from ionvolt.physics.voltage import exchange
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.atoms import HOSTS, PAIRS, HostRows, members, train_host_network, train_kernel, train_pair_network
+from ionvolt.training.atoms import PAIRS, HostRows, members, train_atom_kernel, train_kernel, train_pair_network
 
 N_FOLDS = 5
 # (split, seed, members): seed 0 served to choose settings, so that no figure rests on it.
@@ -103,6 +107,50 @@ def compute_vectors(data: ElectrodeSet, output: Path) -> None:
         print(f"{file.name}: {len(kept)} structures, {time.time() - began:.0f} s", flush=True)
 
 
+def compute_trials(data: ElectrodeSet, output: Path) -> None:
+    """Try the ion in every host, a file for each row."""
+    folder = output / "inserted"
+    folder.mkdir(parents=True, exist_ok=True)
+    potential = load_potential()
+    for row, e in enumerate(data):
+        file = folder / f"{row:05d}.npz"
+        if file.exists():
+            continue
+        single, filled = trial_insertions(e.host, WORKING_IONS[e.working_ion], potential)
+        found = {}
+        for name, trial in (("single", single), ("filled", filled)):
+            v = vectors_of(trial.output, trial.crystal)
+            found |= {
+                f"{name}.energy": v.energy,
+                f"{name}.pooled": v.pooled,
+                f"{name}.atoms": v.atoms.astype(np.float16),
+            }
+        part = file.with_suffix(".part.npz")
+        np.savez(part, n_ions=filled.n_ions, **found)
+        part.replace(file)
+        if row % 100 == 0:
+            print(f"ions tried in {row} hosts", flush=True)
+
+
+def read_trials(data: ElectrodeSet, hosts: dict[str, CrystalVectors], output: Path) -> list[InsertedHost]:
+    found = []
+    for row, e in enumerate(data):
+        with np.load(output / "inserted" / f"{row:05d}.npz") as z:
+            own = {
+                name: CrystalVectors(
+                    float(z[f"{name}.energy"]),
+                    z[f"{name}.atoms"].astype(np.float32),
+                    z[f"{name}.pooled"],
+                    float(z[f"{name}.volume"]),
+                )
+                for name in ("single", "filled", "host")
+                if f"{name}.energy" in z
+            }
+            host = own.get("host") or hosts[e.id_charge]
+            found.append(from_vectors(host, own["single"], own["filled"], int(z["n_ions"]), e.working_ion))
+    return found
+
+
 def read_vectors(output: Path) -> dict[str, CrystalVectors]:
     found: dict[str, CrystalVectors] = {}
     for file in sorted((output / "vectors").glob("[0-9]*[0-9].npz")):
@@ -133,7 +181,7 @@ def table(path: Path, output: Path) -> Table:
             stripped.append(pair_of(vectors[e.id_discharge or ""], vectors[name], ends, ion.symbol))
         else:
             stripped.append(None)
-    hosts = HostRows([vectors[e.id_charge] for e in data], data.ions.tolist(), np.array(content), data.voltages)
+    hosts = HostRows(read_trials(data, vectors, output), np.array(content), data.voltages)
     return Table(data, hosts, both, stripped)
 
 
@@ -145,16 +193,21 @@ def units() -> Iterator[tuple[str, int, int, int]]:
 
 def evaluate_host(t: Table, train: Any, test: Any, seed: int, n_members: int) -> dict[str, Vector]:
     """Held-out answers of host models, with and without the discharged composition."""
-    some = [t.hosts.hosts[i] for i in test]
-    ions = t.hosts.ion_numbers[test]
-    symbols = [t.hosts.ions[i] for i in test]
-    networks = [train_host_network(t.hosts, train, s) for s in members(replace(HOSTS, seed=100 * seed), n_members)]
-    kernel = train_kernel(t.hosts, train, KernelSettings())
-    found: dict[str, Vector] = {}
-    for name, content in (("host", np.full(len(test), np.nan)), ("composition", t.hosts.content[test])):
-        found[f"{name}.members"] = network_voltages(networks, some, symbols, content)
-        found[f"{name}.kernel"] = kernel_voltages(kernel, some, ions, content)
-    found["distance"] = distances(t.hosts.hosts, train, test)
+    rows = t.hosts
+    some, ions = [rows.inserted[i] for i in test], rows.ion_numbers[test]
+    networks = [
+        train_pair_network(rows.pairs, rows.target, train, s)
+        for s in members(replace(PAIRS, seed=100 * seed), n_members)
+    ]
+    kernel = train_kernel(rows, train, KernelSettings())
+    found = {
+        "members": network_voltages(networks, some),
+        "atoms": atom_voltages(train_atom_kernel(rows, train), some),
+        "trial": np.array([host.pair.physics for host in some]),
+        "distance": distances([host.host for host in rows.inserted], train, test),
+    }
+    for name, content in (("host", np.full(len(test), np.nan)), ("composition", rows.content[test])):
+        found[f"{name}.kernel"], _ = kernel_voltages(kernel, some, ions, content)
     return found
 
 
@@ -206,14 +259,23 @@ def evaluate(t: Table, output: Path, parts: Sequence[str]) -> None:
 
 def summary(t: Table, rows: Any, found: dict[str, Vector], part: str) -> str:
     target = t.data.voltages[rows]
-    start = found.get("physics", np.zeros(len(rows)))
     texts = []
-    for name in ("host.", "composition.") if part == "host" else ("",):
-        network, kernel = found[f"{name}members"].mean(0), found[f"{name}kernel"]
-        both = 0.5 * (network + kernel)
-        errors = [np.abs(start + p - target).mean() for p in (network, kernel, both)]
-        texts.append(f"{name or part} networks {errors[0]:.3f}, kernel {errors[1]:.3f}, together {errors[2]:.3f}")
+    for prefix in ("host.", "composition.") if part == "host" else ("",):
+        learners = answers(found, part, prefix)
+        errors = {"networks": learners[0].mean(0), "together": together(*learners)}
+        errors |= {f"kernel {i + 1}": learner for i, learner in enumerate(learners[1:])}
+        told = ", ".join(f"{name} {np.abs(voltage - target).mean():.3f}" for name, voltage in errors.items())
+        texts.append(f"{prefix or part} {told}")
     return "; ".join(texts)
+
+
+def answers(found: dict[str, Vector], part: str, prefix: str = "") -> list[Vector]:
+    """What the learners say, V: the members of the networks, shape (n_members, n), then the others."""
+    if part == "host":
+        kernel = found[f"{prefix}kernel"]
+        shift = kernel - found["host.kernel"]
+        return [found["members"] + shift, found["atoms"] + shift, kernel]
+    return [found["physics"] + found["members"], found["physics"] + found["kernel"]]
 
 
 def main() -> None:
@@ -224,7 +286,9 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["both", "host", "discharged"])
     arguments = parser.parse_args()
     if arguments.command == "vectors":
-        compute_vectors(clean(read_dataset(arguments.data), ["abs7"])[0], arguments.output)
+        data = clean(read_dataset(arguments.data), ["abs7"])[0]
+        compute_vectors(data, arguments.output)
+        compute_trials(data, arguments.output)
     elif arguments.command == "evaluate":
         evaluate(table(arguments.data, arguments.output), arguments.output, arguments.parts)
     else:

@@ -15,16 +15,23 @@ import foundation_models as fm
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
-from ionvolt.models.atom_networks import IONS, Pair
+from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
 from ionvolt.models.card import ModelCard
 from ionvolt.models.conformal import calibrate
 from ionvolt.models.delta import VARIANTS, Corrector, DeltaModel, Variant, save_delta
-from ionvolt.models.foundation import FoundationModel, save_foundation
+from ionvolt.models.foundation import FoundationModel, save_foundation, together
 from ionvolt.models.kernel import KernelSettings
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, SHIPPED
-from ionvolt.models.trust import LAST_LAYER, Trust, signs, spread_of
+from ionvolt.models.trust import LAST_LAYER, UNUSUAL, WIDE, Trust, signs, spread_of
 from ionvolt.models.vectors import CrystalVectors
-from ionvolt.training.atoms import HOSTS, PAIRS, members, train_host_network, train_kernel, train_pair_network
+from ionvolt.training.atoms import (
+    INSERTED_WIDTH,
+    PAIRS,
+    members,
+    train_atom_kernel,
+    train_kernel,
+    train_pair_network,
+)
 
 ATTRIBUTION = (
     "Trained on data of the Materials Project (materialsproject.org), CC BY 4.0. Jain et al., APL Mater. 1, 011002 "
@@ -59,14 +66,12 @@ class HeldOut:
                 found.append(dict(content))
         self.fold = np.concatenate([np.full(len(f["rows"]), i) for i, f in enumerate(found)])
         self.rows = np.concatenate([f["rows"] for f in found])
-        networks = [f[f"{prefix}members"] for f in found]
-        kernel = [f[f"{prefix}kernel"] for f in found]
-        learned = np.concatenate([0.5 * (m.mean(0) + k) for m, k in zip(networks, kernel, strict=True)])
+        learners = [fm.answers(f, part, prefix) for f in found]
         self.physics = np.concatenate([f["physics"] for f in found]) if part != "host" else None
-        self.voltage = learned if self.physics is None else learned + self.physics
-        self.spread = np.concatenate([spread_of(m, k) for m, k in zip(networks, kernel, strict=True)])
+        self.voltage = np.concatenate([together(*some) for some in learners])
+        self.spread = np.concatenate([spread_of(*some) for some in learners])
         self.distance = np.concatenate([f["distance"] for f in found])
-        self.unusual = learned - t.data.voltages.mean() if self.physics is None else learned
+        self.unusual = self.voltage - (t.data.voltages.mean() if self.physics is None else self.physics)
         self.ions = t.hosts.ion_numbers[self.rows]
         self.target = t.data.voltages[self.rows]
         self.frameworks = t.data.frameworks[self.rows]
@@ -88,21 +93,20 @@ def coverage(held: HeldOut) -> tuple[Vector, Vector]:
     return widths, np.abs(held.voltage - held.target) <= widths
 
 
-def outside(held: HeldOut) -> NDArray[np.bool_]:
-    """Rows out of the domain by distance or spread, limits taken from the other folds."""
+def outside(held: HeldOut, widths: Vector) -> NDArray[np.bool_]:
+    """Rows out of the domain, limits taken from the other folds (elements never seen left aside: they are few)."""
     found = np.zeros(len(held.rows), dtype=bool)
     for fold in range(fm.N_FOLDS):
         other, own = held.fold != fold, held.fold == fold
-        found[own] = (held.distance[own] > np.quantile(held.distance[other], 0.9)) | (
-            held.spread[own] > np.quantile(held.spread[other], 0.9)
-        )
+        for sign, percentile in ((held.distance, UNUSUAL), (held.spread, UNUSUAL), (widths, WIDE)):
+            found[own] |= sign[own] > np.percentile(sign[other], percentile)
     return found
 
 
 def report(held: HeldOut) -> dict[str, Any]:
     """What a card says of held-out answers, for all ions and each."""
     widths, covered = coverage(held)
-    far = outside(held)
+    far = outside(held, widths)
     error = np.abs(held.voltage - held.target)
     answer: dict[str, Any] = {}
     for number, name in [(-1, "all"), *enumerate(IONS)]:
@@ -120,6 +124,11 @@ def report(held: HeldOut) -> dict[str, Any]:
             answer[name]["out_of_domain"] = int((far & own).sum())
             answer[name]["mae_in_domain"] = round(float(error[own & ~far].mean()), 4)
             answer[name]["mae_out_of_domain"] = round(float(error[own & far].mean()), 4)
+    largest = np.cumsum(np.sort(error)[::-1])
+    answer["all"]["median"] = round(float(np.median(error)), 4)
+    answer["all"]["share_of_rows_with_half_of_the_error"] = round(
+        float(np.searchsorted(largest, largest[-1] / 2) / len(error)), 4
+    )
     order = np.argsort(held.distance)
     answer["error_by_distance"] = [
         {"distance": round(float(held.distance[part].mean()), 3), "mae": round(float(error[part].mean()), 3)}
@@ -155,15 +164,10 @@ def trust_of(held: HeldOut, hosts: Sequence[CrystalVectors], crystals: Sequence[
     mean, scale = features.mean(0), features.std(0) + 1e-6
     references = np.clip((features - mean) / scale, -8, 8).astype(np.float16).astype(np.float32)
     elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
-    return Trust(
-        calibrate(held.signs, held.ions, held.voltage - held.target),
-        mean,
-        scale,
-        references,
-        elements,
-        float(np.quantile(held.distance, 0.9)),
-        float(np.quantile(held.spread, 0.9)),
-    )
+    limits = [np.percentile(held.distance, UNUSUAL), np.percentile(held.spread, UNUSUAL)]
+    limits.append(np.percentile(coverage(held)[0], WIDE))
+    conformal = calibrate(held.signs, held.ions, held.voltage - held.target)
+    return Trust(conformal, mean, scale, references, elements, *(float(limit) for limit in limits))
 
 
 def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str, Any], settings: Any) -> ModelCard:
@@ -198,6 +202,16 @@ def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str
     )
 
 
+def trained_networks(pairs: Sequence[Pair], target: Vector, output: Path, name: str) -> list[PairNetwork]:
+    """Members trained on all rows."""
+    networks = []
+    for s in members(replace(PAIRS, seed=7000), fm.FINAL_MEMBERS):
+        folder = output / f"final-{name}-{s.seed}"
+        networks.append(train_pair_network(pairs, target, np.arange(len(pairs)), s, folder=folder))
+        print(f"{name} network {s.seed}", flush=True)
+    return networks
+
+
 def train(t: fm.Table, output: Path) -> None:
     rows = np.arange(len(t.data))
     host = HeldOut(t, output, "host", "framework", 1, "host.")
@@ -208,24 +222,19 @@ def train(t: fm.Table, output: Path) -> None:
         ),
         "random 5-fold": report(HeldOut(t, output, "host", "random", 1, "host.")),
     }
-    networks = []
-    for s in members(replace(HOSTS, seed=7000), fm.FINAL_MEMBERS):
-        folder = output / f"final-host-{s.seed}"
-        networks.append(train_host_network(t.hosts, rows, s, folder=folder))
-        print(f"host network {s.seed}", flush=True)
+    networks = trained_networks(t.hosts.pairs, t.hosts.target, output, "host")
     card = card_of(
         FOUNDATION_MODEL,
         "foundation",
-        "Voltage from the charged host alone: networks and kernel on CHGNet's atom vectors, all ions together.",
+        "Voltage from the charged host alone: the ion is tried in its voids; networks and kernels on CHGNet's atom "
+        "vectors, all ions together.",
         t,
         tests,
-        {"networks": asdict(HOSTS), "kernel": asdict(KernelSettings())},
+        {"networks": asdict(PAIRS), "kernel": asdict(KernelSettings()), "atom kernel": {"width": INSERTED_WIDTH}},
     )
-    trust = trust_of(host, t.hosts.hosts, t.data.hosts)
-    save_foundation(
-        FoundationModel(networks, train_kernel(t.hosts, rows, KernelSettings()), trust, card),
-        SHIPPED / FOUNDATION_MODEL,
-    )
+    trust = trust_of(host, [one.host for one in t.hosts.inserted], t.data.hosts)
+    kernels = train_atom_kernel(t.hosts, rows), train_kernel(t.hosts, rows, KernelSettings())
+    save_foundation(FoundationModel(networks, *kernels, trust, card), SHIPPED / FOUNDATION_MODEL)
     print(f"{FOUNDATION_MODEL}: written", flush=True)
     correctors: dict[Variant, Corrector] = {}
     tests = {}
@@ -235,11 +244,7 @@ def train(t: fm.Table, output: Path) -> None:
         tests[f"{variant}, framework 5-fold"] = report(held)
         pairs: list[Pair] = t.both if variant == "both" else [pair for pair in t.stripped if pair is not None]
         target = t.data.voltages if variant == "both" else t.data.voltages[usable]
-        trained = []
-        for s in members(replace(PAIRS, seed=7000), fm.FINAL_MEMBERS):
-            folder = output / f"final-{variant}-{s.seed}"
-            trained.append(train_pair_network(pairs, target, np.arange(len(pairs)), s, folder=folder))
-            print(f"{variant} network {s.seed}", flush=True)
+        trained = trained_networks(pairs, target, output, variant)
         kernel = fit_atom_kernel(pairs, target, AtomKernelSettings())
         correctors[variant] = Corrector(trained, kernel, trust_of(held, [pair.charged for pair in pairs], t.data.hosts))
     card = card_of(

@@ -140,6 +140,17 @@ def chemistry_table(cards: dict[str, ModelCard]) -> str:
     return "\n".join(lines)
 
 
+def spread_text(cards: dict[str, ModelCard]) -> str:
+    """How the errors of the main tests are spread over the rows."""
+    host, both = (e for _, test, e in potential_tests(cards) if test in MAIN_TESTS)
+    share = 100 * both["share_of_rows_with_half_of_the_error"]
+    return (
+        f"Errors are uneven: the median is {host['median']:.2f} V from the host alone and {both['median']:.2f} V from "
+        f"both ends, and half of the error from both ends comes from {share:.0f} % of the rows, whose labels belong to "
+        "calculations that ended elsewhere."
+    )
+
+
 MAIN_TESTS = ("framework 5-fold", "both, framework 5-fold")
 
 
@@ -204,6 +215,7 @@ def main() -> None:
     if {FOUNDATION_MODEL, DELTA_MODEL} <= cards.keys():
         write_between(ROOT / "README.md", "potential", potential_table(cards))
         write_between(ROOT / "docs/models.md", "potential", potential_table(cards))
+        write_between(ROOT / "README.md", "spread", spread_text(cards))
         write_between(ROOT / "docs/models.md", "trust", trust_table(cards))
         write_between(ROOT / "docs/models.md", "chemistry", chemistry_table(cards))
     if results.is_dir():

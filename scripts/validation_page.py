@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.evidence.cathodes import all_cathodes
+from ionvolt.models.registry import PAPER_MODEL
 from model_page import ROOT, write_between
 
 PAGE = ROOT / "docs" / "validation.md"
@@ -72,6 +73,20 @@ def error(score: dict[str, Any] | None, n: int) -> str:
     return text if score["n"] == n else f"{text}, n = {score['n']}"
 
 
+def in_words(found: dict[str, Any]) -> str:
+    """The whole of it in a sentence, for the README."""
+    whole = {s["model"]: s for s in found["scores"] if s["group"] == "all"}
+    names = {
+        "best": "the default answer of `predict`, on textbook cells as they are",
+        PAPER_MODEL: "the paper's network",
+        "physics": "the potential's energies of relaxed ends",
+        "delta, relaxed": "`ionvolt compute`, which relaxes both ends and corrects",
+    }
+    told = [f"{words} {error(whole[name], whole[name]['n'])} V" for name, words in names.items() if name in whole]
+    n = max(score["n"] for score in whole.values())
+    return f"  Mean absolute error on the {n} that count: {'; '.join(told)}."
+
+
 def apart() -> str:
     lines = ["| cathode | measured | why it does not count |", "|---|---|---|"]
     for c in all_cathodes():
@@ -90,6 +105,7 @@ def main() -> None:
     write_between(PAGE, "errors", errors(found))
     write_between(PAGE, "voltages", voltages(found))
     write_between(PAGE, "apart", apart())
+    write_between(ROOT / "README.md", "cathodes", in_words(found))
     shutil.copy(folder / "validation.png", ROOT / "docs" / "images" / "validation.png")
 
 

@@ -72,8 +72,8 @@ def test_a_batch_of_one_is_a_batch_of_many(ionvolt, all_ions):
         alone = ionvolt("predict", path, "--ion", "all", "--json").json
         together = [p for p in all_ions.json if p["source"] == str(path)]
         for one, many in zip(alone, together, strict=True):
-            assert one["voltage"] == pytest.approx(many["voltage"], abs=1e-5)
-            assert one["voltage_std"] == pytest.approx(many["voltage_std"], abs=1e-5)
+            assert one["voltage"] == pytest.approx(many["voltage"], abs=1e-4)
+            assert one["voltage_std"] == pytest.approx(many["voltage_std"], abs=1e-4)
 
 
 def test_many_of_different_sizes():

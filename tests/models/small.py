@@ -8,17 +8,18 @@ import torch
 
 from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
-from ionvolt.models.atom_networks import IONS, HostNetwork, Pair, PairNetwork, ion_descriptors
+from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
 from ionvolt.models.card import ModelCard
 from ionvolt.models.conformal import calibrate
 from ionvolt.models.delta import Corrector, DeltaModel, pair_of
 from ionvolt.models.foundation import FoundationModel
+from ionvolt.models.inserted import InsertedHost, try_ions
 from ionvolt.models.kernel import KernelSettings
 from ionvolt.models.trust import LAST_LAYER, Trust, signs
-from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
+from ionvolt.models.vectors import ATOM_SIZE, CrystalVectors, evaluate_vectors
 from ionvolt.physics.voltage import exchange
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.atoms import HostRows, train_kernel
+from ionvolt.training.atoms import HostRows, train_atom_kernel, train_kernel
 
 LI = WORKING_IONS["Li"]
 
@@ -60,22 +61,25 @@ def trust(hosts: list[CrystalVectors], seed: int = 0) -> Trust:
     table = signs(rng.random(200), rng.random(200), rng.random(200))
     conformal = calibrate(table, rng.integers(0, 10, 200), rng.normal(size=200))
     references = ((features - mean) / scale).astype(np.float32)
-    return Trust(conformal, mean, scale, references, frozenset({3, 8, 23, 24, 27, 28}), 0.9, 0.5)
+    return Trust(conformal, mean, scale, references, frozenset({3, 8, 23, 24, 27, 28}), 0.9, 0.5, 2.0)
 
 
 def card(name: str) -> ModelCard:
     return ModelCard(name, ions={ion: {} for ion in IONS})
 
 
+@cache
+def inserted() -> list[InsertedHost]:
+    return try_ions([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4)
+
+
 def foundation(seed: int = 0) -> FoundationModel:
-    hosts = wide()[1::2]
-    rows = HostRows(hosts, ["Li"] * 4, np.full(4, 1 / 3), VOLTAGES)
+    rows = HostRows(inserted(), np.full(4, 1 / 3), VOLTAGES)
     torch.manual_seed(seed)
-    networks = [HostNetwork(ion_descriptors()).eval() for _ in range(2)]
-    for network in networks:
-        network.target_mean.fill_(3.5)
+    networks = [PairNetwork(ATOM_SIZE).eval() for _ in range(2)]
+    atoms = train_atom_kernel(rows, np.arange(4), AtomKernelSettings(n_features=200))
     kernel = train_kernel(rows, np.arange(4), KernelSettings(ridge=1e-6))
-    return FoundationModel(networks, kernel, trust(hosts), card("small"))
+    return FoundationModel(networks, atoms, kernel, trust([host.host for host in inserted()]), card("small"))
 
 
 def delta(seed: int = 0) -> DeltaModel:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ionvolt.models.atom_networks import IONS, Pair, collate_pairs
 from ionvolt.models.tensors import Arrays
-from ionvolt.models.vectors import WIDE_SIZE
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -57,9 +56,9 @@ class AtomKernel:
     """A fitted kernel.
 
     Attributes:
-        mean: Of each number of an atom, shape (WIDE_SIZE,).
+        mean: Of each number of an atom, shape (size,): ``ATOM_SIZE`` or ``WIDE_SIZE``.
         scale: Deviation of each.
-        directions: Shape (WIDE_SIZE, n_features).
+        directions: Shape (size, n_features).
         phases: Shape (n_features,).
         weights: eV for each feature, shape (n_features,).
         shifts: V for each ion, shape (n_ions,).
@@ -114,9 +113,10 @@ def fit_atom_kernel(pairs: Sequence[Pair], target: Vector, settings: AtomKernelS
     rng = np.random.default_rng(settings.seed)
     atoms = np.concatenate([crystal.atoms for pair in pairs for crystal in (pair.discharged, pair.charged)])
     mean, scale = atoms.mean(0), atoms.std(0) + np.float32(1e-6)
-    length = settings.width * np.sqrt(WIDE_SIZE)
+    size = atoms.shape[1]
+    length = settings.width * np.sqrt(size)
     # Rounded as they will be stored, so that the loaded model is the one that was fitted.
-    directions = (rng.normal(size=(WIDE_SIZE, settings.n_features)) / length).astype(np.float16).astype(np.float32)
+    directions = (rng.normal(size=(size, settings.n_features)) / length).astype(np.float16).astype(np.float32)
     phases = rng.uniform(0, 2 * np.pi, settings.n_features).astype(np.float32)
     sums = pair_features(pairs, mean, scale, directions, phases)
     ions = np.array([IONS.index(pair.ion) for pair in pairs])

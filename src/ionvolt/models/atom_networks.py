@@ -1,4 +1,4 @@
-"""Small networks on the universal potential's atom vectors: one for hosts alone, one for both end members."""
+"""A small network on the universal potential's atom vectors of both end members of an electrode."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ionvolt.electrode import WORKING_IONS
-from ionvolt.models.vectors import ATOM_SIZE, POOLED_SIZE, WIDE_SIZE, CrystalVectors
+from ionvolt.models.vectors import WIDE_SIZE, CrystalVectors
 
 IONS = tuple(WORKING_IONS)
 CLIP = 8.0
 """Standardised numbers beyond this many deviations are taken as this many: an odd crystal must not run away."""
+
+TOGETHER = 64
+"""Electrodes in one pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,45 +26,24 @@ class AtomBatch:
     """Electrodes as the networks take them: B electrodes, N atoms in all.
 
     Attributes:
-        atoms: Atom vectors, shape (N, ATOM_SIZE) for hosts alone and (N, WIDE_SIZE) for end members, float32.
+        atoms: Atom vectors, shape (N, ATOM_SIZE) or (N, WIDE_SIZE), float32.
         owner: Electrode of each atom, shape (N,), int64.
         side: 0 for atoms of the discharged crystal, 1 for those of the charged one, shape (N,), int64.
-        weight: Volts that an eV of the atom's energy adds to the voltage, shape (N,), float32 (zero for hosts alone).
-        pooled: Statistics of the charged host, shape (B, POOLED_SIZE), float32.
+        weight: Volts that an eV of the atom's energy adds to the voltage, shape (N,), float32.
         ion: Index of the working ion in ``IONS``, shape (B,), int64.
-        facts: Numbers of the electrode, shape (B, n_facts), float32 (see ``host_facts`` and ``pair_facts``).
+        facts: Numbers of the electrode, shape (B, 4), float32 (see ``Pair.facts``).
     """
 
     atoms: Tensor
     owner: Tensor
     side: Tensor
     weight: Tensor
-    pooled: Tensor
     ion: Tensor
     facts: Tensor
 
     def arrays(self) -> list[NDArray[np.float32]]:
         """The floating-point contents, by which a run recognises its data."""
-        return [t.numpy() for t in (self.atoms, self.weight, self.pooled, self.facts)]
-
-
-def collate_hosts(
-    hosts: Sequence[CrystalVectors], ions: Sequence[str], ions_per_atom: NDArray[np.float64]
-) -> AtomBatch:
-    """A batch of charged hosts; ``ions_per_atom`` is NaN where the composition when discharged is not known."""
-    known = np.isfinite(ions_per_atom)
-    facts = np.stack([np.where(known, ions_per_atom, 0.0), known], axis=1)
-    sizes = np.array([len(host) for host in hosts])
-    n = int(sizes.sum())
-    return AtomBatch(
-        atoms=torch.from_numpy(np.concatenate([host.atoms[:, :ATOM_SIZE] for host in hosts])),
-        owner=torch.from_numpy(np.repeat(np.arange(len(hosts)), sizes)),
-        side=torch.ones(n, dtype=torch.int64),
-        weight=torch.zeros(n),
-        pooled=torch.from_numpy(np.stack([host.pooled for host in hosts])),
-        ion=torch.tensor([IONS.index(ion) for ion in ions]),
-        facts=torch.from_numpy(facts.astype(np.float32)),
-    )
+        return [t.numpy() for t in (self.atoms, self.weight, self.facts)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +89,6 @@ def collate_pairs(pairs: Sequence[Pair]) -> AtomBatch:
         owner=torch.from_numpy(np.repeat(np.tile(np.arange(len(pairs)), 2), sizes)),
         side=torch.from_numpy(np.repeat(side, sizes)),
         weight=torch.from_numpy(np.repeat(np.concatenate([full, empty]), sizes).astype(np.float32)),
-        pooled=torch.empty(len(pairs), 0),
         ion=torch.tensor([IONS.index(pair.ion) for pair in pairs]),
         facts=torch.tensor([pair.facts for pair in pairs], dtype=torch.float32).reshape(len(pairs), 4),
     )
@@ -140,60 +121,6 @@ def _mean(values: Tensor, key: Tensor, n: int) -> Tensor:
     return torch.zeros(n, values.shape[1]).index_add(0, key, values) / count
 
 
-class HostNetwork(nn.Module):
-    """Charged host and ion in, voltage out.
-
-    Every atom's vector is scaled and shifted by the ion (as in feature-wise modulation, Perez et al., AAAI 2018), goes
-    through two layers and is pooled by a mean and by four learned attentions; the statistics of the whole crystal, the
-    ion and, where it is known, the number of ions that go in join before the last layers.
-    """
-
-    ion_table: Tensor
-    target_mean: Tensor
-    target_std: Tensor
-
-    def __init__(self, ion_table: NDArray[np.float32] | None = None, width: int = 96, dropout: float = 0.15) -> None:
-        super().__init__()
-        table = np.zeros((len(IONS), 15), dtype=np.float32) if ion_table is None else ion_table
-        self.register_buffer("ion_table", torch.from_numpy(table.copy()))
-        self.register_buffer("target_mean", torch.tensor(0.0))
-        self.register_buffer("target_std", torch.tensor(1.0))
-        n_ion, heads = table.shape[1], 4
-        self.width, self.heads = width, heads
-        self.atom_scale, self.pooled_scale = Standardise(ATOM_SIZE), Standardise(POOLED_SIZE)
-        self.atom = nn.Linear(ATOM_SIZE, width)
-        self.modulation = nn.Linear(n_ion, 2 * width)
-        self.layers = nn.Sequential(
-            nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout)
-        )
-        self.attention = nn.Linear(width, heads)
-        self.crystal = nn.Sequential(nn.Linear(POOLED_SIZE, 64), nn.SiLU(), nn.Dropout(0.4))
-        self.output = nn.Sequential(
-            nn.Linear(width * (1 + heads) + 64 + n_ion + 2, 128), nn.SiLU(), nn.Dropout(dropout), nn.Linear(128, 1)
-        )
-
-    def forward(self, batch: AtomBatch) -> Tensor:
-        """Voltages in V, shape (B,)."""
-        ion = self.ion_table[batch.ion]
-        n = len(ion)
-        facts = batch.facts
-        if self.training:  # half of the time the composition is hidden, so that one network serves with and without
-            facts = facts * (torch.rand(n, 1) < 0.5)
-        scale, shift = self.modulation(ion).chunk(2, 1)
-        atoms = self.atom(self.atom_scale(batch.atoms))
-        atoms = self.layers(atoms * (1 + scale[batch.owner]) + shift[batch.owner])
-        weight = torch.exp(self.attention(atoms).clamp(-8, 8))
-        total = torch.zeros(n, self.heads).index_add(0, batch.owner, weight)
-        shares = weight / total[batch.owner]
-        attended = torch.zeros(n, self.heads * self.width).index_add(
-            0, batch.owner, (shares.unsqueeze(2) * atoms.unsqueeze(1)).flatten(1)
-        )
-        crystal = self.crystal(self.pooled_scale(batch.pooled))
-        joined = torch.cat([_mean(atoms, batch.owner, n), attended, crystal, ion, facts], 1)
-        voltage: Tensor = self.output(joined).squeeze(1) * self.target_std + self.target_mean
-        return voltage
-
-
 class PairNetwork(nn.Module):
     """Both end members in, what the potential's voltage lacks out.
 
@@ -202,14 +129,14 @@ class PairNetwork(nn.Module):
     ion. Both start at zero, that is, at the voltage of the potential.
     """
 
-    def __init__(self, width: int = 64, dropout: float = 0.1) -> None:
+    def __init__(self, size: int = WIDE_SIZE, width: int = 64, dropout: float = 0.1) -> None:
         super().__init__()
-        self.atom_scale = Standardise(WIDE_SIZE)
+        self.atom_scale = Standardise(size)
         self.energy = nn.Sequential(
-            nn.Linear(WIDE_SIZE, width), nn.SiLU(), nn.Dropout(dropout),
+            nn.Linear(size, width), nn.SiLU(), nn.Dropout(dropout),
             nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, 1),
         )  # fmt: skip
-        self.side = nn.Sequential(nn.Linear(WIDE_SIZE, width), nn.SiLU(), nn.Dropout(dropout))
+        self.side = nn.Sequential(nn.Linear(size, width), nn.SiLU(), nn.Dropout(dropout))
         self.shift = nn.Sequential(
             nn.Linear(2 * width + len(IONS) + 4, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1)
         )
@@ -229,6 +156,16 @@ class PairNetwork(nn.Module):
         ion = nn.functional.one_hot(batch.ion, len(IONS)).float()
         shift: Tensor = self.shift(torch.cat([means, ion, batch.facts], 1)).squeeze(1)
         return from_energies + 0.3 * shift
+
+
+@torch.no_grad()
+def corrections(networks: Sequence[PairNetwork], pairs: Sequence[Pair]) -> NDArray[np.float64]:
+    """What every member adds to the voltage of the potential, in V, shape (n_members, n_pairs)."""
+    parts = []
+    for start in range(0, len(pairs), TOGETHER):
+        batch = collate_pairs(pairs[start : start + TOGETHER])
+        parts.append(np.array([network.eval()(batch).double().numpy() for network in networks]))
+    return np.concatenate(parts, axis=1)
 
 
 def ion_descriptors() -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -47,6 +48,13 @@ class ModelCard:
     licence: str = "MIT"
     attribution: str = ""
     format_version: int = FORMAT_VERSION
+
+
+def require_ions(card: ModelCard, ions: Sequence[str]) -> None:
+    """Raise ``ModelError`` where a model was not trained for one of the ions."""
+    for ion in ions:
+        if ion not in card.ions:
+            raise ModelError(f"{card.name}: not trained for {ion}; it knows {', '.join(card.ions)}")
 
 
 def write_card(card: ModelCard, path: Path) -> None:

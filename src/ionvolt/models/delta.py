@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import ModelError
 from ionvolt.models.atom_kernel import AtomKernel
-from ionvolt.models.atom_networks import IONS, Pair, PairNetwork, collate_pairs
-from ionvolt.models.card import ModelCard
+from ionvolt.models.atom_networks import IONS, Pair, PairNetwork, corrections
+from ionvolt.models.card import ModelCard, require_ions
 from ionvolt.models.files import read_model, write_model
-from ionvolt.models.foundation import require_ions
 from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
 from ionvolt.models.trust import Trust, signs, spread_of
@@ -32,7 +30,6 @@ from ionvolt.physics.voltage import Exchange, average_voltage, exchange
 from ionvolt.structures.crystal import Crystal
 
 KIND = "delta"
-TOGETHER = 64
 
 Variant = Literal["both", "discharged"]
 VARIANTS: tuple[Variant, ...] = ("both", "discharged")
@@ -119,7 +116,7 @@ class DeltaModel:
             ions = np.array([IONS.index(pair.ion) for pair in some])
             widths = corrector.trust.conformal.half_widths(signs(spread, distances, learned), ions)
             for j, i in enumerate(chosen):
-                reasons = corrector.trust.reasons(hosts[i], float(distances[j]), float(spread[j]))
+                reasons = corrector.trust.reasons(hosts[i], float(distances[j]), float(spread[j]), float(widths[j]))
                 answers[i] = with_interval(
                     float(voltages[j]), float(widths[j]), float(spread[j]), reasons, self.card.name, float(physics[j])
                 )
@@ -131,16 +128,6 @@ def pair_of(discharged: CrystalVectors, charged: CrystalVectors, matched: Exchan
     working_ion = WORKING_IONS[ion]
     physics = average_voltage(discharged.energy, charged.energy, matched, metal_energy(working_ion), working_ion)
     return Pair(discharged, charged, matched.discharged_cells, matched.charged_cells, matched.n_ions, ion, physics)
-
-
-@torch.no_grad()
-def corrections(networks: Sequence[PairNetwork], pairs: Sequence[Pair]) -> Vector:
-    """What every member adds to the voltage of the potential, in V, shape (n_members, n_pairs)."""
-    parts = []
-    for start in range(0, len(pairs), TOGETHER):
-        batch = collate_pairs(pairs[start : start + TOGETHER])
-        parts.append(np.array([network.eval()(batch).double().numpy() for network in networks]))
-    return np.concatenate(parts, axis=1)
 
 
 def save_delta(model: DeltaModel, folder: Path) -> None:

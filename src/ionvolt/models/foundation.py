@@ -1,8 +1,8 @@
 """Voltages from the charged host alone, on the vectors of a universal potential, for all ions at once.
 
-The answer is the mean of two learners of different kinds: small networks on the atoms (``atom_networks.HostNetwork``)
-and kernel ridge regression on the crystal (``kernel.IonKernel``). Where the discharged composition is known, both use
-it.
+The ion is tried in the host's voids (``inserted``). Learners of three kinds answer, and their mean counts: small
+networks and a kernel that correct the voltage of the trial atom by atom, as in the Δ-model, and kernel ridge regression
+on the crystal (``kernel.IonKernel``), which also uses the discharged composition where it is known.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ionvolt.errors import ModelError
-from ionvolt.models.atom_networks import IONS, HostNetwork, collate_hosts
-from ionvolt.models.card import ModelCard
+from ionvolt.models.atom_kernel import AtomKernel
+from ionvolt.models.atom_networks import IONS, PairNetwork, corrections
+from ionvolt.models.card import ModelCard, require_ions
 from ionvolt.models.files import read_model, write_model
+from ionvolt.models.inserted import InsertedHost, try_ions
 from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.kernel import IonKernel, KernelSettings
-from ionvolt.models.tensors import fill, load_arrays, named_arrays
+from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
 from ionvolt.models.trust import Trust, signs, spread_of
-from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
+from ionvolt.models.vectors import ATOM_SIZE
 
 KIND = "foundation"
 TOGETHER = 64
-"""Hosts in one pass of the networks."""
+"""Hosts that are held at once."""
 
 Vector = NDArray[np.float64]
 
@@ -38,12 +38,14 @@ class FoundationModel:
 
     Attributes:
         networks: Members that differ in their random start.
-        kernel: Of other kind than the members.
+        atoms: The kernel that corrects atom by atom.
+        kernel: The kernel on the crystal.
         trust: Judges the answers.
         card: What it is.
     """
 
-    networks: list[HostNetwork]
+    networks: list[PairNetwork]
+    atoms: AtomKernel
     kernel: IonKernel
     trust: Trust
     card: ModelCard
@@ -60,69 +62,78 @@ class FoundationModel:
     def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
         """See ``interface.Predictor``."""
         self.require([query.ion for query in queries])
-        if not queries:
-            return []
-        hosts = evaluate_vectors([query.host for query in queries])
+        answers: list[Estimate] = []
+        for start in range(0, len(queries), TOGETHER):
+            some = queries[start : start + TOGETHER]
+            inserted = try_ions([query.host for query in some], [query.ion for query in some])
+            answers += self.estimate_inserted(inserted, some)
+        return answers
+
+    def estimate_inserted(self, inserted: Sequence[InsertedHost], queries: Sequence[Query]) -> list[Estimate]:
+        """Answers for hosts whose trials are known."""
         content = np.array([np.nan if q.n_ions is None else q.n_ions / len(q.host) for q in queries])
         ions = np.array([IONS.index(query.ion) for query in queries])
-        members = network_voltages(self.networks, hosts, [q.ion for q in queries], content)
-        kernel = kernel_voltages(self.kernel, hosts, ions, content)
-        voltages = 0.5 * (members.mean(0) + kernel)
-        spread = spread_of(members, kernel)
-        distances = self.trust.distances(hosts)
+        members, atoms = network_voltages(self.networks, inserted), atom_voltages(self.atoms, inserted)
+        kernel, shift = kernel_voltages(self.kernel, inserted, ions, content)
+        members, atoms = members + shift, atoms + shift
+        voltages = together(members, atoms, kernel)
+        spread = spread_of(members, atoms, kernel)
+        distances = self.trust.distances([host.host for host in inserted])
         # Voltages far from the middle are rarer, and harder.
-        unusual = voltages - self.kernel.target_mean
-        widths = self.trust.conformal.half_widths(signs(spread, distances, unusual), ions)
+        widths = self.trust.conformal.half_widths(signs(spread, distances, voltages - self.kernel.target_mean), ions)
         answers = []
         for i, query in enumerate(queries):
-            reasons = self.trust.reasons(query.host, float(distances[i]), float(spread[i]))
+            reasons = self.trust.reasons(query.host, float(distances[i]), float(spread[i]), float(widths[i]))
             answers.append(
                 with_interval(float(voltages[i]), float(widths[i]), float(spread[i]), reasons, self.card.name)
             )
         return answers
 
 
-def require_ions(card: ModelCard, ions: Sequence[str]) -> None:
-    """Raise ``ModelError`` where a model was not trained for one of the ions."""
-    for ion in ions:
-        if ion not in card.ions:
-            raise ModelError(f"{card.name}: not trained for {ion}; it knows {', '.join(card.ions)}")
+def together(members: Vector, *others: Vector) -> Vector:
+    """The mean over kinds of learners, V, shape (n,): members of one kind, shape (n_members, n), and others."""
+    mean: Vector = np.mean([members.mean(0), *others], axis=0)
+    return mean
 
 
-@torch.no_grad()
-def network_voltages(
-    networks: Sequence[HostNetwork], hosts: Sequence[CrystalVectors], ions: Sequence[str], content: Vector
-) -> Vector:
+def network_voltages(networks: Sequence[PairNetwork], inserted: Sequence[InsertedHost]) -> Vector:
     """What every member says, in V, shape (n_members, n_hosts)."""
-    parts = []
-    for start in range(0, len(hosts), TOGETHER):
-        part = slice(start, start + TOGETHER)
-        batch = collate_hosts(hosts[part], ions[part], content[part])
-        parts.append(np.array([network.eval()(batch).double().numpy() for network in networks]))
-    return np.concatenate(parts, axis=1)
+    pairs = [host.pair for host in inserted]
+    return np.array([pair.physics for pair in pairs]) + corrections(networks, pairs)
+
+
+def atom_voltages(kernel: AtomKernel, inserted: Sequence[InsertedHost]) -> Vector:
+    """What the kernel on atoms says, in V, shape (n_hosts,)."""
+    pairs = [host.pair for host in inserted]
+    return np.array([pair.physics for pair in pairs]) + kernel.corrections(pairs)
 
 
 def kernel_voltages(
-    kernel: IonKernel, hosts: Sequence[CrystalVectors], ions: NDArray[np.int64], content: Vector
-) -> Vector:
-    """What the kernel says, in V, shape (n_hosts,)."""
-    parts = []
-    for start in range(0, len(hosts), TOGETHER):
+    kernel: IonKernel, inserted: Sequence[InsertedHost], ions: NDArray[np.int64], content: Vector
+) -> tuple[Vector, Vector]:
+    """What the kernel on crystals says, in V, shape (n_hosts,), and by how much the ion content moved it.
+
+    The other learners do not know the content: what it does to the kernel's voltage is done to theirs.
+    """
+    parts, moved = [], []
+    for start in range(0, len(inserted), TOGETHER):
         part = slice(start, start + TOGETHER)
-        distances = kernel.distances(np.stack([host.pooled for host in hosts[part]]))
+        distances = kernel.distances(np.stack([host.features for host in inserted[part]]))
         parts.append(kernel.voltages(distances, ions[part], content[part]))
-    return np.concatenate(parts)
+        moved.append(parts[-1] - kernel.voltages(distances, ions[part], np.full(len(content[part]), np.nan)))
+    return np.concatenate(parts), np.concatenate(moved)
 
 
 def save_foundation(model: FoundationModel, folder: Path) -> None:
     """Write the model's folder."""
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: Arrays = {}
     for index, network in enumerate(model.networks):
         arrays |= named_arrays(f"network.{index}", network)
     k = model.kernel
     arrays |= {
         "kernel.mean": k.mean,
         "kernel.scale": k.scale,
+        "kernel.importance": k.importance,
         "kernel.references": k.references.astype(np.float16),
         "kernel.ions": k.ions,
         "kernel.content": k.content,
@@ -132,7 +143,7 @@ def save_foundation(model: FoundationModel, folder: Path) -> None:
     }
     model.card.kind, model.card.n_members = KIND, len(model.networks)
     model.card.training = {**model.card.training, "kernel": asdict(k.settings)}
-    write_model(folder, arrays | model.trust.arrays(), model.card)
+    write_model(folder, arrays | model.atoms.arrays() | model.trust.arrays(), model.card)
 
 
 def load_foundation(folder: Path) -> FoundationModel:
@@ -147,6 +158,7 @@ def load_foundation(folder: Path) -> FoundationModel:
             KernelSettings(**card.training["kernel"]),
             arrays["kernel.mean"].astype(np.float32),
             arrays["kernel.scale"].astype(np.float32),
+            arrays["kernel.importance"].astype(np.float32),
             arrays["kernel.references"].astype(np.float32),
             arrays["kernel.ions"].astype(np.int64),
             arrays["kernel.content"].astype(np.float64),
@@ -154,5 +166,5 @@ def load_foundation(folder: Path) -> FoundationModel:
             arrays["kernel.weights"].astype(np.float64),
             float(arrays["kernel.target_mean"][0]),
         )
-        networks = [fill(HostNetwork(), f"network.{m}", arrays) for m in range(card.n_members)]
-        return FoundationModel(networks, kernel, Trust.from_arrays(arrays), card)
+        networks = [fill(PairNetwork(ATOM_SIZE), f"network.{m}", arrays) for m in range(card.n_members)]
+        return FoundationModel(networks, AtomKernel.from_arrays(arrays), kernel, Trust.from_arrays(arrays), card)

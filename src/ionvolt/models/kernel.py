@@ -29,11 +29,11 @@ class KernelSettings:
     """
 
     width: float = 4.0
-    ion_width: float = 2.0
+    ion_width: float = 3.0
     own: float = 0.05
     offset: float = 0.5
     content_width: float = 0.2
-    ridge: float = 0.03
+    ridge: float = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,7 @@ class IonKernel:
         settings: Of the kernel.
         mean: Of each feature over the references, shape (F,).
         scale: Deviation of each feature, shape (F,).
+        importance: How much a difference in each feature counts, shape (F,).
         references: Standardised features of the training hosts, shape (n, F).
         ions: Index of each reference's ion, shape (n,).
         content: Ions per host atom of each reference, shape (n,).
@@ -55,6 +56,7 @@ class IonKernel:
     settings: KernelSettings
     mean: Matrix
     scale: Matrix
+    importance: Matrix
     references: Matrix
     ions: NDArray[np.int64]
     content: Vector
@@ -64,8 +66,7 @@ class IonKernel:
 
     def standardised(self, features: Matrix) -> Matrix:
         """Features as the kernel measures them."""
-        standardised: Matrix = np.clip((features - self.mean) / self.scale, -CLIP, CLIP).astype(np.float32)
-        return standardised
+        return standardise(features, self.mean, self.scale, self.importance)
 
     def distances(self, features: Matrix) -> Matrix:
         """Mean absolute difference from each reference host, shape (n_queries, n)."""
@@ -91,6 +92,12 @@ class IonKernel:
         with_content = (between_ions * (hosts * like + self.settings.offset)) @ self.weights[1]
         answer = np.where(known, with_content, without) + self.target_mean
         return answer
+
+
+def standardise(features: Matrix, mean: Matrix, scale: Matrix, importance: Matrix) -> Matrix:
+    """Features in deviations, clipped, each multiplied by how much it counts."""
+    standardised: Matrix = (np.clip((features - mean) / scale, -CLIP, CLIP) * importance).astype(np.float32)
+    return standardised
 
 
 def mean_differences(a: Matrix, b: Matrix) -> Matrix:
@@ -123,6 +130,7 @@ def fit_kernel(
     target: Vector,
     descriptors: Matrix,
     settings: KernelSettings,
+    importance: Matrix | None = None,
 ) -> IonKernel:
     """Fit on training rows.
 
@@ -133,9 +141,12 @@ def fit_kernel(
         target: V, shape (n,).
         descriptors: Standardised properties of the ions, shape (n_ions, P).
         settings: Of the kernel.
+        importance: How much a difference in each feature counts, shape (F,); by default one as much as another.
     """
     mean, scale = features.mean(0), features.std(0) + 1e-6
-    references = np.clip((features - mean) / scale, -CLIP, CLIP).astype(np.float16).astype(np.float32)
+    counts = np.ones(features.shape[1], dtype=np.float32) if importance is None else importance
+    # Rounded as they will be stored, so that the loaded model is the one that was fitted.
+    references = standardise(features, mean, scale, counts).astype(np.float16).astype(np.float32)
     likeness = ion_kernel(descriptors, settings)
     between_ions = likeness[np.ix_(ions, ions)]
     hosts = np.exp(-mean_differences(references, references).astype(np.float64) / settings.width)
@@ -145,4 +156,4 @@ def fit_kernel(
     for kernel in (hosts, hosts * like):
         matrix = between_ions * (kernel + settings.offset) + settings.ridge * np.eye(len(target))
         weights.append(np.linalg.solve(matrix, target - offset))
-    return IonKernel(settings, mean, scale, references, ions, content, likeness, np.array(weights), offset)
+    return IonKernel(settings, mean, scale, counts, references, ions, content, likeness, np.array(weights), offset)

@@ -17,6 +17,9 @@ Vector = NDArray[np.float64]
 LAST_LAYER = slice(POOLED_SIZE - 256, POOLED_SIZE - 128)
 """Mean and deviation of the last layer's features: where distances between hosts are measured."""
 
+UNUSUAL, WIDE = 97, 90
+"""Percentiles of held-out electrodes beyond which distance or spread, or the width of the interval, are a reason."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trust:
@@ -28,9 +31,10 @@ class Trust:
         scale: Deviation of these features.
         references: Standardised features of the training hosts, shape (n, 128).
         elements: Atomic numbers that the training hosts hold.
-        distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the 90th
-            percentile of electrodes held out by whole frameworks.
-        spread_limit: V, the same for the spread of the members.
+        distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the
+            percentile ``UNUSUAL`` of electrodes held out by whole frameworks.
+        spread_limit: V, the same for the spread of the learners.
+        width_limit: V, the percentile ``WIDE`` of half-widths of intervals.
     """
 
     conformal: Conformal
@@ -40,13 +44,14 @@ class Trust:
     elements: frozenset[int]
     distance_limit: float
     spread_limit: float
+    width_limit: float
 
     def distances(self, hosts: Sequence[CrystalVectors]) -> Vector:
         """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
         features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
         return nearest(features, self.mean, self.scale, self.references)
 
-    def reasons(self, host: Crystal, distance: float, spread: float) -> tuple[str, ...]:
+    def reasons(self, host: Crystal, distance: float, spread: float, half_width: float) -> tuple[str, ...]:
         """Why an electrode is out of the domain, in plain words; none: it is within."""
         found = []
         unseen = sorted(set(host.numbers.tolist()) - self.elements)
@@ -54,13 +59,18 @@ class Trust:
             found.append(f"{', '.join(SYMBOLS[z] for z in unseen)}: in no electrode that the model was trained on")
         if distance > self.distance_limit:
             found.append(
-                f"far from all training frameworks (distance {distance:.2f}, 9 of 10 held-out ones lie within "
+                f"far from all training frameworks (distance {distance:.2f}, {UNUSUAL} % of held-out ones lie within "
                 f"{self.distance_limit:.2f})"
             )
         if spread > self.spread_limit:
             found.append(
-                f"the members disagree (by {spread:.2f} V, in 9 of 10 held-out electrodes by less than "
+                f"the learners disagree (by {spread:.2f} V, in {UNUSUAL} % of held-out electrodes by less than "
                 f"{self.spread_limit:.2f} V)"
+            )
+        if half_width > self.width_limit:
+            found.append(
+                f"a large error is to be expected (±{half_width:.2f} V, for {WIDE} % of held-out electrodes less than "
+                f"±{self.width_limit:.2f} V)"
             )
         return tuple(found)
 
@@ -72,7 +82,7 @@ class Trust:
             "trust.coefficients": difficulty.coefficients,
             "trust.sign_mean": difficulty.mean,
             "trust.sign_scale": difficulty.scale,
-            "trust.scalars": np.array([difficulty.constant, self.distance_limit, self.spread_limit]),
+            "trust.scalars": np.array([difficulty.constant, self.distance_limit, self.spread_limit, self.width_limit]),
             "trust.quantile_ions": np.array(list(quantiles), dtype=np.int64),
             "trust.quantiles": np.array(list(quantiles.values())),
             "trust.mean": self.mean,
@@ -84,7 +94,7 @@ class Trust:
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Trust:
         """What stored arrays say."""
-        constant, distance_limit, spread_limit = (float(v) for v in arrays["trust.scalars"])
+        constant, distance_limit, spread_limit, width_limit = (float(v) for v in arrays["trust.scalars"])
         difficulty = Difficulty(
             arrays["trust.coefficients"].astype(np.float64),
             constant,
@@ -100,6 +110,7 @@ class Trust:
             frozenset(arrays["trust.elements"].tolist()),
             distance_limit,
             spread_limit,
+            width_limit,
         )
 
 
@@ -120,8 +131,7 @@ def signs(spread: Vector, distance: Vector, disagreement: Vector) -> Vector:
     return np.stack([np.log(spread + 0.01), np.log(distance + 0.01), np.log(np.abs(disagreement) + 0.01)], axis=1)
 
 
-def spread_of(members: Vector, kernel: Vector) -> Vector:
-    """How far the answers lie apart, V, shape (n,): members of shape (n_members, n), and the kernel by itself."""
-    mean = members.mean(0)
-    apart: Vector = np.sqrt(members.var(0) + 0.25 * (mean - kernel) ** 2)
+def spread_of(members: Vector, *others: Vector) -> Vector:
+    """How far the answers lie apart, V, shape (n,): members of one kind, shape (n_members, n), and other learners."""
+    apart: Vector = np.sqrt(members.var(0) + np.var([members.mean(0), *others], axis=0))
     return apart

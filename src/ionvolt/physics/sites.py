@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -47,7 +47,7 @@ class Void:
     frac_coords: NDArray[np.float64]
 
 
-def find_voids(host: Crystal) -> list[Void]:
+def find_voids(host: Crystal, clearance: float = CLEARANCE) -> list[Void]:
     """Symmetry-distinct voids of a host, the widest first: vertices of the Voronoi cells of its atoms.
 
     A vertex is as far from its nearest atoms as a point can be; octahedral and tetrahedral sites are such points.
@@ -58,7 +58,7 @@ def find_voids(host: Crystal) -> list[Void]:
     voids: list[Void] = []
     taken = np.zeros((0, 3))
     for k in order:
-        if clearances[k] < CLEARANCE or len(voids) == MAX_ORBITS:
+        if clearances[k] < clearance or len(voids) == MAX_ORBITS:
             break
         if taken.size and distances(host.lattice, points[k], taken).min() < SAME_SITE:
             continue
@@ -90,6 +90,27 @@ def by_fit(host: Crystal, ion: str, voids: list[Void]) -> list[Void]:
         return float(2 * min(stretch, 0.0) + min(cation, 3.2) - 0.3 * abs(stretch))
 
     return sorted(voids, key=fit, reverse=True)
+
+
+def primitive_cell(crystal: Crystal) -> Crystal:
+    """The same crystal in its smallest cell; as it is where it stands in that."""
+    import spglib
+
+    cell = (crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist())
+    found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=0.01)
+    if found is None or len(found[2]) >= len(crystal):
+        return crystal
+    lattice, places, numbers = found
+    return replace(crystal, lattice=np.array(lattice), frac_coords=np.array(places), numbers=np.array(numbers))
+
+
+def repulsion(lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Sum of 1/d^4 over the images of other ions up to the next cells, Å^-4: a measure of crowding."""
+    images = np.array(list(product((-1, 0, 1), repeat=3)))
+    offsets = others - point
+    offsets -= np.round(offsets)
+    vectors = (offsets[:, None, :] + images[None, :, :]) @ lattice
+    return float(((vectors**2).sum(axis=2) ** -2).sum())
 
 
 def distances(

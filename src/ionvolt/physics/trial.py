@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ionvolt.electrode import WorkingIon
 from ionvolt.physics.insertion import APART, default_ions, with_ions
 from ionvolt.physics.potential import Potential, PotentialOutput
-from ionvolt.physics.sites import by_fit, distances, find_voids
+from ionvolt.physics.sites import Void, by_fit, distances, find_voids, repulsion
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.wording import refusal
 
 CANDIDATES = 3
 """Voids whose energies are compared."""
@@ -31,32 +34,56 @@ class Trial:
     output: PotentialOutput
 
 
+def voids_for_trials(host: Crystal) -> list[Void]:
+    """Voids of a host, which do not hang on the ion; the widest, however narrow, where none is wide enough.
+
+    Raises:
+        InputError: There is none at all.
+    """
+    voids = find_voids(host) or find_voids(host, clearance=0.0)[:1]
+    if not voids:
+        raise refusal(host.source, "no void in it to try an ion in", "Give a discharged structure instead")
+    return voids
+
+
 def trial_insertions(
-    host: Crystal, ion: WorkingIon, potential: Potential, n_ions: int | None = None
-) -> tuple[Trial, Trial] | None:
-    """The host with one ion, and with as many as its best kind of void and its electrons take; None without a void.
+    host: Crystal, ion: WorkingIon, potential: Potential, voids: Sequence[Void] | None = None
+) -> tuple[Trial, Trial]:
+    """The host with one ion in the best of its likely voids, and with that kind of void filled.
+
+    The second takes no more ions than the host has electrons to give (``insertion.default_ions``), and none that lie
+    too near each other; it is the first one again where that is one ion. Both hang on the cell: give the primitive one.
 
     Args:
         host: The charged host; it is not relaxed.
         ion: The working ion.
         potential: The potential.
-        n_ions: Most ions of the second; by default one electron for each transition metal (``default_ions``).
+        voids: From ``voids_for_trials``, where they are known.
+
+    Raises:
+        InputError: The host has no void, or it cannot be evaluated.
     """
-    voids = by_fit(host, ion.symbol, find_voids(host))[:CANDIDATES]
-    if not voids:
-        return None
-    crystals = [with_ions(host, ion, void.frac_coords[:1]) for void in voids]
+    likely = by_fit(host, ion.symbol, list(voids or voids_for_trials(host)))[:CANDIDATES]
+    crystals = [with_ions(host, ion, void.frac_coords[:1]) for void in likely]
     outputs = potential.evaluate(crystals)
     best = int(np.argmin([output.energy for output in outputs]))
     single = Trial(crystals[best], 1, outputs[best])
-    wanted = default_ions(host, ion) if n_ions is None else n_ions
-    places = voids[best].frac_coords[:1]
-    for place in voids[best].frac_coords[1:]:
-        if len(places) >= wanted:
-            break
-        if distances(host.lattice, place, places).min() >= APART:
-            places = np.vstack([places, place])
+    wanted = default_ions(host, ion)
+    places = filling(host, likely[best], wanted)
     if len(places) == 1:
         return single, single
     filled = with_ions(host, ion, places)
     return single, Trial(filled, len(places), potential.evaluate([filled])[0])
+
+
+def filling(host: Crystal, void: Void, wanted: int) -> NDArray[np.float64]:
+    """Sites of at most so many ions in the equivalents of a void, each where the others crowd it least; (n, 3)."""
+    places = void.frac_coords[:1]
+    free = void.frac_coords[1:]
+    while len(places) < wanted:
+        free = np.array([site for site in free if distances(host.lattice, site, places).min() >= APART])
+        if not len(free):
+            break
+        crowding = [repulsion(host.lattice, site, places) for site in free]
+        places = np.vstack([places, free[int(np.argmin(np.round(crowding, 9)))]])
+    return places

@@ -59,8 +59,25 @@ async function patient(path, body, signal) {
   }
 }
 
+/** Models that try each ion in the host: many ions take seconds, so two workers share them. */
+const TRY_IONS = ["best", "foundation-mp2025"];
+
 /** A structure's predictions or its problem, for each structure in order. */
 export async function predict(structures, settings, signal) {
+  const { ions } = settings;
+  if (structures.length === 1 && ions.length > 3 && TRY_IONS.includes(settings.model)) {
+    const half = Math.ceil(ions.length / 2);
+    const parts = [ions.slice(0, half), ions.slice(half)];
+    const [[one], [two]] = await Promise.all(parts.map((part) => ask(structures, { ...settings, ions: part }, signal)));
+    const refused = [one, two].find(({ predictions }) => !predictions);
+    return [refused ?? { ...one, predictions: [...one.predictions, ...two.predictions] }];
+  }
+  const every = settings.every ? "all" : ions;
+  return ask(structures, { ...settings, ions: every }, signal);
+}
+
+async function ask(structures, { ions, assume, model }, signal) {
+  const settings = { ions, assume, model };
   try {
     return (await patient("/predict", { structures, ...settings }, signal)).results;
   } catch (problem) {

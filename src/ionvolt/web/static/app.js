@@ -88,7 +88,7 @@ async function run() {
   $("no-ion").hidden = state.ions.length > 0;
   if (!state.ions.length) return;
   const abort = (running = new AbortController());
-  const settings = { ions: state.ions.length === IONS.length ? "all" : state.ions, assume: state.assume, model: state.model ?? undefined };
+  const settings = { ions: state.ions, every: state.ions.length === IONS.length, assume: state.assume, model: state.model ?? undefined };
   busy(true, 0);
   const waiting = state.items.filter(({ input }) => input);
   let done = 0;

@@ -1,0 +1,85 @@
+"""Ions tried in the voids of a host: where they go, how many, and that the choice of cell does not matter."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ionvolt.electrode import WORKING_IONS, remove_ion
+from ionvolt.physics.potential import load_potential
+from ionvolt.physics.sites import Void, by_fit, distances, find_voids, primitive_cell, repulsion
+from ionvolt.physics.trial import filling, trial_insertions, voids_for_trials
+from ionvolt.structures.crystal import Crystal
+from models.small import DISCHARGED, rock_salt
+
+LI, MG = WORKING_IONS["Li"], WORKING_IONS["Mg"]
+LICOO2 = DISCHARGED[0]
+COO2 = remove_ion(LICOO2, LI)
+
+
+def test_lithium_goes_back_to_where_it_was() -> None:
+    single, filled = trial_insertions(COO2, LI, load_potential())
+    assert single.n_ions == 1
+    assert filled is single, "one transition metal has one electron to give"
+    assert single.crystal.numbers.tolist() == [*COO2.numbers.tolist(), 3]
+    site = LICOO2.frac_coords[LICOO2.numbers == 3]
+    assert distances(COO2.lattice, single.crystal.frac_coords[-1], site).min() < 0.3
+
+
+def along_c(crystal: Crystal, times: int) -> Crystal:
+    places = np.concatenate([crystal.frac_coords + np.array([0, 0, i]) for i in range(times)]) / [1, 1, times]
+    return replace(
+        crystal,
+        lattice=crystal.lattice * [[1], [1], [times]],
+        numbers=np.tile(crystal.numbers, times),
+        frac_coords=places,
+    )
+
+
+def test_supercells_have_one_primitive_cell() -> None:
+    large = along_c(COO2, 3)
+    cell = primitive_cell(large)
+    assert len(cell) == len(COO2)
+    assert cell.volume == pytest.approx(COO2.volume)
+    assert primitive_cell(COO2) is COO2
+    assert (cell.source, cell.warnings) == (large.source, large.warnings)
+
+
+def test_a_void_is_filled_by_electrons_and_by_room() -> None:
+    host = along_c(COO2, 4)
+    single, filled = trial_insertions(host, LI, load_potential())
+    assert (single.n_ions, filled.n_ions) == (1, 4)
+    assert trial_insertions(host, MG, load_potential())[1].n_ions == 2
+    places = filled.crystal.frac_coords[-4:]
+    assert min(distances(host.lattice, p, np.delete(places, i, 0)).min() for i, p in enumerate(places)) > 2.2
+
+
+def test_further_ions_keep_away_from_those_there() -> None:
+    lattice = np.diag([12.0, 4.0, 4.0])
+    host = Crystal(lattice, np.array([8]), np.zeros((1, 3)), source="a row of sites")
+    row = Void(2.0, np.array([[x, 0.5, 0.5] for x in (0.0, 0.25, 0.5, 0.75)]))
+    np.testing.assert_allclose(filling(host, row, 2)[:, 0], [0.0, 0.5])
+    assert len(filling(host, row, 9)) == 4
+    close = Void(2.0, np.array([[0.0, 0.5, 0.5], [0.1, 0.5, 0.5]]))
+    assert len(filling(host, close, 2)) == 1, "1.2 Å apart"
+    near = repulsion(lattice, row.frac_coords[0], row.frac_coords[1:2])
+    assert near > repulsion(lattice, row.frac_coords[0], row.frac_coords[2:3])
+    assert near == pytest.approx(repulsion(lattice, row.frac_coords[0] + [3, 0, -1], row.frac_coords[1:2]))
+
+
+def test_voids_are_ranked_by_anions_at_bond_length_and_distant_cations() -> None:
+    host = rock_salt(25, 4.4)
+    voids = find_voids(host)
+    best = by_fit(host, "Li", voids)[0]
+    anions = distances(host.lattice, best.frac_coords[0], host.frac_coords[host.numbers == 8])
+    assert anions.min() == pytest.approx(4.4 * 3**0.5 / 4, abs=0.01), "the tetrahedral void"
+    metal = Crystal(host.lattice, np.array([25, 27]), host.frac_coords, source="an alloy")
+    assert by_fit(metal, "Li", find_voids(metal))[0].clearance == max(v.clearance for v in find_voids(metal))
+
+
+def test_a_dense_host_still_has_its_widest_void() -> None:
+    dense = rock_salt(12, 3.0)
+    assert not find_voids(dense)
+    (void,) = voids_for_trials(dense)
+    assert void.clearance < 1.5
+    assert trial_insertions(dense, LI, load_potential())[0].n_ions == 1
