@@ -6,12 +6,13 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from pymatgen.core.composition import Composition
 
 from cli.conftest import run_command
 from ionvolt.errors import InputError
 from ionvolt.evidence.cathodes import all_cathodes, host_structures, usable_cathodes
 from ionvolt.evidence.physics_voltages import estimates, ions_to_insert
-from ionvolt.evidence.validate import MEAN, Estimate, mean_estimates, scores, validate
+from ionvolt.evidence.validate import MEAN, Estimate, discharged_formula, mean_estimates, scores, validate
 from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.registry import PAPER_MODEL, SHIPPED
 from ionvolt.physics.cache import Cache
@@ -200,3 +201,20 @@ def test_a_model_that_is_none(tmp_path):
     assert "nonsense" in run_command("validate", "-m", "nonsense", "-o", tmp_path / "out").refused()
     assert not (tmp_path / "out").exists()
     assert "none.parquet" in run_command("validate", "--data", tmp_path / "none.parquet").refused()
+
+
+def test_the_best_model_is_told_all_that_is_known():
+    known = CATHODES["Li in TiS2 (1T)"], CATHODES["Na in FePO4 (heterosite)"], CATHODES["Li in CoO2 (layered O3)"]
+    answers = validate(known, ["best", "foundation-mp2025"])
+    best, host = answers.of("best"), answers.of("foundation-mp2025")
+    assert [best[c.name].state for c in known] == ["both", "charged", "discharged"]
+    assert best[known[0].name].structure == "LiTiS2"
+    assert [host[c.name].state for c in known] == ["charged", "charged", "discharged"]
+    assert best[known[1].name].voltage != pytest.approx(host[known[1].name].voltage, abs=1e-3), "how much goes in"
+    for cathode in known:
+        assert abs(best[cathode.name].voltage - cathode.voltage) < 0.8
+
+
+def test_the_formula_at_the_discharged_end():
+    assert Composition(discharged_formula(CATHODES["Li in LiTi2(PO4)3 (NASICON)"])) == Composition("Li3Ti2(PO4)3")
+    assert Composition(discharged_formula(CATHODES["Mg in Ti2S4 (thiospinel)"])) == Composition("Mg0.8Ti2S4")

@@ -47,7 +47,7 @@ class Estimate:
         voltage_std: The model's own standard deviation, V, or None.
         seen: Whether the cathode's framework is in the model's training set, for whatever ion; None: not known.
         structure: Name of the typed-in structure that it was given.
-        state: What that structure is, ``charged`` or ``discharged``.
+        state: What that structure is, ``charged`` or ``discharged``; ``both`` where it was given both ends.
         note: Why there is no voltage, or a reservation.
     """
 
@@ -188,14 +188,26 @@ def scores(cathodes: Sequence[Cathode], estimates: Sequence[Estimate]) -> list[S
 
 
 def _ask(label: str, model: Predictor, cathodes: Sequence[Cathode], crystals: Mapping[str, Crystal]) -> list[Estimate]:
-    """A model's estimates, in the order of the cathodes."""
+    """A model's estimates, in the order of the cathodes; the best model is told all that is known of each."""
+    from ionvolt.models.best import BestModel
+
     found: dict[str, Estimate] = {}
     for ion, state in dict.fromkeys((c.ion, c.state) for c in cathodes):
         alike = [c for c in cathodes if (c.ion, c.state) == (ion, state)]
-        answers = _predict(model, [crystals[c.structure] for c in alike], ion, state)
+        takes_all = isinstance(model, BestModel)
+        answers = (
+            [_from_all_known(model, c) for c in alike]
+            if takes_all
+            else _predict(model, [crystals[c.structure] for c in alike], ion, state)
+        )
         for cathode, answer in zip(alike, answers, strict=True):
             seen = _seen(model, crystals[cathode.structure], ion)
-            facts: dict[str, Any] = {"seen": seen, "structure": cathode.structure, "state": state}
+            both = takes_all and cathode.charged and cathode.discharged
+            facts: dict[str, Any] = {
+                "seen": seen,
+                "structure": cathode.discharged if both else cathode.structure,
+                "state": "both" if both else state,
+            }
             if isinstance(answer, str):
                 found[cathode.name] = Estimate(label, cathode.name, None, note=answer, **facts)
             else:
@@ -218,6 +230,36 @@ def _predict(model: Predictor, crystals: Sequence[Crystal], ion: str, state: Hos
         if len(crystals) == 1:
             return [str(error)]
         return [answer for crystal in crystals for answer in _predict(model, [crystal], ion, state)]
+
+
+def _from_all_known(model: Predictor, cathode: Cathode) -> Prediction | str:
+    """The answer from all that the table tells: both ends, or the charged host and how much goes in."""
+    from ionvolt.prediction import predict_checked
+
+    def crystal(name: str) -> Crystal:
+        return host_structures()[name].crystal(primitive=True)
+
+    try:
+        if cathode.charged and cathode.discharged:
+            ends = crystal(cathode.discharged), crystal(cathode.charged)
+            return predict_checked(ends[:1], [cathode.ion], model=model, charged=ends[1])[0]
+        formula = discharged_formula(cathode) if cathode.state == "charged" else None
+        structure = crystal(cathode.structure)
+        return predict_checked(
+            [structure], [cathode.ion], model=model, assume=cathode.state, discharged_formula=formula
+        )[0]
+    except (InputError, ModelError) as error:
+        return str(error)
+
+
+def discharged_formula(cathode: Cathode) -> str | None:
+    """Formula at the discharged end of the measurement, from the charged structure; None where it is not stated."""
+    from pymatgen.core.composition import Composition
+
+    if cathode.x_to is None:
+        return None
+    more = cathode.x_to - (cathode.x_from or 0.0)
+    return (Composition(host_structures()[cathode.charged].formula) + Composition({cathode.ion: more})).formula
 
 
 def _seen(model: Predictor, crystal: Crystal, ion: str) -> bool | None:
