@@ -75,16 +75,21 @@ def error(score: dict[str, Any] | None, n: int) -> str:
 
 def in_words(found: dict[str, Any]) -> str:
     """The whole of it in a sentence, for the README."""
-    whole = {s["model"]: s for s in found["scores"] if s["group"] == "all"}
+    whole, multivalent = ({s["model"]: s for s in found["scores"] if s["group"] == g} for g in ("all", "multivalent"))
     names = {
-        "best": "the default answer of `predict`, on textbook cells as they are",
+        "best": "the default answer of `predict`, on textbook cells as they are, told what is known of each",
         PAPER_MODEL: "the paper's network",
         "physics": "the potential's energies of relaxed ends",
         "delta, relaxed": "`ionvolt compute`, which relaxes both ends and corrects",
     }
     told = [f"{words} {error(whole[name], whole[name]['n'])} V" for name, words in names.items() if name in whole]
     n = max(score["n"] for score in whole.values())
-    return f"  Mean absolute error on the {n} that count: {'; '.join(told)}."
+    default, paper = (f"{multivalent[name]['mae']:.2f} V" for name in ("best", PAPER_MODEL))
+    return (
+        f"  Mean absolute error on the {n} that count: {'; '.join(told)}. On the "
+        f"{multivalent['best']['n']} multivalent ones the default answer is off by {default}, the paper's network by "
+        f"{paper}."
+    )
 
 
 def apart() -> str:
