@@ -26,7 +26,7 @@ from ionvolt.evaluation.metrics import metrics
 from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.atom_networks import Pair, corrections
 from ionvolt.models.delta import pair_of
-from ionvolt.models.foundation import together
+from ionvolt.models.trust import together
 from ionvolt.models.vectors import evaluate_vectors
 from ionvolt.physics import load_potential
 from ionvolt.physics.cache import Cache, default_folder

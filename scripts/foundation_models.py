@@ -29,12 +29,13 @@ from ionvolt.errors import InputError
 from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.atom_networks import Pair, corrections
 from ionvolt.models.delta import pair_of
-from ionvolt.models.foundation import atom_voltages, kernel_voltages, network_voltages, together
+from ionvolt.models.foundation import atom_voltages, kernel_voltages, network_voltages
 from ionvolt.models.inserted import InsertedHost, from_vectors
-from ionvolt.models.kernel import KernelSettings
-from ionvolt.models.trust import LAST_LAYER, nearest
+from ionvolt.models.kernel import KernelSettings, standardise
+from ionvolt.models.trust import LAST_LAYER, nearest, together
 from ionvolt.models.vectors import CrystalVectors, evaluate_vectors, vectors_of
 from ionvolt.physics.potential import load_potential
+from ionvolt.physics.sites import primitive_cell
 from ionvolt.physics.trial import trial_insertions
 from ionvolt.physics.voltage import exchange
 from ionvolt.structures.crystal import Crystal
@@ -116,15 +117,15 @@ def compute_trials(data: ElectrodeSet, output: Path) -> None:
         file = folder / f"{row:05d}.npz"
         if file.exists():
             continue
-        single, filled = trial_insertions(e.host, WORKING_IONS[e.working_ion], potential)
-        found = {}
-        for name, trial in (("single", single), ("filled", filled)):
-            v = vectors_of(trial.output, trial.crystal)
-            found |= {
-                f"{name}.energy": v.energy,
-                f"{name}.pooled": v.pooled,
-                f"{name}.atoms": v.atoms.astype(np.float16),
-            }
+        cell = primitive_cell(e.host)
+        single, filled = trial_insertions(cell, WORKING_IONS[e.working_ion], potential)
+        vectors = {name: vectors_of(t.output, t.crystal) for name, t in (("single", single), ("filled", filled))}
+        if cell is not e.host:  # else its vectors stand among the structures'
+            vectors["host"] = evaluate_vectors([cell])[0]
+        found: dict[str, Any] = {}
+        for name, v in vectors.items():
+            found |= {f"{name}.energy": v.energy, f"{name}.pooled": v.pooled, f"{name}.volume": v.volume}
+            found[f"{name}.atoms"] = v.atoms.astype(np.float16)
         part = file.with_suffix(".part.npz")
         np.savez(part, n_ions=filled.n_ions, **found)
         part.replace(file)
@@ -227,8 +228,8 @@ def evaluate_pairs(pairs: Sequence[Pair], target: Vector, train: Any, test: Any,
 def distances(hosts: Sequence[CrystalVectors], train: Any, test: Any) -> Vector:
     known = np.stack([hosts[i].pooled[LAST_LAYER] for i in train])
     mean, scale = known.mean(0), known.std(0) + 1e-6
-    references = np.clip((known - mean) / scale, -8, 8).astype(np.float32)
-    return nearest(np.stack([hosts[i].pooled[LAST_LAYER] for i in test]), mean, scale, references)
+    features = np.stack([hosts[i].pooled[LAST_LAYER] for i in test])
+    return nearest(features, mean, scale, standardise(known, mean, scale))
 
 
 def evaluate(t: Table, output: Path, parts: Sequence[str]) -> None:

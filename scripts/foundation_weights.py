@@ -19,10 +19,10 @@ from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
 from ionvolt.models.card import ModelCard
 from ionvolt.models.conformal import calibrate
 from ionvolt.models.delta import VARIANTS, Corrector, DeltaModel, Variant, save_delta
-from ionvolt.models.foundation import FoundationModel, save_foundation, together
-from ionvolt.models.kernel import KernelSettings
+from ionvolt.models.foundation import FoundationModel, save_foundation
+from ionvolt.models.kernel import KernelSettings, standardise
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, SHIPPED
-from ionvolt.models.trust import LAST_LAYER, UNUSUAL, WIDE, Trust, signs, spread_of
+from ionvolt.models.trust import LAST_LAYER, UNUSUAL, WIDE, Trust, signs, spread_of, together
 from ionvolt.models.vectors import CrystalVectors
 from ionvolt.training.atoms import (
     INSERTED_WIDTH,
@@ -162,7 +162,7 @@ def by_anion(held: HeldOut, error: Vector) -> dict[str, Any]:
 def trust_of(held: HeldOut, hosts: Sequence[CrystalVectors], crystals: Sequence[Any]) -> Trust:
     features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
     mean, scale = features.mean(0), features.std(0) + 1e-6
-    references = np.clip((features - mean) / scale, -8, 8).astype(np.float16).astype(np.float32)
+    references = standardise(features, mean, scale).astype(np.float16).astype(np.float32)
     elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
     limits = [np.percentile(held.distance, UNUSUAL), np.percentile(held.spread, UNUSUAL)]
     limits.append(np.percentile(coverage(held)[0], WIDE))

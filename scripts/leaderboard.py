@@ -30,9 +30,9 @@ from ionvolt.evaluation.metrics import metrics
 from ionvolt.evaluation.protocol import Protocol
 from ionvolt.graphs import build_graph, collate
 from ionvolt.models.ensemble import Ensemble
-from ionvolt.models.foundation import together
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, load_model
+from ionvolt.models.trust import together
 from ionvolt.physics import load_potential
 
 ROOT = Path(__file__).parent.parent

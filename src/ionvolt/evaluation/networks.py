@@ -39,15 +39,8 @@ class Fitted:
     parts: list[tuple[Indices, Indices]]
 
 
-class CgcnnScratch:
-    """Networks that see the rows of the tested ion alone.
-
-    Args:
-        members: Networks whose mean answers; each validates on another ninth of what is not tested.
-        epochs: Passes over the training part; None takes those of the shipped comparison.
-    """
-
-    name = "cgcnn-scratch"
+class _Networks:
+    """What recipes of networks have in common."""
 
     def __init__(self, members: int = 1, epochs: int | None = None) -> None:
         self.members, self.epochs = members, epochs
@@ -56,6 +49,17 @@ class CgcnnScratch:
     def settings(self) -> str:
         """What tells two of them apart."""
         return f"{self.members} members, {self.epochs or 'default'} epochs"
+
+
+class CgcnnScratch(_Networks):
+    """Networks that see the rows of the tested ion alone.
+
+    Args:
+        members: Networks whose mean answers; each validates on another ninth of what is not tested.
+        epochs: Passes over the training part; None takes those of the shipped comparison.
+    """
+
+    name = "cgcnn-scratch"
 
     def fit_predict(
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
@@ -73,7 +77,7 @@ class CgcnnScratch:
         return result
 
 
-class LiModel:
+class LiModel(_Networks):
     """Networks trained on Li, without the frameworks of other ions' test rows, applied to every ion as they are.
 
     Args:
@@ -84,12 +88,7 @@ class LiModel:
     name = "li-model"
 
     def __init__(self, members: int = 2, epochs: int | None = None) -> None:
-        self.members, self.epochs = members, epochs
-
-    @property
-    def settings(self) -> str:
-        """What tells two of them apart."""
-        return f"{self.members} members, {self.epochs or 'default'} epochs"
+        super().__init__(members, epochs)
 
     def fit_predict(
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
@@ -153,23 +152,15 @@ class CgcnnTransfer(LiModel):
         return found
 
 
-class CgcnnJoint:
+class CgcnnJoint(_Networks):
     """Networks of all ions at once (``models.joint``); they learn from the validation part too, for a fixed time.
 
     Args:
         members: Networks whose mean answers.
-        epochs: Passes over the training part.
+        epochs: Passes over the training part; None takes those of ``training.joint``.
     """
 
     name = "cgcnn-joint"
-
-    def __init__(self, members: int = 1, epochs: int = 40) -> None:
-        self.members, self.epochs = members, epochs
-
-    @property
-    def settings(self) -> str:
-        """What tells two of them apart."""
-        return f"{self.members} members, {self.epochs} epochs"
 
     def fit_predict(
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
@@ -181,7 +172,7 @@ class CgcnnJoint:
         ions, graphs = data.ions.tolist(), _graphs_of(data, np.arange(len(data)))
         answers = []
         for m in range(self.members):
-            settings = replace(JOINT, epochs=self.epochs, seed=100 * seed + m)
+            settings = replace(JOINT, epochs=self.epochs or JOINT.epochs, seed=100 * seed + m)
             tell = partial(_telling(progress, "all ions"), m)
             network = train_joint(graphs, ions, data.voltages, rows, settings, progress=tell)
             answers.append(joint_voltages(network, [graphs[i] for i in test], [ions[i] for i in test]))

@@ -30,6 +30,10 @@ class GraphBatch:
     def __len__(self) -> int:
         return int(self.n_atoms.size)
 
+    def arrays(self) -> list[NDArray[np.generic]]:
+        """The contents by which a run recognises its data."""
+        return [self.numbers, self.distances]
+
     @property
     def crystal_index(self) -> NDArray[np.int64]:
         """The crystal that each atom belongs to, shape (N,)."""

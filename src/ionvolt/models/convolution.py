@@ -68,7 +68,7 @@ class GraphConvolution(nn.Module):
         compiled = atoms.device.type == "cpu" and atoms.dtype == torch.float32 and kernels_available()
         norms_rest = not (self.edge_norm.training or self.atom_norm.training)
         if compiled and norms_rest and not torch.is_grad_enabled():
-            return self._current_fold()(atoms, neighbours, distances, GAUSSIAN_STEP)
+            return self._current_fold()(atoms, neighbours, distances)
         n = self.n_features
         weight = self.linear.weight
         own = functional.linear(atoms, weight[:, :n], self.linear.bias)
@@ -137,9 +137,9 @@ class _GatedSum(torch.autograd.Function):
             n_edges = n * k
             mean = total / n_edges
             variance = np.maximum(squared / n_edges - mean**2, 0.0)
-            _update_running_statistics(norm, mean, variance * n_edges / max(n_edges - 1, 1))
+            _updaterunning_statistics(norm, mean, variance * n_edges / max(n_edges - 1, 1))
         else:
-            mean, variance = (part.double().numpy() for part in _running_statistics(norm))
+            mean, variance = (part.double().numpy() for part in running_statistics(norm))
         inverse_std = 1.0 / np.sqrt(variance + norm.eps)
         scale = gamma.detach().double().numpy() * inverse_std
         shift = beta.detach().double().numpy() - mean * scale
@@ -204,15 +204,16 @@ class _GatedSum(torch.autograd.Function):
         )
 
 
-def _running_statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+def running_statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Mean and variance that a batch norm keeps, each of shape (features,)."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     return norm.running_mean, norm.running_var
 
 
-def _update_running_statistics(norm: nn.BatchNorm1d, mean: np.ndarray, variance: np.ndarray) -> None:
+def _updaterunning_statistics(norm: nn.BatchNorm1d, mean: np.ndarray, variance: np.ndarray) -> None:
     assert norm.momentum is not None
-    running_mean, running_variance = _running_statistics(norm)
+    running_mean, running_variance = running_statistics(norm)
     running_mean.lerp_(torch.from_numpy(mean).float(), norm.momentum)
     running_variance.lerp_(torch.from_numpy(variance).float(), norm.momentum)
     if norm.num_batches_tracked is not None:

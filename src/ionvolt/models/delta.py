@@ -23,7 +23,7 @@ from ionvolt.models.card import ModelCard, require_ions
 from ionvolt.models.files import read_model, write_model
 from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
-from ionvolt.models.trust import Trust, signs, spread_of
+from ionvolt.models.trust import Trust, signs, spread_of, together
 from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.voltage import Exchange, average_voltage, exchange
@@ -110,7 +110,7 @@ class DeltaModel:
             members = corrections(corrector.networks, some)
             kernel = corrector.kernel.corrections(some)
             physics = np.array([pair.physics for pair in some])
-            learned = 0.5 * (members.mean(0) + kernel)
+            learned = together(members, kernel)
             voltages, spread = physics + learned, spread_of(members, kernel)
             distances = corrector.trust.distances([pair.charged for pair in some])
             ions = np.array([IONS.index(pair.ion) for pair in some])

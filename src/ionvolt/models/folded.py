@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,9 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ionvolt.models import _convolution_numba as kernels
-
-if TYPE_CHECKING:
-    from ionvolt.models.convolution import GraphConvolution
+from ionvolt.models.convolution import GAUSSIAN_STEP, GraphConvolution, running_statistics
 
 Versions = tuple[tuple[int, int], ...]
 
@@ -39,7 +36,7 @@ class Folded:
     scale: NDArray[np.float32]
     shift: NDArray[np.float32]
 
-    def __call__(self, atoms: Tensor, neighbours: Tensor, distances: Tensor, step: float) -> Tensor:
+    def __call__(self, atoms: Tensor, neighbours: Tensor, distances: Tensor) -> Tensor:
         """New atom vectors, shape (N, F); arguments as those of ``GraphConvolution.forward``."""
         both = torch.addmm(self.bias, atoms, self.weight)
         out = torch.empty(atoms.shape)
@@ -49,7 +46,7 @@ class Folded:
             self.edge_weights,
             neighbours.numpy(),
             distances.numpy(),
-            step,
+            GAUSSIAN_STEP,
             self.scale,
             self.shift,
             out.numpy(),
@@ -91,7 +88,6 @@ def padded(edge_weights: Tensor) -> Tensor:
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     """Scale and shift that a batch norm comes to when it is not training."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
+    mean, variance = running_statistics(norm)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return scale, norm.bias - mean * scale

@@ -22,7 +22,7 @@ from ionvolt.models.inserted import InsertedHost, try_ions
 from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.kernel import IonKernel, KernelSettings
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
-from ionvolt.models.trust import Trust, signs, spread_of
+from ionvolt.models.trust import Trust, signs, spread_of, together
 from ionvolt.models.vectors import ATOM_SIZE
 
 KIND = "foundation"
@@ -88,12 +88,6 @@ class FoundationModel:
                 with_interval(float(voltages[i]), float(widths[i]), float(spread[i]), reasons, self.card.name)
             )
         return answers
-
-
-def together(members: Vector, *others: Vector) -> Vector:
-    """The mean over kinds of learners, V, shape (n,): members of one kind, shape (n_members, n), and others."""
-    mean: Vector = np.mean([members.mean(0), *others], axis=0)
-    return mean
 
 
 def network_voltages(networks: Sequence[PairNetwork], inserted: Sequence[InsertedHost]) -> Vector:

@@ -34,7 +34,7 @@ class IonGraphBatch:
 
     def arrays(self) -> list[NDArray[np.generic]]:
         """The contents by which a run recognises its data."""
-        return [self.graphs.numbers, self.graphs.distances, self.ion.numpy()]
+        return [*self.graphs.arrays(), self.ion.numpy()]
 
 
 def collate_for_ions(graphs: Sequence[CrystalGraph], ions: Sequence[str]) -> IonGraphBatch:

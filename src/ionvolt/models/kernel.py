@@ -94,10 +94,11 @@ class IonKernel:
         return answer
 
 
-def standardise(features: Matrix, mean: Matrix, scale: Matrix, importance: Matrix) -> Matrix:
-    """Features in deviations, clipped, each multiplied by how much it counts."""
-    standardised: Matrix = (np.clip((features - mean) / scale, -CLIP, CLIP) * importance).astype(np.float32)
-    return standardised
+def standardise(features: Matrix, mean: Matrix, scale: Matrix, importance: Matrix | None = None) -> Matrix:
+    """Features in deviations, clipped, each multiplied by how much it counts where that is given."""
+    standardised = np.clip((features - mean) / scale, -CLIP, CLIP)
+    weighted: Matrix = (standardised if importance is None else standardised * importance).astype(np.float32)
+    return weighted
 
 
 def mean_differences(a: Matrix, b: Matrix) -> Matrix:

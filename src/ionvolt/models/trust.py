@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.models.conformal import Conformal, Difficulty
-from ionvolt.models.kernel import mean_differences
+from ionvolt.models.kernel import mean_differences, standardise
 from ionvolt.models.vectors import POOLED_SIZE, CrystalVectors
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
@@ -121,14 +121,19 @@ def nearest(
     references: NDArray[np.float32],
 ) -> Vector:
     """Mean absolute difference of features from the nearest reference, shape (n,)."""
-    standardised = np.clip((features - mean) / scale, -8, 8).astype(np.float32)
-    distances: Vector = mean_differences(standardised, references).min(1).astype(np.float64)
+    distances: Vector = mean_differences(standardise(features, mean, scale), references).min(1).astype(np.float64)
     return distances
 
 
 def signs(spread: Vector, distance: Vector, disagreement: Vector) -> Vector:
     """Signs of trouble, shape (n, 3): logarithms of spread (V), distance and disagreement (V)."""
     return np.stack([np.log(spread + 0.01), np.log(distance + 0.01), np.log(np.abs(disagreement) + 0.01)], axis=1)
+
+
+def together(members: Vector, *others: Vector) -> Vector:
+    """The mean over kinds of learners, V, shape (n,): members of one kind, shape (n_members, n), and others."""
+    mean: Vector = np.mean([members.mean(0), *others], axis=0)
+    return mean
 
 
 def spread_of(members: Vector, *others: Vector) -> Vector:

@@ -106,22 +106,25 @@ def primitive_cell(crystal: Crystal) -> Crystal:
 
 def repulsion(lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """Sum of 1/d^4 over the images of other ions up to the next cells, Å^-4: a measure of crowding."""
-    images = np.array(list(product((-1, 0, 1), repeat=3)))
-    offsets = others - point
-    offsets -= np.round(offsets)
-    vectors = (offsets[:, None, :] + images[None, :, :]) @ lattice
-    return float(((vectors**2).sum(axis=2) ** -2).sum())
+    return float((_squares(lattice, point, others) ** -2).sum())
 
 
 def distances(
     lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Shortest distances in Å from a point to others, images included; fractional coordinates, result (n,)."""
+    return np.asarray(np.sqrt(_squares(lattice, point, others).min(axis=1)), dtype=np.float64)
+
+
+def _squares(
+    lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Squared distances in Å^2 from a point to others and their images in the next cells, shape (n, 27)."""
     offsets = others - point
     offsets -= np.round(offsets)
     images = np.array(list(product((-1, 0, 1), repeat=3)))
     vectors = (offsets[:, None, :] + images[None, :, :]) @ lattice
-    return np.asarray(np.sqrt((vectors**2).sum(axis=2)).min(axis=1), dtype=np.float64)
+    return np.asarray((vectors**2).sum(axis=2), dtype=np.float64)
 
 
 def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

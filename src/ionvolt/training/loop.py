@@ -23,9 +23,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ionvolt.errors import ModelError
-from ionvolt.graphs import GraphBatch
-from ionvolt.models.atom_networks import AtomBatch
-from ionvolt.models.joint import IonGraphBatch
 from ionvolt.training.settings import Settings
 
 Indices = NDArray[np.int64]
@@ -193,10 +190,7 @@ def _fingerprint(
     """What makes a run this one and no other: settings, data (by a sample of the inputs), split, initial weights."""
     digest = hashlib.sha256(json.dumps([asdict(settings), type(network).__name__, scale], sort_keys=True).encode())
     arrays: list[NDArray[Any]] = [np.asarray(targets, dtype=np.float64), train, validation]
-    if isinstance(sample, GraphBatch):
-        arrays += [sample.numbers, sample.distances]
-    else:
-        arrays += sample.arrays() if isinstance(sample, AtomBatch | IonGraphBatch) else [np.asarray(sample)]
+    arrays += sample.arrays() if hasattr(sample, "arrays") else [np.asarray(sample)]
     arrays += [tensor.numpy() for tensor in network.state_dict().values()]
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
