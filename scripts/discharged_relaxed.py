@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +22,14 @@ from ionvolt.datasets.splits import framework_folds
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.atom_networks import Pair, corrections
 from ionvolt.models.delta import pair_of
 from ionvolt.models.trust import together
-from ionvolt.models.vectors import evaluate_vectors
-from ionvolt.physics import load_potential
+from ionvolt.models.vectors import vectors_of
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.electrodes import compute
-from ionvolt.training.atoms import PAIRS, members, train_pair_network
+from ionvolt.physics.equivariant import load_potentials
+from ionvolt.training.atoms import RECIPES, train_atom_kernel, train_pair_network
 from model_page import ROOT, write_between
 
 SEED = 1
@@ -42,7 +40,7 @@ def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
     folder = output / "relaxed"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = np.random.default_rng(SEED).permutation(len(data))[:rows]
-    potential, cache = load_potential(), Cache(default_folder())
+    (potential, energies), cache = load_potentials(), Cache(default_folder())
     end = time.time() + 60 * minutes
     for row in chosen.tolist():
         file = folder / f"{row:05d}.npz"
@@ -53,11 +51,12 @@ def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
         e = data[row]
         began = time.process_time()
         try:
-            found = compute(e.discharged, None, WORKING_IONS[e.working_ion], potential, cache)
+            found = compute(e.discharged, None, WORKING_IONS[e.working_ion], potential, cache, energies=energies)
         except InputError as error:
             print(f"{e.battery_id}: {error}", flush=True)
             continue
-        full, empty = evaluate_vectors([found.discharged, found.charged], wide=True)
+        ends = found.discharged, found.charged
+        full, empty = (vectors_of(output, end) for output, end in zip(found.outputs, ends, strict=True))
         pair = pair_of(full, empty, found.exchange, e.working_ion)
         np.savez(
             file, full=full.atoms, empty=empty.atoms, pooled=empty.pooled, volumes=[full.volume, empty.volume],
@@ -85,11 +84,11 @@ def test(path: Path, output: Path) -> None:
         if not len(own):
             continue
         train = np.setdiff1d(np.arange(len(t.data)), part)
-        settings = members(replace(PAIRS, seed=100 * SEED), 1)[0]
+        recipe = RECIPES["both"]
         network = train_pair_network(
-            t.both, t.data.voltages, train, settings, folder=output / f"relaxed-network-{fold}"
+            t.both, t.data.voltages, train, recipe, 100 * SEED, folder=output / f"relaxed-network-{fold}"
         )
-        kernel = fit_atom_kernel([t.both[i] for i in train], t.data.voltages[train], AtomKernelSettings())
+        kernel = train_atom_kernel(t.both, t.data.voltages, train, recipe)
         read = [read_pair(done[int(i)], t.data[int(i)].working_ion) for i in own]
         pairs = [pair for pair, _ in read]
         learned = 0.5 * (corrections([network], pairs)[0] + kernel.corrections(pairs))
@@ -105,15 +104,17 @@ def test(path: Path, output: Path) -> None:
         "Δ-model, relaxed": relaxed,
         "Δ-model, unrelaxed (`predict`)": unrelaxed,
         "mean of these": 0.5 * (relaxed + unrelaxed),
-        "CHGNet relaxed, nothing trained": np.array([physics[int(i)] for i in rows]),
-        "CHGNet, both ends given": np.array([t.both[i].physics for i in rows]),
+        "SevenNet, relaxed by CHGNet, nothing trained": np.array([physics[int(i)] for i in rows]),
+        "SevenNet, both ends given": np.array([t.both[i].physics for i in rows]),
     }
     lines = ["| rows | n | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
     for words, chosen in (("all", np.ones(len(rows), bool)), ("labelled down to a host free of the ion", empty)):
         cells = []
         for voltages in columns.values():
-            m = metrics(target[chosen], voltages[chosen], t.data.frameworks[rows][chosen])
-            cells.append(f"{m.mae:.3f} ({m.mae_low:.3f}–{m.mae_high:.3f})")
+            have = chosen & np.isfinite(voltages)  # an unrelaxed host may hold isolated atoms
+            m = metrics(target[have], voltages[have], t.data.frameworks[rows][have])
+            fewer = f", n = {have.sum()}" if have.sum() < chosen.sum() else ""
+            cells.append(f"{m.mae:.3f} ({m.mae_low:.3f}–{m.mae_high:.3f}{fewer})")
         lines.append(f"| {words} | {chosen.sum()} | " + " | ".join(cells) + " |")
     cost = np.array(list(seconds.values()))
     lines.append("")

@@ -4,7 +4,8 @@
     python scripts/foundation_models.py evaluate runs/mp2025.parquet -o runs/foundation
     python scripts/foundation_models.py train    runs/mp2025.parquet -o runs/foundation
 
-``vectors`` runs the potential once over all structures, and over all hosts with the ion tried in their voids.
+``vectors`` runs the potential over all structures, and over all hosts with the ion tried in their voids; a second run
+beside the first takes half of the work.
 ``evaluate`` predicts every electrode by models that have not seen its framework (or, in a random split, itself).
 ``train`` fits the shipped models on all rows, their intervals on the held-out errors, and writes weights and cards.
 Each unit is a file; what is there is not repeated.
@@ -14,8 +15,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +27,26 @@ from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.datasets.splits import framework_folds, random_folds
 from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError
-from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.atom_networks import Pair, corrections
 from ionvolt.models.delta import pair_of
-from ionvolt.models.foundation import atom_voltages, kernel_voltages, network_voltages
+from ionvolt.models.foundation import kernel_voltages, network_voltages
 from ionvolt.models.inserted import InsertedHost, from_vectors
+from ionvolt.models.interface import Input
 from ionvolt.models.kernel import KernelSettings, standardise
-from ionvolt.models.trust import LAST_LAYER, nearest, together
+from ionvolt.models.trust import nearest, together
 from ionvolt.models.vectors import CrystalVectors, evaluate_vectors, vectors_of
-from ionvolt.physics.potential import load_potential
+from ionvolt.physics.equivariant import load_equivariant
 from ionvolt.physics.sites import primitive_cell
 from ionvolt.physics.trial import trial_insertions
 from ionvolt.physics.voltage import exchange
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.atoms import PAIRS, HostRows, members, train_atom_kernel, train_kernel, train_pair_network
+from ionvolt.training.atoms import RECIPES, HostRows, train_atom_kernel, train_kernel, train_pair_network
 
 N_FOLDS = 5
 # (split, seed, members): seed 0 served to choose settings, so that no figure rests on it.
 SPLITS = [("framework", 1, 3), ("random", 1, 2)]
 FINAL_MEMBERS = 3
-CHUNK = 400
+CHUNK = 100
 """Structures whose vectors stand in one file."""
 
 Vector = NDArray[np.float64]
@@ -79,19 +80,18 @@ def structures(data: ElectrodeSet) -> dict[str, Crystal]:
     return found
 
 
-def compute_vectors(data: ElectrodeSet, output: Path) -> None:
-    """Run the potential over all structures, some hundred a file."""
-    folder = output / "vectors"
+def compute_vectors(crystals: Mapping[str, Crystal], folder: Path) -> None:
+    """Run a potential over structures, a hundred a file."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = list(structures(data).items())
+    found = list(crystals.items())
     for number, start in enumerate(range(0, len(found), CHUNK)):
         file = folder / f"{number:03d}.npz"
-        if file.exists():
+        if file.exists() or not claimed(file):
             continue
         began, kept = time.time(), []
         for name, crystal in found[start : start + CHUNK]:
             try:
-                kept.append((name, evaluate_vectors([crystal], wide=True)[0]))
+                kept.append((name, evaluate_vectors([crystal])[0]))
             except InputError as error:
                 print(f"{name}: {error}", flush=True)
         part = file.with_suffix(".part.npz")
@@ -105,17 +105,32 @@ def compute_vectors(data: ElectrodeSet, output: Path) -> None:
             atoms=np.concatenate([v.atoms for _, v in kept]).astype(np.float16),
         )
         part.replace(file)
+        claim_of(file).unlink()
         print(f"{file.name}: {len(kept)} structures, {time.time() - began:.0f} s", flush=True)
+
+
+def claim_of(file: Path) -> Path:
+    return file.with_suffix(".claim")
+
+
+def claimed(file: Path) -> bool:
+    """Whether the file is now this run's to write; what another run is at, is left to it."""
+    try:
+        claim_of(file).open("x").close()
+    except FileExistsError:
+        print(f"{claim_of(file)}: another run is at it. If there is none, delete the file", flush=True)
+        return False
+    return True
 
 
 def compute_trials(data: ElectrodeSet, output: Path) -> None:
     """Try the ion in every host, a file for each row."""
     folder = output / "inserted"
     folder.mkdir(parents=True, exist_ok=True)
-    potential = load_potential()
+    potential = load_equivariant()
     for row, e in enumerate(data):
         file = folder / f"{row:05d}.npz"
-        if file.exists():
+        if file.exists() or not claimed(file):
             continue
         cell = primitive_cell(e.host)
         single, filled = trial_insertions(cell, WORKING_IONS[e.working_ion], potential)
@@ -129,6 +144,7 @@ def compute_trials(data: ElectrodeSet, output: Path) -> None:
         part = file.with_suffix(".part.npz")
         np.savez(part, n_ions=filled.n_ions, **found)
         part.replace(file)
+        claim_of(file).unlink()
         if row % 100 == 0:
             print(f"ions tried in {row} hosts", flush=True)
 
@@ -152,9 +168,9 @@ def read_trials(data: ElectrodeSet, hosts: dict[str, CrystalVectors], output: Pa
     return found
 
 
-def read_vectors(output: Path) -> dict[str, CrystalVectors]:
+def read_vectors(folder: Path) -> dict[str, CrystalVectors]:
     found: dict[str, CrystalVectors] = {}
-    for file in sorted((output / "vectors").glob("[0-9]*[0-9].npz")):
+    for file in sorted(folder.glob("[0-9]*[0-9].npz")):
         with np.load(file) as content:
             names, energy, volume = content["names"].tolist(), content["energy"], content["volume"]
             pooled = content["pooled"]
@@ -166,7 +182,7 @@ def read_vectors(output: Path) -> dict[str, CrystalVectors]:
 
 def table(path: Path, output: Path) -> Table:
     data, _ = clean(read_dataset(path), ["abs7"])
-    vectors = read_vectors(output)
+    vectors = read_vectors(output / "vectors")
     both: list[Pair] = []
     stripped: list[Pair | None] = []
     content = []
@@ -196,15 +212,14 @@ def evaluate_host(t: Table, train: Any, test: Any, seed: int, n_members: int) ->
     """Held-out answers of host models, with and without the discharged composition."""
     rows = t.hosts
     some, ions = [rows.inserted[i] for i in test], rows.ion_numbers[test]
-    networks = [
-        train_pair_network(rows.pairs, rows.target, train, s)
-        for s in members(replace(PAIRS, seed=100 * seed), n_members)
-    ]
+    recipe, pairs = RECIPES["host"], rows.pairs
+    networks = [train_pair_network(pairs, rows.target, train, recipe, 100 * seed + m) for m in range(n_members)]
     kernel = train_kernel(rows, train, KernelSettings())
+    trial = np.array([host.pair.physics for host in some])
     found = {
         "members": network_voltages(networks, some),
-        "atoms": atom_voltages(train_atom_kernel(rows, train), some),
-        "trial": np.array([host.pair.physics for host in some]),
+        "atoms": trial + train_atom_kernel(pairs, rows.target, train, recipe).corrections([pairs[i] for i in test]),
+        "trial": trial,
         "distance": distances([host.host for host in rows.inserted], train, test),
     }
     for name, content in (("host", np.full(len(test), np.nan)), ("composition", rows.content[test])):
@@ -212,11 +227,13 @@ def evaluate_host(t: Table, train: Any, test: Any, seed: int, n_members: int) ->
     return found
 
 
-def evaluate_pairs(pairs: Sequence[Pair], target: Vector, train: Any, test: Any, seed: int) -> dict[str, Vector]:
+def evaluate_pairs(
+    pairs: Sequence[Pair], target: Vector, train: Any, test: Any, seed: int, variant: Input
+) -> dict[str, Vector]:
     """Held-out corrections of one variant of the Δ-model."""
-    some = [pairs[i] for i in test]
-    networks = [train_pair_network(pairs, target, train, s) for s in members(replace(PAIRS, seed=100 * seed), 2)]
-    kernel = fit_atom_kernel([pairs[i] for i in train], target[train], AtomKernelSettings())
+    some, recipe = [pairs[i] for i in test], RECIPES[variant]
+    networks = [train_pair_network(pairs, target, train, recipe, 100 * seed + m) for m in range(2)]
+    kernel = train_atom_kernel(pairs, target, train, recipe)
     return {
         "members": corrections(networks, some),
         "kernel": kernel.corrections(some),
@@ -226,9 +243,9 @@ def evaluate_pairs(pairs: Sequence[Pair], target: Vector, train: Any, test: Any,
 
 
 def distances(hosts: Sequence[CrystalVectors], train: Any, test: Any) -> Vector:
-    known = np.stack([hosts[i].pooled[LAST_LAYER] for i in train])
+    known = np.stack([hosts[i].fingerprint for i in train])
     mean, scale = known.mean(0), known.std(0) + 1e-6
-    features = np.stack([hosts[i].pooled[LAST_LAYER] for i in test])
+    features = np.stack([hosts[i].fingerprint for i in test])
     return nearest(features, mean, scale, standardise(known, mean, scale))
 
 
@@ -246,12 +263,12 @@ def evaluate(t: Table, output: Path, parts: Sequence[str]) -> None:
             if part == "host":
                 found, rows = evaluate_host(t, train, test, seed, n_members), test
             elif part == "both":
-                found, rows = evaluate_pairs(t.both, t.data.voltages, train, test, seed), test
+                found, rows = evaluate_pairs(t.both, t.data.voltages, train, test, seed, "both"), test
             else:
                 rows = np.intersect1d(usable, test)
                 place = np.searchsorted(usable, rows)
                 learn = np.searchsorted(usable, np.intersect1d(usable, train))
-                found = evaluate_pairs(stripped, t.data.voltages[usable], learn, place, seed)
+                found = evaluate_pairs(stripped, t.data.voltages[usable], learn, place, seed, "discharged")
             temporary = file.with_suffix(".part.npz")
             np.savez(temporary, rows=rows, **found)
             temporary.replace(file)
@@ -271,11 +288,17 @@ def summary(t: Table, rows: Any, found: dict[str, Vector], part: str) -> str:
 
 
 def answers(found: dict[str, Vector], part: str, prefix: str = "") -> list[Vector]:
-    """What the learners say, V: the members of the networks, shape (n_members, n), then the others."""
+    """What the shipped learners say, V: the members of the networks, shape (n_members, n), then the others."""
+    learners = candidates(found, part, prefix)
+    return learners[:2]
+
+
+def candidates(found: dict[str, Vector], part: str, prefix: str = "") -> list[Vector]:
+    """The same and, for hosts, the kernel on atoms, which is not shipped: ``learner_selection.py`` never takes it."""
     if part == "host":
         kernel = found[f"{prefix}kernel"]
         shift = kernel - found["host.kernel"]
-        return [found["members"] + shift, found["atoms"] + shift, kernel]
+        return [found["members"] + shift, kernel, found["atoms"] + shift]
     return [found["physics"] + found["members"], found["physics"] + found["kernel"]]
 
 
@@ -288,7 +311,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.command == "vectors":
         data = clean(read_dataset(arguments.data), ["abs7"])[0]
-        compute_vectors(data, arguments.output)
+        compute_vectors(structures(data), arguments.output / "vectors")
         compute_trials(data, arguments.output)
     elif arguments.command == "evaluate":
         evaluate(table(arguments.data, arguments.output), arguments.output, arguments.parts)

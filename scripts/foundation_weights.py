@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,18 @@ from numpy.typing import NDArray
 import foundation_models as fm
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
 from ionvolt.models.card import ModelCard
 from ionvolt.models.conformal import calibrate
 from ionvolt.models.delta import VARIANTS, Corrector, DeltaModel, Variant, save_delta
 from ionvolt.models.foundation import FoundationModel, save_foundation
+from ionvolt.models.interface import Input
 from ionvolt.models.kernel import KernelSettings, standardise
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, SHIPPED
-from ionvolt.models.trust import LAST_LAYER, UNUSUAL, WIDE, Trust, signs, spread_of, together
+from ionvolt.models.trust import UNUSUAL, WIDE, Trust, signs, spread_of, together
 from ionvolt.models.vectors import CrystalVectors
 from ionvolt.training.atoms import (
-    INSERTED_WIDTH,
-    PAIRS,
-    members,
+    RECIPES,
     train_atom_kernel,
     train_kernel,
     train_pair_network,
@@ -35,10 +33,10 @@ from ionvolt.training.atoms import (
 
 ATTRIBUTION = (
     "Trained on data of the Materials Project (materialsproject.org), CC BY 4.0. Jain et al., APL Mater. 1, 011002 "
-    "(2013). Features and energies: CHGNet, Deng et al., Nat. Mach. Intell. 5, 1031 (2023), modified BSD licence"
+    "(2013). Features and energies: SevenNet-l3i5, Park et al., J. Chem. Theory Comput. 20, 4857 (2024), MIT licence"
 )
 LIMITS = [
-    "CHGNet was trained on relaxations of most of these structures, with energies of the same kind as the labels are "
+    "SevenNet was trained on relaxations of most of these structures, with energies of the same kind as the labels are "
     "made of. No split by framework changes that: errors on materials outside the Materials Project may be larger.",
     "The labels are GGA and GGA+U voltages of ordered crystals at 0 K, not measurements.",
     "Rb and Cs have some thirty electrodes each: their errors and intervals are rough.",
@@ -160,7 +158,7 @@ def by_anion(held: HeldOut, error: Vector) -> dict[str, Any]:
 
 
 def trust_of(held: HeldOut, hosts: Sequence[CrystalVectors], crystals: Sequence[Any]) -> Trust:
-    features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
+    features = np.stack([host.fingerprint for host in hosts])
     mean, scale = features.mean(0), features.std(0) + 1e-6
     references = standardise(features, mean, scale).astype(np.float16).astype(np.float32)
     elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
@@ -202,13 +200,13 @@ def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str
     )
 
 
-def trained_networks(pairs: Sequence[Pair], target: Vector, output: Path, name: str) -> list[PairNetwork]:
+def trained_networks(pairs: Sequence[Pair], target: Vector, output: Path, name: Input) -> list[PairNetwork]:
     """Members trained on all rows."""
     networks = []
-    for s in members(replace(PAIRS, seed=7000), fm.FINAL_MEMBERS):
-        folder = output / f"final-{name}-{s.seed}"
-        networks.append(train_pair_network(pairs, target, np.arange(len(pairs)), s, folder=folder))
-        print(f"{name} network {s.seed}", flush=True)
+    for seed in range(7000, 7000 + fm.FINAL_MEMBERS):
+        folder, rows = output / f"final-{name}-{seed}", np.arange(len(pairs))
+        networks.append(train_pair_network(pairs, target, rows, RECIPES[name], seed, folder=folder))
+        print(f"{name} network {seed}", flush=True)
     return networks
 
 
@@ -226,15 +224,19 @@ def train(t: fm.Table, output: Path) -> None:
     card = card_of(
         FOUNDATION_MODEL,
         "foundation",
-        "Voltage from the charged host alone: the ion is tried in its voids; networks and kernels on CHGNet's atom "
+        "Voltage from the charged host alone: the ion is tried in its voids; networks and a kernel on SevenNet's atom "
         "vectors, all ions together.",
         t,
         tests,
-        {"networks": asdict(PAIRS), "kernel": asdict(KernelSettings()), "atom kernel": {"width": INSERTED_WIDTH}},
+        {
+            "networks": asdict(RECIPES["host"].networks),
+            "unit": RECIPES["host"].unit,
+            "kernel": asdict(KernelSettings()),
+        },
     )
     trust = trust_of(host, [one.host for one in t.hosts.inserted], t.data.hosts)
-    kernels = train_atom_kernel(t.hosts, rows), train_kernel(t.hosts, rows, KernelSettings())
-    save_foundation(FoundationModel(networks, *kernels, trust, card), SHIPPED / FOUNDATION_MODEL)
+    kernel = train_kernel(t.hosts, rows, KernelSettings())
+    save_foundation(FoundationModel(networks, kernel, trust, card), SHIPPED / FOUNDATION_MODEL)
     print(f"{FOUNDATION_MODEL}: written", flush=True)
     correctors: dict[Variant, Corrector] = {}
     tests = {}
@@ -245,16 +247,16 @@ def train(t: fm.Table, output: Path) -> None:
         pairs: list[Pair] = t.both if variant == "both" else [pair for pair in t.stripped if pair is not None]
         target = t.data.voltages if variant == "both" else t.data.voltages[usable]
         trained = trained_networks(pairs, target, output, variant)
-        kernel = fit_atom_kernel(pairs, target, AtomKernelSettings())
+        kernel = train_atom_kernel(pairs, target, np.arange(len(pairs)), RECIPES[variant])
         correctors[variant] = Corrector(trained, kernel, trust_of(held, [pair.charged for pair in pairs], t.data.hosts))
     card = card_of(
         DELTA_MODEL,
         "delta",
-        "Voltage from both end members: CHGNet's energies and a learned correction; variant `discharged` makes the "
+        "Voltage from both end members: SevenNet's energies and a learned correction; variant `discharged` makes the "
         "charged host by removing the ion.",
         t,
         tests,
-        {"networks": asdict(PAIRS), "kernel": asdict(AtomKernelSettings())},
+        {variant: asdict(RECIPES[variant]) for variant in VARIANTS},
     )
     save_delta(DeltaModel(correctors, card), SHIPPED / DELTA_MODEL)
     print(f"{DELTA_MODEL}: written", flush=True)

@@ -33,7 +33,8 @@ from ionvolt.models.ensemble import Ensemble
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, load_model
 from ionvolt.models.trust import together
-from ionvolt.physics import load_potential
+from ionvolt.physics.equivariant import load_equivariant
+from model_page import write_between
 
 ROOT = Path(__file__).parent.parent
 SEED, FOLDS = 1, 5
@@ -46,7 +47,9 @@ TRAINED = (
     "cgcnn-scratch",
     "cgcnn-transfer",
     "cgcnn-joint",
+    "cgcnn-imitator",
 )
+PARTS = ("recipes", "shipped", "potential")
 WORDS = {
     "mean": "mean voltage of the ion",
     "svr-all": "SVR, 341 features, all ions",
@@ -56,7 +59,12 @@ WORDS = {
     "cgcnn-scratch": "CGCNN, from scratch on the ion",
     "cgcnn-transfer": "CGCNN, transferred from Li (the paper's way)",
     "cgcnn-joint": "CGCNN, one for all ions",
+    "cgcnn-imitator": "the same, pre-trained on a potential's atom vectors",
 }
+
+
+NEEDS = ("host", "host and formula", "discharged", "both ends")
+"""What a model must be told, the order of the table."""
 
 
 @dataclass
@@ -126,12 +134,12 @@ def potential_costs(data: ElectrodeSet) -> dict[str, str]:
     stripped = [remove_ion(e.discharged, WORKING_IONS[e.working_ion]) for e in some if e.discharged is not None]
     removed = [Query(e.working_ion, host, "discharged", e.discharged) for e, host in zip(some, stripped, strict=True)]
     hosts = [Query(e.working_ion, e.host) for e in some]
-    potential = load_potential()
+    energies = load_equivariant()
     return {
         "host": timed(lambda: foundation.estimate(hosts), len(some)),
         "both": timed(lambda: delta.estimate(both), len(some)),
         "discharged": timed(lambda: delta.estimate(removed), len(some)),
-        "energies": timed(lambda: potential.evaluate([*full, *some.hosts]), len(some)),
+        "energies": timed(lambda: energies.evaluate([*full, *some.hosts]), len(some)),
     }
 
 
@@ -174,10 +182,10 @@ def on_potential(data: ElectrodeSet, folder: Path) -> list[Entry]:
                     physics[found["rows"]] = found["physics"]
         if part == "both":
             entries.append(
-                Entry("CHGNet energies, single points, nothing trained", "both ends", physics, costs["energies"])
+                Entry("SevenNet energies, single points, nothing trained", "both ends", physics, costs["energies"])
             )
         if part == "discharged":
-            words_physics = "CHGNet energies, ion removed, unrelaxed, nothing trained"
+            words_physics = "SevenNet energies, ion removed, unrelaxed, nothing trained"
             entries.append(Entry(words_physics, "discharged", physics, costs["energies"]))
         entries.append(Entry(f"**{words}**", needs, voltages, costs[part]))
         if part == "discharged":
@@ -194,9 +202,12 @@ def relaxed(n: int, folder: Path) -> list[Entry]:
     with np.load(file) as found:
         note, cost = f"{len(found['rows'])} random rows", f"{float(found['seconds']):.0f} s"
         for key, words in (
-            ("CHGNet relaxed, nothing trained", "CHGNet energies, ion removed, both ends relaxed, nothing trained"),
+            (
+                "SevenNet, relaxed by CHGNet, nothing trained",
+                "SevenNet energies, ion removed, both ends relaxed by CHGNet, nothing trained",
+            ),
             ("Δ-model, relaxed", "Δ-model, ion removed, both ends relaxed"),
-            ("CHGNet, both ends given", "CHGNet energies, both ends given, on the same rows"),
+            ("SevenNet, both ends given", "SevenNet energies, both ends given, on the same rows"),
         ):
             voltages = np.full(n, np.nan)
             voltages[found["rows"]] = found[key]
@@ -205,12 +216,14 @@ def relaxed(n: int, folder: Path) -> list[Entry]:
     return entries
 
 
-def page(data: ElectrodeSet, entries: list[Entry]) -> str:
+def page(data: ElectrodeSet, entries: list[Entry], before: str) -> str:
+    """The table: what was computed now, and those rows of the table before that were not."""
     target, ions, frameworks = data.voltages, data.ions, data.frameworks
     lines = [
         "| model | needs | all ions | " + " | ".join(WORKING_IONS) + " | cost |",
         "|---|---|---|" + "---|" * (len(WORKING_IONS) + 1),
     ]
+    rows = {cells[0]: cells for line in before.splitlines()[2:-1] if (cells := line.strip("| ").split(" | "))}
     for e in entries:
         have = np.isfinite(e.voltages)
         m = metrics(target[have], e.voltages[have], frameworks[have])
@@ -222,7 +235,9 @@ def page(data: ElectrodeSet, entries: list[Entry]) -> str:
         for ion in WORKING_IONS:
             own = have & (ions == ion)
             cells.append(f"{np.abs(e.voltages - target)[own].mean():.2f}" if own.any() else "–")
-        lines.append("| " + " | ".join([*cells, e.cost]) + " |")
+        rows[cells[0]] = [*cells, e.cost]
+    ordered = sorted(rows.values(), key=lambda cells: (NEEDS.index(cells[1]), -float(cells[2].split()[0])))
+    lines += [f"| {' | '.join(cells)} |" for cells in ordered]
     counts = " | ".join(str(int((ions == ion).sum())) for ion in WORKING_IONS)
     lines.append(f"| *electrodes* | | *{len(data)}* | {counts} | |")
     return "\n".join(lines)
@@ -235,16 +250,23 @@ def main() -> None:
     parser.add_argument("--foundation", type=Path, default=Path("runs/foundation"))
     parser.add_argument("--published", type=Path, default=Path("runs/published"), help="converted checkpoints")
     parser.add_argument("--models", nargs="*", default=list(TRAINED), help="recipes to train; what is done is kept")
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS, help="rows to renew; others stay")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     data, _ = clean(read_dataset(arguments.data), ["abs7"])
     assert sum(len(fold) for fold in framework_folds(data, FOLDS, SEED)) == len(data)
-    entries = trained(data, arguments.data, arguments.output, arguments.models)
-    entries += [*published(data, arguments.published), as_it_is(data), *on_potential(data, arguments.foundation)]
-    from model_page import write_between
-
-    write_between(ROOT / "docs/leaderboard.md", "leaderboard", page(data, entries))
-    print(page(data, entries))
+    entries: list[Entry] = []
+    if "recipes" in arguments.parts:
+        entries += trained(data, arguments.data, arguments.output, arguments.models)
+    if "shipped" in arguments.parts:
+        entries += [*published(data, arguments.published), as_it_is(data)]
+    if "potential" in arguments.parts:
+        entries += on_potential(data, arguments.foundation)
+    path = ROOT / "docs/leaderboard.md"
+    before = path.read_text(encoding="utf-8").partition("<!-- leaderboard -->\n")[2].partition("\n<!-- end")[0]
+    text = page(data, entries, before)
+    write_between(path, "leaderboard", text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from ionvolt.datasets import Electrode, read_dataset
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.physics import load_potential
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.electrodes import Computed, Options, compute
+from ionvolt.physics.equivariant import VERSION, load_potentials
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="as many rows, drawn at random")
     parser.add_argument("--atoms", type=int, help="of these, the rows with up to so many atoms in the discharged cell")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
-    parser.add_argument("--potential", default="0.3.0", help="version of CHGNet")
+    parser.add_argument("--potential", default=VERSION, help="whose energies count, as for `ionvolt compute`")
     parser.add_argument("--relax", action=argparse.BooleanOptionalAction, help="both structures [default: as compute]")
     parser.add_argument("--cache", type=Path, default=default_folder())
     arguments = parser.parse_args()
@@ -42,13 +42,15 @@ def main() -> None:
         rows = [rows[k] for k in drawn]
     if arguments.atoms:
         rows = [row for row in rows if row.discharged and len(row.discharged) <= arguments.atoms]
-    potential, cache = load_potential(arguments.potential), Cache(arguments.cache)
+    (potential, energies), cache = load_potentials(arguments.potential), Cache(arguments.cache)
+    options = Options(arguments.relax)
     found: list[tuple[Electrode, Computed]] = []
     for k, row in enumerate(rows, start=1):
         charged = row.host if arguments.start == "both" else None
         ion = WORKING_IONS[row.working_ion]
         try:
-            found.append((row, compute(row.discharged, charged, ion, potential, cache, Options(arguments.relax))))
+            computed = compute(row.discharged, charged, ion, potential, cache, options, energies=energies)
+            found.append((row, computed))
         except InputError as error:
             print(f"{row.battery_id}: {error}", file=sys.stderr)
         if k % 20 == 0:

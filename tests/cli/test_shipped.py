@@ -181,7 +181,7 @@ def test_card_and_weights_agree(ionvolt):
 def test_cards_say_how_far_to_trust(name):
     card = shipped_models()[name]
     assert set(card.ions) == set(IONS)
-    assert "CHGNet" in card.attribution
+    assert "SevenNet" in card.attribution
     assert "CC BY 4.0" in card.attribution
     for tests in card.training["tests"].values():
         everything = tests["all"]

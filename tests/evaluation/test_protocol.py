@@ -296,6 +296,7 @@ def test_recipes_have_their_own_names() -> None:
         "cgcnn-transfer",
         "li-model",
         "cgcnn-joint",
+        "cgcnn-imitator",
     } <= set(found)
     assert all(learner.name == name for name, learner in found.items())
 
@@ -303,13 +304,14 @@ def test_recipes_have_their_own_names() -> None:
 def test_networks_run_under_the_protocol(data_file: Path) -> None:
     from ionvolt.datasets import read_dataset
     from ionvolt.evaluation import networks
-    from ionvolt.evaluation.networks import CgcnnJoint, CgcnnScratch, CgcnnTransfer, LiModel
+    from ionvolt.evaluation.joint_networks import CgcnnImitator, CgcnnJoint
+    from ionvolt.evaluation.networks import CgcnnScratch, CgcnnTransfer, LiModel
 
     data = read_dataset(data_file)
-    learners = [CgcnnScratch(1, 2), LiModel(2, 2), CgcnnTransfer(2, 2), CgcnnJoint(2, 2)]
+    learners = [CgcnnScratch(1, 2), LiModel(2, 2), CgcnnTransfer(2, 2), CgcnnJoint(2, 2), CgcnnImitator(1, 2)]
     results = Protocol("random").run(learners, data)
     model, ion, predicted = (results.column(name) for name in ("model", "ion", "predicted"))
-    for name in ("cgcnn-scratch", "li-model", "cgcnn-transfer", "cgcnn-joint"):
+    for name in ("cgcnn-scratch", "li-model", "cgcnn-transfer", "cgcnn-joint", "cgcnn-imitator"):
         assert (model == name).sum() == (model == "mean").sum()
     as_it_is, transfer = (predicted[(model == name)] for name in ("li-model", "cgcnn-transfer"))
     of_li = ion[model == "mean"] == "Li"

@@ -139,7 +139,7 @@ def test_the_potential_on_a_known_electrode(tmp_path):
     assert corrected.voltage_std > 0
     assert first.voltage == pytest.approx(TIS2.voltage, abs=0.5)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
-    assert len(files) == 2, "both ends are remembered"
+    assert len(files) == 4, "both ends are remembered, where they relax to and their energies there"
     again, once_more = estimates([TIS2], cache=Cache(tmp_path))
     assert again == first
     assert once_more.voltage == pytest.approx(corrected.voltage, abs=1e-5)

@@ -15,11 +15,11 @@ from ionvolt.models.delta import Corrector, DeltaModel, pair_of
 from ionvolt.models.foundation import FoundationModel
 from ionvolt.models.inserted import InsertedHost, try_ions
 from ionvolt.models.kernel import KernelSettings
-from ionvolt.models.trust import LAST_LAYER, Trust, signs
-from ionvolt.models.vectors import ATOM_SIZE, CrystalVectors, evaluate_vectors
+from ionvolt.models.trust import Trust, signs
+from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
 from ionvolt.physics.voltage import exchange
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.atoms import HostRows, train_atom_kernel, train_kernel
+from ionvolt.training.atoms import HostRows, train_kernel
 
 LI = WORKING_IONS["Li"]
 
@@ -42,21 +42,21 @@ VOLTAGES = np.array([4.0, 3.3, 3.9, 2.9])
 
 
 @cache
-def wide() -> list[CrystalVectors]:
-    return evaluate_vectors([c for d in DISCHARGED for c in (d, remove_ion(d, LI))], wide=True)
+def ends() -> list[CrystalVectors]:
+    return evaluate_vectors([c for d in DISCHARGED for c in (d, remove_ion(d, LI))])
 
 
 def pairs() -> list[Pair]:
     found = []
     for i, discharged in enumerate(DISCHARGED):
         matched = exchange(discharged, remove_ion(discharged, LI), LI)
-        found.append(pair_of(wide()[2 * i], wide()[2 * i + 1], matched, "Li"))
+        found.append(pair_of(ends()[2 * i], ends()[2 * i + 1], matched, "Li"))
     return found
 
 
 def trust(hosts: list[CrystalVectors], seed: int = 0) -> Trust:
     rng = np.random.default_rng(seed)
-    features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
+    features = np.stack([host.fingerprint for host in hosts])
     mean, scale = features.mean(0), features.std(0) + 1e-6
     table = signs(rng.random(200), rng.random(200), rng.random(200))
     conformal = calibrate(table, rng.integers(0, 10, 200), rng.normal(size=200))
@@ -76,17 +76,16 @@ def inserted() -> list[InsertedHost]:
 def foundation(seed: int = 0) -> FoundationModel:
     rows = HostRows(inserted(), np.full(4, 1 / 3), VOLTAGES)
     torch.manual_seed(seed)
-    networks = [PairNetwork(ATOM_SIZE).eval() for _ in range(2)]
-    atoms = train_atom_kernel(rows, np.arange(4), AtomKernelSettings(n_features=200))
+    networks = [PairNetwork().eval() for _ in range(2)]
     kernel = train_kernel(rows, np.arange(4), KernelSettings(ridge=1e-6))
-    return FoundationModel(networks, atoms, kernel, trust([host.host for host in inserted()]), card("small"))
+    return FoundationModel(networks, kernel, trust([host.host for host in inserted()]), card("small"))
 
 
 def delta(seed: int = 0) -> DeltaModel:
     torch.manual_seed(seed)
     kernel = fit_atom_kernel(pairs(), VOLTAGES, replace(AtomKernelSettings(), n_features=200))
     correctors = {
-        variant: Corrector([PairNetwork().eval() for _ in range(2)], kernel, trust(wide()[1::2]))
+        variant: Corrector([PairNetwork().eval() for _ in range(2)], kernel, trust(ends()[1::2]))
         for variant in ("both", "discharged")
     }
     return DeltaModel(correctors, card("small-delta"))

@@ -5,6 +5,7 @@ import torch
 
 from ionvolt.graphs import build_graph
 from ionvolt.models.joint import JointNetwork, collate_for_ions
+from ionvolt.training.imitation import IMITATION, imitate
 from ionvolt.training.joint import JOINT, joint_voltages, train_joint
 from models.small import DISCHARGED, rock_salt
 
@@ -55,3 +56,33 @@ def test_batches_name_their_contents() -> None:
     graphs = [build_graph(crystal) for crystal in CRYSTALS[:2]]
     a, b = collate_for_ions(graphs, ["Li", "Li"]), collate_for_ions(graphs, ["Li", "Mg"])
     assert any(not np.array_equal(x, y) for x, y in zip(a.arrays(), b.arrays(), strict=True))
+
+
+def test_shares_of_atoms_are_a_mean() -> None:
+    """Atoms with the same vector share alike, whatever the weights: a crystal and its supercell agree."""
+    one = network()
+    with torch.no_grad():
+        one.attention.weight.normal_(std=3.0)
+    crystal = CRYSTALS[0]
+    larger = type(crystal).from_pymatgen(crystal.to_pymatgen().make_supercell((2, 1, 1)))
+    told = joint_voltages(one, [build_graph(crystal), build_graph(larger)], ["Li", "Li"])
+    assert abs(told[0] - told[1]) < 1e-4
+
+
+def test_a_trunk_learns_the_vectors_of_atoms() -> None:
+    """Vectors that hang on the element alone are told almost wholly; the trunk then is where training begins."""
+    graphs = [build_graph(crystal) for crystal in CRYSTALS]
+    table = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
+    records: list[dict[str, float]] = []
+    settings = type(IMITATION)(epochs=80, batch_size=6, learning_rate=1e-2, weight_decay=0.0, loss="l1")
+    trunk = imitate(graphs, [table[c.numbers] for c in CRYSTALS], settings, progress=records.append)
+    assert records[0]["loss"] > 0.5
+    assert records[-1]["loss"] < 0.1
+    before = {name: tensor.clone() for name, tensor in trunk.state_dict().items()}
+    still = type(JOINT)(epochs=1, batch_size=6, learning_rate=1e-9, weight_decay=0.0)
+    ions, targets = ["Li"] * len(graphs), np.arange(len(graphs), dtype=np.float64)
+    trained = train_joint(graphs, ions, targets, np.arange(len(graphs)), still, trunk=trunk)
+    for name, parameter in trained.trunk.named_parameters():
+        torch.testing.assert_close(parameter, before[name], atol=1e-6, rtol=0)
+    for name, tensor in trunk.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], atol=0, rtol=0)

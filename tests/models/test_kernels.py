@@ -6,7 +6,7 @@ import pytest
 from ionvolt.models.atom_kernel import AtomKernel, AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.atom_networks import Pair
 from ionvolt.models.kernel import KernelSettings, fit_kernel, mean_differences
-from ionvolt.models.vectors import POOLED_SIZE, WIDE_SIZE, CrystalVectors
+from ionvolt.models.vectors import ATOM_SIZE, POOLED_SIZE, CrystalVectors
 
 RNG = np.random.default_rng(0)
 DESCRIPTORS = RNG.normal(size=(10, 5)).astype(np.float32)
@@ -46,14 +46,18 @@ def test_far_from_all_hosts_only_the_ions_count() -> None:
     assert abs(a - target.mean()) < 3 * target.std()
 
 
+MIX = np.random.default_rng(9).normal(size=(6, ATOM_SIZE))
+"""Atoms differ in few ways, as those of crystals do, each of which shows in all numbers."""
+
+
 def crystal(rng: np.random.Generator, n: int) -> CrystalVectors:
-    atoms = rng.normal(size=(n, WIDE_SIZE)).astype(np.float32) * np.linspace(3, 0, WIDE_SIZE, dtype=np.float32) ** 4
+    atoms = (rng.normal(size=(n, len(MIX))) @ MIX).astype(np.float32)
     return CrystalVectors(0.0, atoms, np.zeros(POOLED_SIZE, dtype=np.float32), 10.0)
 
 
 def law(atoms: np.ndarray) -> float:
     """An energy that each atom has by itself, eV."""
-    return float(np.tanh(atoms[:, 0] / 80).sum())
+    return float(np.tanh(atoms[:, 0] / 2).sum())
 
 
 def random_pairs(n: int, seed: int) -> tuple[list[Pair], np.ndarray]:
@@ -71,7 +75,7 @@ def test_labels_of_electrodes_teach_energies_of_atoms() -> None:
     model = fit_atom_kernel(pairs, voltages, replace(AtomKernelSettings(), n_features=800))
     new, truth = random_pairs(100, 2)
     error = np.abs(2.0 + model.corrections(new) - truth).mean()
-    assert error < 0.85 * np.abs(truth - 2.0).mean()
+    assert error < 0.5 * np.abs(truth - 2.0).mean()
 
 
 def test_a_stored_kernel_answers_the_same() -> None:

@@ -12,11 +12,14 @@ from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError, ModelError
 from ionvolt.models.best import BestModel
 from ionvolt.models.card import ModelCard
-from ionvolt.models.delta import load_delta, save_delta
+from ionvolt.models.delta import VARIANTS, load_delta, save_delta
 from ionvolt.models.files import CARD_FILE, WEIGHTS_FILE
 from ionvolt.models.foundation import load_foundation, save_foundation
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import load_folder
+from ionvolt.physics.cache import Cache
+from ionvolt.physics.electrodes import compute
+from ionvolt.physics.equivariant import load_potentials
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, VOLTAGES, delta, foundation, pairs, rock_salt
 
@@ -86,6 +89,18 @@ def test_end_members_in_other_cells_and_orders_answer_the_same() -> None:
     reference = model.estimate([both(full, empty)])[0].voltage
     for query in (both(doubled(full), empty), both(full, doubled(empty)), both(shuffled, empty)):
         assert model.estimate([query])[0].voltage == pytest.approx(reference, abs=2e-3)
+
+
+@pytest.mark.parametrize("version", ["7net-l3i5", "0.3.0"])
+def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> None:
+    """With the energies at hand, and where they are another potential's."""
+    model, (potential, energies) = delta(), load_potentials(version)
+    computed = compute(DISCHARGED[0], HOSTS[0], LI, potential, Cache(None), energies=energies)
+    for variant in VARIANTS:
+        expected = model.estimate([Query("Li", HOSTS[0], variant, DISCHARGED[0])])[0]
+        found = model.estimate_computed(computed, variant)
+        assert found.voltage == pytest.approx(expected.voltage, abs=1e-5)
+        assert (found.lower, found.reasons) == (pytest.approx(expected.lower, abs=1e-4), expected.reasons)
 
 
 def test_what_cannot_be_asked_is_refused_in_one_line() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ionvolt.errors import InputError, ModelError
-from ionvolt.physics import Potential, evaluate_versions, load_potential
+from ionvolt.physics import Potential, load_potential
 from ionvolt.physics.graph import chgnet_graph, find_bonds
 from ionvolt.physics.potential import VERSIONS
 from ionvolt.structures.crystal import Crystal
@@ -68,13 +68,9 @@ def test_order_origin_and_images_of_the_sites_do_not_matter(potential: Potential
     assert two.features == pytest.approx(one.features[order], abs=5e-3)
 
 
-def test_versions_share_neighbours_and_stay_themselves() -> None:
-    outputs = evaluate_versions([disulfide()])
-    assert list(outputs) == list(VERSIONS)
-    for version in VERSIONS:
-        own = load_potential(version).evaluate([disulfide()])[0]
-        assert outputs[version][0].energy == pytest.approx(own.energy, abs=1e-5)
-    assert len({round(outputs[version][0].energy, 3) for version in VERSIONS}) == 3
+def test_versions_differ() -> None:
+    energies = [load_potential(version).evaluate([disulfide()])[0].energy for version in VERSIONS]
+    assert len({round(energy, 3) for energy in energies}) == 3
 
 
 def test_threads_do_not_mix_their_vectors(potential: Potential) -> None:

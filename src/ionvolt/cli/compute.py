@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ionvolt.models.interface import Estimate
     from ionvolt.physics.cache import Cache
     from ionvolt.physics.electrodes import Computed, Options
-    from ionvolt.physics.potential import Potential
+    from ionvolt.physics.potential import Evaluator, Potential
     from ionvolt.physics.profile import Profile
 
 JSON_HELP = "JSON on standard output: an object, for --pairs a list."
@@ -50,7 +50,13 @@ def compute(
         float, typer.Option(min=1.0, help="Seconds for one relaxation, which then ends with what it has.")
     ] = 120.0,
     fmax: Annotated[float, typer.Option(min=0.001, help="Force below which a relaxation has converged, eV/Å.")] = 0.1,
-    potential: Annotated[str, typer.Option(help="Version of CHGNet: 0.3.0, 0.2.0 or r2scan.")] = "0.3.0",
+    potential: Annotated[
+        str,
+        typer.Option(
+            help="Whose energies give the voltage: SevenNet's (7net-l3i5; CHGNet relaxes) or those of a version of "
+            "CHGNet, which then does everything (0.3.0, 0.2.0, r2scan)."
+        ),
+    ] = "7net-l3i5",
     cache: Annotated[
         Path | None, typer.Option(help="Where results are remembered [default: the user's cache folder].")
     ] = None,
@@ -68,7 +74,7 @@ def compute(
     from ionvolt.errors import InputError
     from ionvolt.physics.cache import Cache, default_folder
     from ionvolt.physics.electrodes import Options
-    from ionvolt.physics.potential import load_potential
+    from ionvolt.physics.equivariant import load_potentials
     from ionvolt.physics.relaxation import RelaxSettings
 
     if (file is None) == (pairs is None):
@@ -77,33 +83,35 @@ def compute(
         raise InputError("--pairs", "--charged, --profile and --insert are for one structure", "Leave them out")
     options = Options(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
     remembered = Cache(None if no_cache else cache or default_folder())
+    potentials = load_potentials(potential)
     if pairs is not None:
-        _table(pairs, ion, load_potential(potential), remembered, options, vasp, as_json)
+        _table(pairs, ion, potentials, remembered, options, vasp, as_json)
         return
     assert file is not None
     if ion is None:
         raise InputError(file, "no working ion given", "Name it with --ion, such as --ion Mg")
-    _single(file, charged, ion, load_potential(potential), remembered, options, profile, vasp, as_json)
+    _single(file, charged, ion, potentials, remembered, options, profile, vasp, as_json)
 
 
 def _learned(computed: Computed, known_charged: bool) -> Estimate | None:
     """The answer of the Δ-model, which has learned the potential's errors; None where it does not come along."""
-    from ionvolt.models.interface import Query
+    from ionvolt.models.delta import DeltaModel
     from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
 
     if not is_shipped(DELTA_MODEL):
         return None
     # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
     bare = not known_charged and computed.converged is None
-    query = Query(computed.ion.symbol, computed.charged, "discharged" if bare else "both", computed.discharged)
-    return load_model(DELTA_MODEL).estimate([query])[0]
+    model = load_model(DELTA_MODEL)
+    assert isinstance(model, DeltaModel)
+    return model.estimate_computed(computed, "discharged" if bare else "both")
 
 
 def _single(
     file: str,
     charged: str | None,
     ion_name: str,
-    potential: Potential,
+    potentials: tuple[Potential, Evaluator],
     cache: Cache,
     options: Options,
     profile: bool,
@@ -120,15 +128,18 @@ def _single(
     from ionvolt.physics.profile import voltage_profile
 
     ion = working_ion(ion_name)
+    potential, energies = potentials
     known = load(Pair(file, charged, ion.symbol), insert=options.insert is not None)
     found: Profile | None = None
     with Bar("computing") as bar:
-        computed = compute_electrode(known.discharged, known.charged, ion, potential, cache, options, bar.say)
+        computed = compute_electrode(
+            known.discharged, known.charged, ion, potential, cache, options, bar.say, energies=energies
+        )
         if profile:
             bar.say("emptying step by step")
             settings = None if options.relax is False else options.settings
             start = computed.discharged if known.discharged is None else known.discharged
-            found = voltage_profile(start, ion, potential, settings, cache, bar.to)
+            found = voltage_profile(start, ion, potential, settings, cache, bar.to, energies=energies)
     if vasp is not None:
         _write_vasp(computed, vasp)
     record = record_of(Pair(file, charged, ion.symbol), computed, _learned(computed, charged is not None))
@@ -143,7 +154,7 @@ def _single(
 def _table(
     table: Path,
     ion_name: str | None,
-    potential: Potential,
+    potentials: tuple[Potential, Evaluator],
     cache: Cache,
     options: Options,
     vasp: Path | None,
@@ -157,13 +168,15 @@ def _table(
     from ionvolt.physics.electrodes import compute as compute_electrode
 
     pairs = read_pairs(table, ion_name)
+    potential, energies = potentials
     records: list[dict[str, Any]] = []
     with Bar("computing electrodes", len(pairs)) as bar:
         for number, pair in enumerate(pairs, start=1):
             try:
                 ion = working_ion(pair.working_ion)
                 known = load(pair, table.parent)
-                computed = compute_electrode(known.discharged, known.charged, ion, potential, cache, options)
+                ends = known.discharged, known.charged
+                computed = compute_electrode(*ends, ion, potential, cache, options, energies=energies)
                 if vasp is not None:
                     _write_vasp(computed, vasp / f"{number:04d}")
                 records.append(record_of(pair, computed, _learned(computed, known.charged is not None)))

@@ -28,7 +28,7 @@ def record_of(pair: Pair, computed: Computed, learned: Estimate | None) -> dict[
         "voltage_lower": learned.lower if learned else None,
         "voltage_upper": learned.upper if learned else None,
         "in_domain": learned.in_domain if learned else None,
-        "model": learned.model if learned else "CHGNet",
+        "model": learned.model if learned else computed.potential,
         "n_ions": computed.exchange.n_ions,
         "capacity_grav": capacity_grav(computed.discharged, computed.ion) * computed.exchange.n_ions / n_all,
         "method": computed.method,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -39,7 +38,7 @@ class Fitted:
     parts: list[tuple[Indices, Indices]]
 
 
-class _Networks:
+class Recipe:
     """What recipes of networks have in common."""
 
     def __init__(self, members: int = 1, epochs: int | None = None) -> None:
@@ -51,7 +50,7 @@ class _Networks:
         return f"{self.members} members, {self.epochs or 'default'} epochs"
 
 
-class CgcnnScratch(_Networks):
+class CgcnnScratch(Recipe):
     """Networks that see the rows of the tested ion alone.
 
     Args:
@@ -72,12 +71,12 @@ class CgcnnScratch(_Networks):
         for ion in np.unique(data.ions[test]):
             of_ion = data.ions[test] == ion
             pool = _pool(data, train, validation, str(ion))
-            fitted = _trained(data, pool, test[of_ion], self.members, settings, seed, _telling(progress, str(ion)))
-            result[of_ion] = _answers(fitted.networks, _graphs_of(data, test[of_ion])).mean(0)
+            fitted = _trained(data, pool, test[of_ion], self.members, settings, seed, telling(progress, str(ion)))
+            result[of_ion] = _answers(fitted.networks, graphs_of(data, test[of_ion])).mean(0)
         return result
 
 
-class LiModel(_Networks):
+class LiModel(Recipe):
     """Networks trained on Li, without the frameworks of other ions' test rows, applied to every ion as they are.
 
     Args:
@@ -97,7 +96,7 @@ class LiModel(_Networks):
         result = np.empty(len(test))
         for ion, fitted in self.fit(data, train, validation, test, seed=seed, progress=progress).items():
             of_ion = data.ions[test] == ion
-            result[of_ion] = _answers(fitted.networks, _graphs_of(data, test[of_ion])).mean(0)
+            result[of_ion] = _answers(fitted.networks, graphs_of(data, test[of_ion])).mean(0)
         return result
 
     def fit(
@@ -117,7 +116,7 @@ class LiModel(_Networks):
         if key not in _li_networks:
             settings = Settings(epochs=self.epochs or Settings().epochs, seed=100 * seed)
             _li_networks.clear()  # those of one unit are needed once more at most, by the next learner
-            _li_networks[key] = _trained(data, pool, test, self.members, settings, seed, _telling(progress, "Li"))
+            _li_networks[key] = _trained(data, pool, test, self.members, settings, seed, telling(progress, "Li"))
         return _li_networks[key]
 
 
@@ -145,39 +144,11 @@ class CgcnnTransfer(LiModel):
             parts = _members(data, pool, test[data.ions[test] == ion], self.members, seed)
             settings = replace(HEAD, seed=100 * seed, epochs=self.epochs or HEAD.epochs)
             local, moved = _renumbered(parts)
-            graphs = _graphs_of(data, local)
+            graphs = graphs_of(data, local)
             heads, _ = transfer_heads(of_li.networks, graphs, data.voltages[local], moved, settings)
             networks = [CGCNN(n.trunk, head) for n, head in zip(of_li.networks, heads, strict=True)]
             found[ion] = Fitted(networks, parts)
         return found
-
-
-class CgcnnJoint(_Networks):
-    """Networks of all ions at once (``models.joint``); they learn from the validation part too, for a fixed time.
-
-    Args:
-        members: Networks whose mean answers.
-        epochs: Passes over the training part; None takes those of ``training.joint``.
-    """
-
-    name = "cgcnn-joint"
-
-    def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
-    ) -> Array:
-        """See ``protocol.Learner``."""
-        from ionvolt.training.joint import JOINT, joint_voltages, train_joint
-
-        rows = learnable(data, np.sort(np.concatenate([train, validation])), test)
-        ions, graphs = data.ions.tolist(), _graphs_of(data, np.arange(len(data)))
-        answers = []
-        for m in range(self.members):
-            settings = replace(JOINT, epochs=self.epochs or JOINT.epochs, seed=100 * seed + m)
-            tell = partial(_telling(progress, "all ions"), m)
-            network = train_joint(graphs, ions, data.voltages, rows, settings, progress=tell)
-            answers.append(joint_voltages(network, [graphs[i] for i in test], [ions[i] for i in test]))
-        mean: Array = np.mean(answers, axis=0)
-        return mean
 
 
 def _pool(data: ElectrodeSet, train: Indices, validation: Indices, ion: str) -> Indices:
@@ -210,7 +181,7 @@ def _trained(
 
     parts = _members(data, pool, test, members, seed)
     rows, moved = _renumbered(parts)
-    networks, _ = train_ensemble(_graphs_of(data, rows), data.voltages[rows], moved, settings, progress=progress)
+    networks, _ = train_ensemble(graphs_of(data, rows), data.voltages[rows], moved, settings, progress=progress)
     return Fitted(networks, parts)
 
 
@@ -224,15 +195,21 @@ def _answers(networks: list[CGCNN], graphs: list[CrystalGraph]) -> Array:
         return np.array([n.head.eval()(pooled_vectors(n.trunk, graphs)).double().numpy() for n in networks])
 
 
-def _graphs_of(data: ElectrodeSet, rows: Indices) -> list[CrystalGraph]:
+def graphs_of(data: ElectrodeSet, rows: Indices) -> list[CrystalGraph]:
+    """Graphs of the hosts of rows."""
+    return graphs_for([data[row].host for row in rows.tolist()])
+
+
+def graphs_for(crystals: list[Crystal]) -> list[CrystalGraph]:
+    """Graphs of crystals, each built once in a process."""
     from ionvolt.graphs import build_graph
 
-    hosts = [data[row].host for row in rows.tolist()]
-    for host in hosts:
-        if host not in _graphs:
-            _graphs[host] = build_graph(host)
-    return [_graphs[host] for host in hosts]
+    for crystal in crystals:
+        if crystal not in _graphs:
+            _graphs[crystal] = build_graph(crystal)
+    return [_graphs[crystal] for crystal in crystals]
 
 
-def _telling(progress: Tell, ion: str) -> Any:
+def telling(progress: Tell, ion: str) -> Any:
+    """A teller of epochs, as training wants it."""
     return lambda member, record: progress(f"{ion} network {member + 1}, epoch {record['epoch'] + 1:.0f}")

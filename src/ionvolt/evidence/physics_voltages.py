@@ -8,12 +8,14 @@ from ionvolt.electrode import remove_ion, working_ion
 from ionvolt.errors import InputError
 from ionvolt.evidence.cathodes import Cathode, host_structures
 from ionvolt.evidence.validate import Estimate
-from ionvolt.models.interface import Query
+from ionvolt.models.delta import DeltaModel, pair_of
 from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
-from ionvolt.physics import average_voltage, exchange, load_potential, metal_energy
-from ionvolt.physics.cache import Cache, cached_relax, default_folder
+from ionvolt.models.vectors import vectors_of
+from ionvolt.physics import exchange
+from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder
+from ionvolt.physics.equivariant import load_potentials
 from ionvolt.physics.insertion import insert
-from ionvolt.physics.potential import Potential
+from ionvolt.physics.potential import Evaluator, Potential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures import Crystal
 
@@ -46,10 +48,10 @@ def estimates(
     """
     cache = Cache(default_folder()) if cache is None else cache
     rows = [cathode for cathode in cathodes if cathode.structure]
-    potential = load_potential()
+    potential, energies = load_potentials()
     found = []
     for done, cathode in enumerate(rows, start=1):
-        found += _estimates(cathode, potential, cache)
+        found += _estimates(cathode, potential, energies, cache)
         progress(done, len(rows))
     return found
 
@@ -63,25 +65,29 @@ def ions_to_insert(cathode: Cathode, host: Crystal) -> int:
     return max(1, round(units * ((cathode.x_to or 1.0) - (cathode.x_from or 0.0))))
 
 
-def _estimates(cathode: Cathode, potential: Potential, cache: Cache) -> list[Estimate]:
+def _estimates(cathode: Cathode, potential: Potential, energies: Evaluator, cache: Cache) -> list[Estimate]:
     ion = working_ion(cathode.ion)
     state = "discharged" if cathode.discharged else "charged"
     structure = cathode.discharged or cathode.charged
     try:
         full, empty = _ends(cathode, potential, cache)
         moved = exchange(full.crystal, empty.crystal, ion)
+        ends = [full.crystal, empty.crystal]
+        outputs = cached_outputs(ends, energies, cache)
     except InputError as error:
         return [Estimate(NAME, cathode.name, None, structure=structure, state=state, note=str(error))]
-    voltage = average_voltage(full.energy, empty.energy, moved, metal_energy(ion, potential.version), ion)
+    vectors = [vectors_of(output, end) for output, end in zip(outputs, ends, strict=True)]
+    pair = pair_of(vectors[0], vectors[1], moved, ion.symbol)
     notes = [f"{moved.n_ions} {ion.symbol} between the relaxed cells"]
     notes += [
         f"the {end} end did not converge" for end, r in (("discharged", full), ("charged", empty)) if not r.converged
     ]
     note = "; ".join(notes)
-    found = [Estimate(NAME, cathode.name, voltage, structure=structure, state=state, note=note)]
+    found = [Estimate(NAME, cathode.name, pair.physics, structure=structure, state=state, note=note)]
     if is_shipped(DELTA_MODEL):
-        query = Query(ion.symbol, empty.crystal, "both", full.crystal)
-        answer = load_model(DELTA_MODEL).estimate([query])[0]
+        model = load_model(DELTA_MODEL)
+        assert isinstance(model, DeltaModel)
+        answer = model.estimate_pairs([pair], [empty.crystal], ["both"])[0]
         found.append(
             Estimate(CORRECTED, cathode.name, answer.voltage, answer.std, structure=structure, state=state, note=note)
         )

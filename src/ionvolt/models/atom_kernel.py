@@ -34,7 +34,8 @@ class AtomKernelSettings:
         ridge: Noise, in units of the mean variance of the energies' part.
         ion: Variance of a shift for each ion, in the same units.
         common: Variance of a shift for all ions.
-        rounds: Of reweighting, by which outliers count less (absolute instead of squared errors).
+        robust: V; residuals beyond this one count by their size, not by its square.
+        rounds: Of reweighting, by which that is brought about.
         seed: Of the random features.
     """
 
@@ -43,12 +44,9 @@ class AtomKernelSettings:
     ridge: float = 0.03
     ion: float = 0.3
     common: float = 0.1
+    robust: float = 0.15
     rounds: int = 4
     seed: int = 0
-
-
-ROBUST = 0.15
-"""V: residuals beyond this one count by their size, not by its square."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +54,7 @@ class AtomKernel:
     """A fitted kernel.
 
     Attributes:
-        mean: Of each number of an atom, shape (size,): ``ATOM_SIZE`` or ``WIDE_SIZE``.
+        mean: Of each number of an atom, shape (size,): ``ATOM_SIZE``.
         scale: Deviation of each.
         directions: Shape (size, n_features).
         phases: Shape (n_features,).
@@ -128,7 +126,7 @@ def fit_atom_kernel(pairs: Sequence[Pair], target: Vector, settings: AtomKernelS
     dual = np.zeros(len(pairs))
     for _ in range(settings.rounds):
         dual = np.linalg.solve(kernel + settings.ridge * np.diag(1 / importance), lacking)
-        importance = ROBUST / np.maximum(np.abs(lacking - kernel @ dual), ROBUST)
+        importance = settings.robust / np.maximum(np.abs(lacking - kernel @ dual), settings.robust)
     shifts = settings.ion * np.bincount(ions, dual, minlength=len(IONS)) + settings.common * dual.sum()
     weights = (sums.T @ dual.astype(np.float32)) / np.float32(unit)
     return AtomKernel(mean, scale, directions, phases, weights.astype(np.float32), shifts.astype(np.float32))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ionvolt.electrode import WORKING_IONS
-from ionvolt.models.vectors import WIDE_SIZE, CrystalVectors
+from ionvolt.models.vectors import ATOM_SIZE, CrystalVectors
 
 IONS = tuple(WORKING_IONS)
 CLIP = 8.0
@@ -26,7 +26,7 @@ class AtomBatch:
     """Electrodes as the networks take them: B electrodes, N atoms in all.
 
     Attributes:
-        atoms: Atom vectors, shape (N, ATOM_SIZE) or (N, WIDE_SIZE), float32.
+        atoms: Atom vectors, shape (N, ATOM_SIZE), float32.
         owner: Electrode of each atom, shape (N,), int64.
         side: 0 for atoms of the discharged crystal, 1 for those of the charged one, shape (N,), int64.
         weight: Volts that an eV of the atom's energy adds to the voltage, shape (N,), float32.
@@ -129,14 +129,14 @@ class PairNetwork(nn.Module):
     ion. Both start at zero, that is, at the voltage of the potential.
     """
 
-    def __init__(self, size: int = WIDE_SIZE, width: int = 64, dropout: float = 0.1) -> None:
+    def __init__(self, width: int = 64, dropout: float = 0.1) -> None:
         super().__init__()
-        self.atom_scale = Standardise(size)
+        self.atom_scale = Standardise(ATOM_SIZE)
         self.energy = nn.Sequential(
-            nn.Linear(size, width), nn.SiLU(), nn.Dropout(dropout),
+            nn.Linear(ATOM_SIZE, width), nn.SiLU(), nn.Dropout(dropout),
             nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, 1),
         )  # fmt: skip
-        self.side = nn.Sequential(nn.Linear(size, width), nn.SiLU(), nn.Dropout(dropout))
+        self.side = nn.Sequential(nn.Linear(ATOM_SIZE, width), nn.SiLU(), nn.Dropout(dropout))
         self.shift = nn.Sequential(
             nn.Linear(2 * width + len(IONS) + 4, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1)
         )

@@ -1,8 +1,8 @@
-"""Voltages from both end members: the universal potential's energies, and a learned correction (a Δ-model).
+"""Voltages from both end members: a universal potential's energies, and a learned correction (a Δ-model).
 
-Two variants stand side by side. ``both``: two structures were given, each relaxed in its own right. ``discharged``: the
-charged host was made by taking the ion out, so that the energies lack its relaxation, which the correction has to make
-up for.
+Energies and atom vectors are SevenNet's. Two variants stand side by side. ``both``: two structures were given, each
+relaxed in its own right. ``discharged``: the charged host was made by taking the ion out, so that the energies lack its
+relaxation, which the correction has to make up for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from ionvolt.models.files import read_model, write_model
 from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
 from ionvolt.models.trust import Trust, signs, spread_of, together
-from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
+from ionvolt.models.vectors import CrystalVectors, evaluate_vectors, vectors_of
+from ionvolt.physics.electrodes import Computed
+from ionvolt.physics.equivariant import VERSION
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.voltage import Exchange, average_voltage, exchange
 from ionvolt.structures.crystal import Crystal
@@ -92,10 +94,19 @@ class DeltaModel:
             exchange(discharged, host, WORKING_IONS[query.ion])
             for (discharged, host), query in zip(ends, queries, strict=True)
         ]
-        vectors = evaluate_vectors([crystal for pair in ends for crystal in pair], wide=True)
+        vectors = evaluate_vectors([crystal for pair in ends for crystal in pair])
         pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
         variants: list[Variant] = ["both" if query.known == "both" else "discharged" for query in queries]
         return self.estimate_pairs(pairs, [host for _, host in ends], variants)
+
+    def estimate_computed(self, computed: Computed, variant: Variant) -> Estimate:
+        """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again."""
+        ion, ends = computed.ion.symbol, (computed.discharged, computed.charged)
+        if computed.potential != VERSION:
+            return self.estimate([Query(ion, computed.charged, variant, computed.discharged)])[0]
+        self.require([ion])
+        full, empty = (vectors_of(output, end) for output, end in zip(computed.outputs, ends, strict=True))
+        return self.estimate_pairs([pair_of(full, empty, computed.exchange, ion)], [computed.charged], [variant])[0]
 
     def estimate_pairs(
         self, pairs: Sequence[Pair], hosts: Sequence[Crystal], variants: Sequence[Variant]
@@ -126,7 +137,9 @@ class DeltaModel:
 def pair_of(discharged: CrystalVectors, charged: CrystalVectors, matched: Exchange, ion: str) -> Pair:
     """Both end members with the voltage of the potential's energies."""
     working_ion = WORKING_IONS[ion]
-    physics = average_voltage(discharged.energy, charged.energy, matched, metal_energy(working_ion), working_ion)
+    physics = average_voltage(
+        discharged.energy, charged.energy, matched, metal_energy(working_ion, VERSION), working_ion
+    )
     return Pair(discharged, charged, matched.discharged_cells, matched.charged_cells, matched.n_ions, ion, physics)
 
 

@@ -1,8 +1,8 @@
 """Voltages from the charged host alone, on the vectors of a universal potential, for all ions at once.
 
-The ion is tried in the host's voids (``inserted``). Learners of three kinds answer, and their mean counts: small
-networks and a kernel that correct the voltage of the trial atom by atom, as in the Δ-model, and kernel ridge regression
-on the crystal (``kernel.IonKernel``), which also uses the discharged composition where it is known.
+The ion is tried in the host's voids (``inserted``). Learners of two kinds answer, and their mean counts: small networks
+that correct the voltage of the trial atom by atom, as in the Δ-model, and kernel ridge regression on the crystal
+(``kernel.IonKernel``), which also uses the discharged composition where it is known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.models.atom_kernel import AtomKernel
 from ionvolt.models.atom_networks import IONS, PairNetwork, corrections
 from ionvolt.models.card import ModelCard, require_ions
 from ionvolt.models.files import read_model, write_model
@@ -23,7 +22,6 @@ from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.kernel import IonKernel, KernelSettings
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
 from ionvolt.models.trust import Trust, signs, spread_of, together
-from ionvolt.models.vectors import ATOM_SIZE
 
 KIND = "foundation"
 TOGETHER = 64
@@ -38,14 +36,12 @@ class FoundationModel:
 
     Attributes:
         networks: Members that differ in their random start.
-        atoms: The kernel that corrects atom by atom.
         kernel: The kernel on the crystal.
         trust: Judges the answers.
         card: What it is.
     """
 
     networks: list[PairNetwork]
-    atoms: AtomKernel
     kernel: IonKernel
     trust: Trust
     card: ModelCard
@@ -73,11 +69,10 @@ class FoundationModel:
         """Answers for hosts whose trials are known."""
         content = np.array([np.nan if q.n_ions is None else q.n_ions / len(q.host) for q in queries])
         ions = np.array([IONS.index(query.ion) for query in queries])
-        members, atoms = network_voltages(self.networks, inserted), atom_voltages(self.atoms, inserted)
         kernel, shift = kernel_voltages(self.kernel, inserted, ions, content)
-        members, atoms = members + shift, atoms + shift
-        voltages = together(members, atoms, kernel)
-        spread = spread_of(members, atoms, kernel)
+        members = network_voltages(self.networks, inserted) + shift
+        voltages = together(members, kernel)
+        spread = spread_of(members, kernel)
         distances = self.trust.distances([host.host for host in inserted])
         # Voltages far from the middle are rarer, and harder.
         widths = self.trust.conformal.half_widths(signs(spread, distances, voltages - self.kernel.target_mean), ions)
@@ -96,18 +91,12 @@ def network_voltages(networks: Sequence[PairNetwork], inserted: Sequence[Inserte
     return np.array([pair.physics for pair in pairs]) + corrections(networks, pairs)
 
 
-def atom_voltages(kernel: AtomKernel, inserted: Sequence[InsertedHost]) -> Vector:
-    """What the kernel on atoms says, in V, shape (n_hosts,)."""
-    pairs = [host.pair for host in inserted]
-    return np.array([pair.physics for pair in pairs]) + kernel.corrections(pairs)
-
-
 def kernel_voltages(
     kernel: IonKernel, inserted: Sequence[InsertedHost], ions: NDArray[np.int64], content: Vector
 ) -> tuple[Vector, Vector]:
     """What the kernel on crystals says, in V, shape (n_hosts,), and by how much the ion content moved it.
 
-    The other learners do not know the content: what it does to the kernel's voltage is done to theirs.
+    The networks do not know the content: what it does to the kernel's voltage is done to theirs.
     """
     parts, moved = [], []
     for start in range(0, len(inserted), TOGETHER):
@@ -137,7 +126,7 @@ def save_foundation(model: FoundationModel, folder: Path) -> None:
     }
     model.card.kind, model.card.n_members = KIND, len(model.networks)
     model.card.training = {**model.card.training, "kernel": asdict(k.settings)}
-    write_model(folder, arrays | model.atoms.arrays() | model.trust.arrays(), model.card)
+    write_model(folder, arrays | model.trust.arrays(), model.card)
 
 
 def load_foundation(folder: Path) -> FoundationModel:
@@ -160,5 +149,5 @@ def load_foundation(folder: Path) -> FoundationModel:
             arrays["kernel.weights"].astype(np.float64),
             float(arrays["kernel.target_mean"][0]),
         )
-        networks = [fill(PairNetwork(ATOM_SIZE), f"network.{m}", arrays) for m in range(card.n_members)]
-        return FoundationModel(networks, AtomKernel.from_arrays(arrays), kernel, Trust.from_arrays(arrays), card)
+        networks = [fill(PairNetwork(), f"network.{m}", arrays) for m in range(card.n_members)]
+        return FoundationModel(networks, kernel, Trust.from_arrays(arrays), card)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.models.atom_networks import Pair
 from ionvolt.models.vectors import ATOM_SIZE, POOLED_SIZE, CrystalVectors, evaluate_vectors, vectors_of
-from ionvolt.physics.potential import load_potential
+from ionvolt.physics.equivariant import VERSION, load_equivariant
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.sites import primitive_cell
 from ionvolt.physics.trial import Trial, trial_insertions, voids_for_trials
@@ -24,10 +24,10 @@ from ionvolt.structures.crystal import Crystal
 WITHIN = (-3.0, 9.0)
 """V: voltages of trials beyond these are taken as these; a void that is too narrow says no more than that."""
 
-LAST = slice(64, 128)
-"""Where an atom's vector before the energy's last network stands."""
+LAST = slice(ATOM_SIZE // 2, ATOM_SIZE)
+"""Where an atom's vector of the last layer stands."""
 
-BLOCKS = ((POOLED_SIZE, 0.7), (POOLED_SIZE, 0.3), (128, 0.3), (1, 0.3), (1, 0.3))
+BLOCKS = ((POOLED_SIZE, 0.7), (POOLED_SIZE, 0.3), (ATOM_SIZE, 0.3), (1, 0.3), (1, 0.3))
 """Sizes of the kernel's blocks of features, and how much each counts: the host, the filled host, the ions' vectors in
 the single and in the filled trial, the voltages of both. Chosen on framework folds of seed 0."""
 
@@ -68,8 +68,8 @@ def try_ions(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[InsertedHost
     unique = {id(host): host for host in hosts}
     cells = {key: primitive_cell(host) for key, host in unique.items()}
     voids = {key: voids_for_trials(cell) for key, cell in cells.items()}
+    potential = load_equivariant()
     vectors = dict(zip(cells, evaluate_vectors(list(cells.values())), strict=True))
-    potential = load_potential()
     found = []
     for key, ion in zip(map(id, hosts), ions, strict=True):
         trials = trial_insertions(cells[key], WORKING_IONS[ion], potential, voids[key])
@@ -95,12 +95,11 @@ def from_vectors(
         filled.atoms[-n_ions:, LAST].mean(0),
         np.array(voltages),
     ]
-    host = CrystalVectors(host.energy, host.atoms[:, :ATOM_SIZE], host.pooled, host.volume)
     pair = Pair(filled, host, 1, 1, n_ions, ion, voltages[1])
     return InsertedHost(pair, np.concatenate(features).astype(np.float32))
 
 
 def _voltage(host: CrystalVectors, trial: CrystalVectors, n_ions: int, ion: str) -> float:
     working_ion = WORKING_IONS[ion]
-    gained = host.energy + n_ions * metal_energy(working_ion) - trial.energy
+    gained = host.energy + n_ions * metal_energy(working_ion, VERSION) - trial.energy
     return float(np.clip(gained / (n_ions * working_ion.charge), *WITHIN))

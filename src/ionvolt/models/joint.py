@@ -1,7 +1,8 @@
 """One crystal graph network for all working ions: the convolutions see the ion too.
 
 The paper trains one network for each ion. Here the ion's descriptors shift every atom's first vector, so that what an
-environment means may hang on the ion, and they join the pooled vector before the last layers.
+environment means may hang on the ion, and they join the pooled vector before the last layers. Which atoms count in the
+mean over the crystal is learned, too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from torch.nn import functional
 from ionvolt.graphs import CrystalGraph, GraphBatch, collate
 from ionvolt.models.atom_networks import IONS, ion_descriptors
 from ionvolt.models.cgcnn import N_FEATURES, N_HIDDEN, Trunk, pool
+
+CLIP = 8.0
+"""Logarithms of an atom's share lie between this and its negative: an odd crystal must not overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,8 @@ class JointNetwork(nn.Module):
         self.register_buffer("target_std", torch.tensor(1.0))
         self.trunk = Trunk()
         self.shift = nn.Linear(table.shape[1], N_FEATURES)
+        self.attention = nn.Linear(N_FEATURES, 1)
+        nn.init.zeros_(self.attention.weight)  # at first all atoms count alike
         self.hidden = nn.Linear(N_FEATURES + table.shape[1], N_HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(N_HIDDEN, 1)
@@ -65,7 +71,9 @@ class JointNetwork(nn.Module):
         """Voltages in V, shape (B,)."""
         ion = self.ion_table[batch.ion]
         shifts = self.shift(ion)[torch.from_numpy(batch.graphs.crystal_index)]
-        pooled = pool(self.trunk.atom_vectors(batch.graphs, shifts), batch.graphs)
+        atoms = self.trunk.atom_vectors(batch.graphs, shifts)
+        share = torch.exp(self.attention(atoms).clamp(-CLIP, CLIP))
+        pooled = pool(atoms * share, batch.graphs) / pool(share, batch.graphs)
         hidden = functional.softplus(self.hidden(torch.cat([functional.softplus(pooled), ion], 1)))
         voltage: Tensor = self.output(self.dropout(hidden)).squeeze(1) * self.target_std + self.target_mean
         return voltage

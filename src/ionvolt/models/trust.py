@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from ionvolt.models.conformal import Conformal, Difficulty
 from ionvolt.models.kernel import mean_differences, standardise
-from ionvolt.models.vectors import POOLED_SIZE, CrystalVectors
+from ionvolt.models.vectors import CrystalVectors
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
 Vector = NDArray[np.float64]
-LAST_LAYER = slice(POOLED_SIZE - 256, POOLED_SIZE - 128)
-"""Mean and deviation of the last layer's features: where distances between hosts are measured."""
-
 UNUSUAL, WIDE = 97, 90
 """Percentiles of held-out electrodes beyond which distance or spread, or the width of the interval, are a reason."""
 
@@ -27,9 +24,9 @@ class Trust:
 
     Attributes:
         conformal: Interval widths.
-        mean: Of the features in which distances are measured, shape (128,).
-        scale: Deviation of these features.
-        references: Standardised features of the training hosts, shape (n, 128).
+        mean: Of the hosts' fingerprints, in which distances are measured, shape (ATOM_SIZE,).
+        scale: Deviation of these.
+        references: Standardised fingerprints of the training hosts, shape (n, ATOM_SIZE).
         elements: Atomic numbers that the training hosts hold.
         distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the
             percentile ``UNUSUAL`` of electrodes held out by whole frameworks.
@@ -48,7 +45,7 @@ class Trust:
 
     def distances(self, hosts: Sequence[CrystalVectors]) -> Vector:
         """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
-        features = np.stack([host.pooled[LAST_LAYER] for host in hosts])
+        features = np.stack([host.fingerprint for host in hosts])
         return nearest(features, self.mean, self.scale, self.references)
 
     def reasons(self, host: Crystal, distance: float, spread: float, half_width: float) -> tuple[str, ...]:

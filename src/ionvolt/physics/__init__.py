@@ -1,6 +1,6 @@
 """Voltages from a universal potential: energies, relaxation, insertion, profiles."""
 
-from ionvolt.physics.potential import Potential, PotentialOutput, evaluate_versions, load_potential
+from ionvolt.physics.potential import Potential, PotentialOutput, load_potential
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.voltage import Exchange, average_voltage, exchange, volume_change
 
@@ -9,7 +9,6 @@ __all__ = [
     "Potential",
     "PotentialOutput",
     "average_voltage",
-    "evaluate_versions",
     "exchange",
     "load_potential",
     "metal_energy",

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.physics.potential import ATOMS_TOGETHER, Potential, PotentialOutput
+from ionvolt.physics.potential import ATOMS_TOGETHER, Evaluator, Potential, PotentialOutput
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
 
@@ -82,8 +82,8 @@ class Cache:
         return self.folder / name[:2] / f"{name}.npz"
 
 
-def cached_outputs(crystals: Iterable[Crystal], potential: Potential, cache: Cache) -> list[PotentialOutput]:
-    """``Potential.evaluate``, computing only what the cache does not hold and remembering each pass as it ends.
+def cached_outputs(crystals: Iterable[Crystal], potential: Evaluator, cache: Cache) -> list[PotentialOutput]:
+    """``Evaluator.evaluate``, computing only what the cache does not hold and remembering each pass as it ends.
 
     Raises:
         InputError: A crystal holds an isolated atom or an element that the potential does not know.
@@ -102,7 +102,8 @@ def cached_outputs(crystals: Iterable[Crystal], potential: Potential, cache: Cac
             size += 1
         chunk, todo = todo[:size], todo[size:]
         for (name, _), new in zip(chunk, potential.evaluate([c for _, c in chunk]), strict=True):
-            cache.save(name, {"energy": new.energy, "features": new.features, "magmoms": new.magmoms})
+            moments = {} if new.magmoms is None else {"magmoms": new.magmoms}
+            cache.save(name, {"energy": new.energy, "features": new.features} | moments)
             found[name] = new
     return [output for name in names if (output := found[name]) is not None]
 
@@ -144,11 +145,12 @@ def cached_relax(crystal: Crystal, potential: Potential, settings: RelaxSettings
 
 
 def _as_output(arrays: Mapping[str, NDArray[Any]] | None, n_atoms: int) -> PotentialOutput | None:
-    if arrays is None or arrays.keys() != {"energy", "features", "magmoms"}:
+    if arrays is None or arrays.keys() | {"magmoms"} != {"energy", "features", "magmoms"}:
         return None
-    if arrays["features"].shape[:1] != (n_atoms,) or arrays["magmoms"].shape != (n_atoms,):
+    moments = arrays.get("magmoms")
+    if any(array is not None and array.shape[:1] != (n_atoms,) for array in (arrays["features"], moments)):
         return None
-    return PotentialOutput(float(arrays["energy"]), arrays["features"], arrays["magmoms"])
+    return PotentialOutput(float(arrays["energy"]), arrays["features"], moments)
 
 
 def _as_relaxation(arrays: Mapping[str, NDArray[Any]] | None, crystal: Crystal) -> Relaxation | None:

@@ -11,7 +11,7 @@ import numpy as np
 from ionvolt.electrode import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.insertion import insert
-from ionvolt.physics.potential import Potential, PotentialOutput
+from ionvolt.physics.potential import Evaluator, Potential, PotentialOutput
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.physics.voltage import Exchange, average_voltage, exchange, volume_change
@@ -46,7 +46,8 @@ class Computed:
         discharged: The discharged end member, as it was computed.
         charged: The charged end member, as it was computed.
         exchange: What moves between them.
-        outputs: What the potential says of the discharged and the charged one.
+        outputs: What the potential behind the energies says of the discharged and the charged one.
+        potential: Version of that potential.
         voltage: Average voltage, V.
         volume_change: Growth of the host on discharge, as a fraction of the charged volume.
         method: How the end members came about, in words.
@@ -61,6 +62,7 @@ class Computed:
     charged: Crystal
     exchange: Exchange
     outputs: tuple[PotentialOutput, PotentialOutput]
+    potential: str
     voltage: float
     volume_change: float
     method: str
@@ -78,6 +80,8 @@ def compute(
     cache: Cache,
     options: Options | None = None,
     told: Callable[[str], None] | None = None,
+    *,
+    energies: Evaluator | None = None,
 ) -> Computed:
     """The average voltage of an electrode.
 
@@ -89,15 +93,16 @@ def compute(
         discharged: The discharged electrode, if known.
         charged: The charged host, if known.
         ion: The working ion.
-        potential: The potential.
+        potential: The potential that relaxes and ranks.
         cache: Where results are remembered.
         options: How end members are treated.
         told: Called with words on what begins.
+        energies: The potential whose energies of the two ends give the voltage; by default the same.
 
     Raises:
         InputError: Neither is given, frameworks differ, nothing is exchanged, or the potential cannot compute one.
     """
-    options, told = options or Options(), told or (lambda words: None)
+    options, told, energies = options or Options(), told or (lambda words: None), energies or potential
     started = time.monotonic()
     relaxations: list[Relaxation] = []
 
@@ -131,7 +136,7 @@ def compute(
         discharged = replace(best.crystal, source=f"{charged.source} with {ion.symbol}")
     moved = exchange(discharged, charged, ion)
     told("computing energies")
-    full, empty = cached_outputs([discharged, charged], potential, cache)
+    full, empty = cached_outputs([discharged, charged], energies, cache)
     for crystal, output in ((discharged, full), (charged, empty)):
         if not np.isfinite(output.energy):
             raise refusal(crystal.source, "the potential gives no finite energy", "Check cell and coordinates")
@@ -142,7 +147,8 @@ def compute(
         charged=charged,
         exchange=moved,
         outputs=(full, empty),
-        voltage=average_voltage(full.energy, empty.energy, moved, metal_energy(ion, potential.version), ion),
+        potential=energies.version,
+        voltage=average_voltage(full.energy, empty.energy, moved, metal_energy(ion, energies.version), ion),
         volume_change=growth,
         method=f"{method}, {'relaxed' if relax else 'unrelaxed'}",
         converged=all(relaxation.converged for relaxation in relaxations) if relaxations else None,

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +42,31 @@ class PotentialOutput:
     """What the potential says of a crystal.
 
     Attributes:
-        energy: Energy of the cell in eV, on the Materials Project's corrected GGA/GGA+U scale (r2scan: r2SCAN).
-        features: Atom vectors after convolutions 1, 2 and 3 and after the norm before the energy's last network
-            (version 0.2.0 has no such norm: after convolution 4), shape (n_atoms, 4, 64), float32.
-        magmoms: Magnetic moment of each atom, without sign, in mu_B, shape (n_atoms,), float32.
+        energy: Energy of the cell in eV, on the Materials Project's GGA/GGA+U scale (r2scan: r2SCAN).
+        features: Atom vectors, shape (n_atoms, n_layers, size), float32. CHGNet's, 4 of 64 numbers, stand after
+            convolutions 1, 2 and 3 and after the norm before the energy's last network (version 0.2.0 has no such norm:
+            after convolution 4).
+        magmoms: Magnetic moment of each atom, without sign, in mu_B, shape (n_atoms,), float32; None where the
+            potential knows none.
     """
 
     energy: float
     features: NDArray[np.float32]
-    magmoms: NDArray[np.float32]
+    magmoms: NDArray[np.float32] | None
+
+
+class Evaluator(Protocol):
+    """A potential that gives energies of crystals as they are."""
+
+    version: str
+
+    def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
+        """Energies and atom vectors of crystals, in their order.
+
+        Raises:
+            InputError: A crystal holds an isolated atom or an element that the potential does not know.
+        """
+        ...
 
 
 class Potential:
@@ -97,13 +113,9 @@ class Potential:
         Raises:
             InputError: A crystal holds an isolated atom or an element that the potential does not know.
         """
-        return self.evaluate_bonded([(crystal, find_bonds(crystal, self.cutoff)) for crystal in crystals])
-
-    def evaluate_bonded(self, crystals: Sequence[tuple[Crystal, Bonds]]) -> list[PotentialOutput]:
-        """``evaluate`` for crystals whose bonds up to ``cutoff`` or beyond are known."""
         outputs: list[PotentialOutput] = []
         for chunk in _chunks(crystals, ATOMS_TOGETHER):
-            outputs += self._forward([self.graph(crystal, bonds) for crystal, bonds in chunk])
+            outputs += self._forward([self.graph(crystal) for crystal in chunk])
         return outputs
 
     def _forward(self, graphs: list[CrystalGraph]) -> list[PotentialOutput]:
@@ -135,30 +147,15 @@ def load_potential(version: str = DEFAULT_VERSION) -> Potential:
     return Potential(version)
 
 
-def evaluate_versions(
-    crystals: Sequence[Crystal], versions: Sequence[str] = VERSIONS
-) -> dict[str, list[PotentialOutput]]:
-    """Several versions on the same crystals; neighbours are searched once.
-
-    Raises:
-        InputError: A crystal holds an isolated atom or an element that the potential does not know.
-        ModelError: There is no such version.
-    """
-    potentials = [load_potential(version) for version in versions]
-    cutoff = max(potential.cutoff for potential in potentials)
-    bonded = [(crystal, find_bonds(crystal, cutoff)) for crystal in crystals]
-    return {potential.version: potential.evaluate_bonded(bonded) for potential in potentials}
-
-
-def _chunks(crystals: Sequence[tuple[Crystal, Bonds]], most: int) -> Iterator[list[tuple[Crystal, Bonds]]]:
+def _chunks(crystals: Sequence[Crystal], most: int) -> Iterator[list[Crystal]]:
     """Runs of crystals with at most ``most`` atoms together, or one crystal that has more."""
-    chunk: list[tuple[Crystal, Bonds]] = []
+    chunk: list[Crystal] = []
     n_atoms = 0
-    for item in crystals:
-        if chunk and n_atoms + len(item[0]) > most:
+    for crystal in crystals:
+        if chunk and n_atoms + len(crystal) > most:
             yield chunk
             chunk, n_atoms = [], 0
-        chunk.append(item)
-        n_atoms += len(item[0])
+        chunk.append(crystal)
+        n_atoms += len(crystal)
     if chunk:
         yield chunk

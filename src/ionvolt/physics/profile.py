@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ionvolt.electrode import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.fillings import MOST_IONS, distinct_fillings, repeated, without
-from ionvolt.physics.potential import Potential
+from ionvolt.physics.potential import Evaluator, Potential
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.physics.voltage import exchange
@@ -65,6 +65,8 @@ def voltage_profile(
     settings: RelaxSettings | None,
     cache: Cache,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    energies: Evaluator | None = None,
 ) -> Profile:
     """Empty a discharged electrode in steps.
 
@@ -75,10 +77,11 @@ def voltage_profile(
     Args:
         discharged: The discharged electrode.
         ion: The working ion.
-        potential: The potential.
+        potential: The potential that ranks and relaxes.
         settings: When a relaxation is done; None takes the unrelaxed energies.
         cache: Where results are remembered.
         progress: Called with fillings done and in all.
+        energies: The potential whose energies of the best arrangements make the hull; by default the same.
 
     Raises:
         InputError: The structure does not hold the ion, or nothing else, or the potential cannot compute it.
@@ -86,6 +89,7 @@ def voltage_profile(
     exchange(discharged, remove_ion(discharged, ion), ion)  # refuses what is no discharged electrode
     cell = repeated(discharged, ion)
     sites = np.flatnonzero(cell.numbers == ion.number)
+    energies = energies or potential
     states: list[tuple[Crystal, float]] = []
     n_computed, converged = 0, True
     best: NDArray[np.int64] = np.array([], dtype=np.int64)
@@ -95,19 +99,17 @@ def voltage_profile(
         else:
             ways = [np.append(best, site) for site in np.setdiff1d(sites, best)] if done else [best]
         crystals = [without(cell, removed) for removed in ways]
-        energies = [output.energy for output in cached_outputs(crystals, potential, cache)]
+        k = int(np.argmin([output.energy for output in cached_outputs(crystals, potential, cache)]))
         n_computed += len(ways)
-        k = int(np.argmin(energies))
-        best = ways[k]
-        if settings is None:
-            states.append((crystals[k], energies[k]))
-        else:
-            relaxed = cached_relax(crystals[k], potential, settings, cache)
-            states.append((relaxed.crystal, relaxed.energy))
+        best, state = ways[k], crystals[k]
+        if settings is not None:
+            relaxed = cached_relax(state, potential, settings, cache)
+            state = relaxed.crystal
             converged &= relaxed.converged
+        states.append((state, cached_outputs([state], energies, cache)[0].energy))
         if progress:
             progress(done + 1, len(sites) + 1)
-    steps, average = _steps(states, ion, potential.version)
+    steps, average = _steps(states, ion, energies.version)
     return Profile(steps, average, len(sites), n_computed, converged)
 
 

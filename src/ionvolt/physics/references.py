@@ -51,6 +51,9 @@ _ENERGIES: dict[str, dict[str, float]] = {
         "Al": -6.6805,
         "Y": -20.2663,
     },
+    # Its cut-off of 5 Å ends before the second neighbours in K, Rb and Cs. These come from CHGNet, on the same scale.
+    "7net-l3i5": {metal: _V030[metal] for metal in ("K", "Rb", "Cs")}
+    | {"Li": -1.9025, "Na": -1.2988, "Mg": -1.6054, "Ca": -2.0002, "Zn": -1.2579, "Al": -3.7161, "Y": -6.4553},
 }
 
 

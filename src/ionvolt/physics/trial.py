@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ionvolt.electrode import WorkingIon
 from ionvolt.physics.insertion import APART, default_ions, with_ions
-from ionvolt.physics.potential import Potential, PotentialOutput
+from ionvolt.physics.potential import Evaluator, PotentialOutput
 from ionvolt.physics.sites import Void, by_fit, distances, find_voids, repulsion
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
@@ -47,7 +47,7 @@ def voids_for_trials(host: Crystal) -> list[Void]:
 
 
 def trial_insertions(
-    host: Crystal, ion: WorkingIon, potential: Potential, voids: Sequence[Void] | None = None
+    host: Crystal, ion: WorkingIon, potential: Evaluator, voids: Sequence[Void] | None = None
 ) -> tuple[Trial, Trial]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled.
 

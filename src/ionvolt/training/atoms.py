@@ -20,6 +20,7 @@ from ionvolt.models.atom_networks import (
     ion_descriptors,
 )
 from ionvolt.models.inserted import InsertedHost, importance
+from ionvolt.models.interface import Input
 from ionvolt.models.kernel import IonKernel, KernelSettings, fit_kernel
 from ionvolt.training.loop import Indices, fit
 from ionvolt.training.settings import Settings
@@ -27,15 +28,30 @@ from ionvolt.training.settings import Settings
 Vector = NDArray[np.float64]
 Tell = Callable[[int, dict[str, float]], None]
 
-PAIRS = Settings(epochs=32, batch_size=64, learning_rate=3e-3, weight_decay=1e-2, loss="huber")
-"""Chosen on two framework folds of seed 0, on which no reported figure rests."""
 
-PAIR_SCALE = 1 / 3
-"""V: corrections are measured in this unit, so that the loss is linear from 0.1 V on."""
+@dataclass(frozen=True)
+class Recipe:
+    """How the learners of corrections are trained.
+
+    Attributes:
+        networks: Settings of the networks; their seed is set for each.
+        unit: V in which the networks measure corrections: their loss is linear from 0.3 of it on.
+        kernel: Settings of the kernel on atoms.
+    """
+
+    networks: Settings
+    unit: float
+    kernel: AtomKernelSettings
 
 
-INSERTED_WIDTH = 2**0.5
-"""Width of the kernel on the atoms of trial insertions (``AtomKernelSettings.width``); chosen there, too."""
+_NETWORKS = Settings(epochs=32, batch_size=64, learning_rate=3e-3, weight_decay=1e-2, loss="huber")
+
+RECIPES: dict[Input, Recipe] = {
+    "both": Recipe(replace(_NETWORKS, epochs=16), 0.1, AtomKernelSettings(ridge=0.3, robust=0.05)),
+    "discharged": Recipe(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1)),
+    "host": Recipe(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1, width=2**0.5)),
+}
+"""By what is known of an electrode; chosen on two framework folds of seed 0, on which no reported figure rests."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +92,17 @@ def train_kernel(rows: HostRows, train: Indices, settings: KernelSettings) -> Io
     )
 
 
-def train_atom_kernel(rows: HostRows, train: Indices, settings: AtomKernelSettings | None = None) -> AtomKernel:
-    """Fit the kernel that corrects trial insertions atom by atom on some rows."""
-    settings = settings or AtomKernelSettings(width=INSERTED_WIDTH)
-    return fit_atom_kernel([rows.inserted[i].pair for i in train], rows.target[train], settings)
+def train_atom_kernel(pairs: Sequence[Pair], target: Vector, train: Indices, recipe: Recipe) -> AtomKernel:
+    """Fit the kernel that corrects energies atom by atom on some rows."""
+    return fit_atom_kernel([pairs[i] for i in train], target[train], recipe.kernel)
 
 
 def train_pair_network(
     pairs: Sequence[Pair],
     target: Vector,
     train: Indices,
-    settings: Settings,
+    recipe: Recipe,
+    seed: int,
     *,
     folder: Path | None = None,
     tell: Tell | None = None,
@@ -97,13 +113,14 @@ def train_pair_network(
         pairs: All end members, or hosts with trial insertions.
         target: Labelled voltages, V, shape (n,).
         train: Rows to learn from.
-        settings: How.
+        recipe: How.
+        seed: Of the random start and the order.
         folder: See ``training.loop.fit``.
         tell: Told the seed and the record of every epoch.
     """
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(seed)
     atoms = np.concatenate([c.atoms for i in train for c in (pairs[i].discharged, pairs[i].charged)])
-    network = PairNetwork(atoms.shape[1])
+    network = PairNetwork()
     network.atom_scale.learn(atoms)
     lacking = target - np.array([pair.physics for pair in pairs])
 
@@ -111,16 +128,7 @@ def train_pair_network(
         return collate_pairs([pairs[i] for i in part])
 
     fit(
-        network, batch_of, lacking, train, [], settings,
-        scale=(0.0, PAIR_SCALE), folder=folder, progress=_told(tell, settings),
+        network, batch_of, lacking, train, [], replace(recipe.networks, seed=seed),
+        scale=(0.0, recipe.unit), folder=folder, progress=None if tell is None else lambda record: tell(seed, record),
     )  # fmt: skip
     return network
-
-
-def members(settings: Settings, count: int) -> list[Settings]:
-    """Settings of members that differ in their seed."""
-    return [replace(settings, seed=settings.seed + m) for m in range(count)]
-
-
-def _told(tell: Tell | None, settings: Settings) -> Callable[[dict[str, float]], None] | None:
-    return None if tell is None else lambda record: tell(settings.seed, record)

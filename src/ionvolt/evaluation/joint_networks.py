@@ -1,0 +1,96 @@
+"""Crystal graph networks of all ions at once under a protocol, without and with pre-training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.evaluation.leaks import learnable
+from ionvolt.evaluation.networks import Recipe, graphs_for, graphs_of, telling
+from ionvolt.evaluation.protocol import Indices, Tell
+from ionvolt.structures.crystal import Crystal
+
+if TYPE_CHECKING:
+    from ionvolt.models.cgcnn import Trunk
+    from ionvolt.training.settings import Settings
+
+Array = NDArray[np.float64]
+
+_vectors: WeakKeyDictionary[Crystal, NDArray[np.float32]] = WeakKeyDictionary()
+
+
+class CgcnnJoint(Recipe):
+    """Networks of all ions at once (``models.joint``); they learn from the validation part too, for a fixed time.
+
+    Args:
+        members: Networks whose mean answers.
+        epochs: Passes over the training part; None takes those of ``training.joint``.
+    """
+
+    name = "cgcnn-joint"
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> Array:
+        """See ``protocol.Learner``."""
+        from ionvolt.training.joint import joint_voltages, train_joint
+
+        rows = learnable(data, np.sort(np.concatenate([train, validation])), test)
+        ions, graphs = data.ions.tolist(), graphs_of(data, np.arange(len(data)))
+        answers = []
+        for m in range(self.members):
+            settings, own_seed = self._settings(), 100 * seed + m
+            settings = replace(settings, epochs=self.epochs or settings.epochs, seed=own_seed)
+            tell = partial(telling(progress, "all ions"), m)
+            trunk = self._trunk(data, rows, own_seed, tell)
+            network = train_joint(graphs, ions, data.voltages, rows, settings, trunk=trunk, progress=tell)
+            answers.append(joint_voltages(network, [graphs[i] for i in test], [ions[i] for i in test]))
+        mean: Array = np.mean(answers, axis=0)
+        return mean
+
+    def _settings(self) -> Settings:
+        from ionvolt.training.joint import JOINT
+
+        return JOINT
+
+    def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, tell: Any) -> Trunk | None:
+        return None
+
+
+class CgcnnImitator(CgcnnJoint):
+    """The same, its convolutions pre-trained on SevenNet's atom vectors of all structures of the training part.
+
+    These are hosts and discharged electrodes. Nothing of the test part is shown, not even without its voltage.
+    """
+
+    name = "cgcnn-imitator"
+
+    def _settings(self) -> Settings:
+        from ionvolt.training.joint import PRE_TRAINED
+
+        return PRE_TRAINED
+
+    def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, tell: Any) -> Trunk | None:
+        from ionvolt.training.imitation import IMITATION, imitate
+
+        some = [data[row] for row in rows.tolist()]
+        crystals = [e.host for e in some] + [e.discharged for e in some if e.discharged is not None]
+        unique = list(dict.fromkeys(crystals))
+        settings = replace(IMITATION, epochs=min(self.epochs or IMITATION.epochs, IMITATION.epochs), seed=seed)
+        return imitate(graphs_for(unique), _vectors_of(unique), settings, progress=tell)
+
+
+def _vectors_of(crystals: list[Crystal]) -> list[NDArray[np.float32]]:
+    """SevenNet's atom vectors, each crystal evaluated once in a process."""
+    from ionvolt.models.vectors import evaluate_vectors
+
+    for crystal in crystals:
+        if crystal not in _vectors:
+            _vectors[crystal] = evaluate_vectors([crystal])[0].atoms
+    return [_vectors[crystal] for crystal in crystals]

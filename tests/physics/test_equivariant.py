@@ -1,0 +1,109 @@
+"""SevenNet: the same as the package's own calculator, and properties of the crystal alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ionvolt.electrode import WORKING_IONS, remove_ion, working_ion
+from ionvolt.errors import InputError, ModelError
+from ionvolt.physics.cache import Cache
+from ionvolt.physics.electrodes import Options, compute
+from ionvolt.physics.equivariant import VERSION, EquivariantPotential, load_equivariant, load_potentials
+from ionvolt.physics.profile import voltage_profile
+from ionvolt.physics.references import RELAXED, metal_energy
+from ionvolt.physics.voltage import average_voltage, exchange
+from ionvolt.structures.crystal import Crystal
+from physics.cells import disulfide, layered, olivine, rocksalt
+
+LI = working_ion("Li")
+
+
+@pytest.fixture(scope="module")
+def equivariant() -> EquivariantPotential:
+    return load_equivariant()
+
+
+@pytest.mark.filterwarnings("ignore:No tensor product accelerator")
+def test_it_is_sevennet(equivariant: EquivariantPotential) -> None:
+    from sevenn.calculator import SevenNetCalculator
+
+    calculator = SevenNetCalculator(VERSION, device="cpu")
+    for crystal in (layered(), disulfide(), rocksalt()):
+        atoms = crystal.to_pymatgen().to_ase_atoms()
+        atoms.calc = calculator
+        output = equivariant.evaluate([crystal])[0]
+        assert output.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
+        assert output.features.shape == (len(crystal), 2, 128)
+        assert output.magmoms is None
+
+
+def test_it_does_not_feel_cell_order_or_orientation(equivariant: EquivariantPotential) -> None:
+    crystal = layered()
+    larger = Crystal.from_pymatgen(crystal.to_pymatgen().make_supercell((2, 1, 1)))
+    order = np.random.default_rng(0).permutation(len(crystal))
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    turned = Crystal(crystal.lattice @ turn, crystal.numbers[order], crystal.frac_coords[order] + 1.3)
+    one, two, three = equivariant.evaluate([crystal, larger, turned])
+    assert two.energy / 2 == pytest.approx(one.energy, abs=1e-4)
+    assert three.energy == pytest.approx(one.energy, abs=1e-4)
+    assert three.features == pytest.approx(one.features[order], abs=1e-3)
+
+
+@pytest.mark.parametrize("symbol", ["Li", "Na", "Mg", "Ca", "Zn", "Al", "Y"])
+def test_metals_lie_at_the_minimum_of_its_energy(equivariant: EquivariantPotential, symbol: str) -> None:
+    cell, reference = RELAXED[symbol], metal_energy(WORKING_IONS[symbol], VERSION)
+    crystals = [replace(cell, a=cell.a * s, c=cell.c * s).crystal(symbol) for s in (0.97, 1.0, 1.03)]
+    energies = [
+        output.energy / len(crystal) for output, crystal in zip(equivariant.evaluate(crystals), crystals, strict=True)
+    ]
+    assert energies[1] == pytest.approx(reference, abs=0.004)
+    assert min(energies) > reference - 5e-4
+
+
+def test_what_it_cannot_compute_is_refused(equivariant: EquivariantPotential) -> None:
+    heavy = replace(rocksalt(), numbers=np.where(rocksalt().numbers == 8, 8, 98))
+    with pytest.raises(InputError, match="Cf"):
+        equivariant.evaluate([heavy])
+    radium = replace(heavy, numbers=np.where(heavy.numbers == 98, 88, heavy.numbers))
+    with pytest.raises(InputError, match="does not know Ra"):
+        equivariant.evaluate([radium])
+    apart = replace(rocksalt(), lattice=rocksalt().lattice * 4)
+    with pytest.raises(InputError, match="no neighbour within 5"):
+        equivariant.evaluate([apart])
+    with pytest.raises(ModelError, match="7net-l3i5"):
+        load_potentials("7net")
+
+
+def test_threads_do_not_mix_their_vectors(equivariant: EquivariantPotential) -> None:
+    crystals = [layered(), disulfide(), rocksalt()]
+    alone = [equivariant.evaluate([crystal])[0] for crystal in crystals]
+    with ThreadPoolExecutor(3) as pool:
+        crowd = list(pool.map(lambda crystal: equivariant.evaluate([crystal])[0], crystals * 2))
+    for one, other in zip(alone * 2, crowd, strict=True):
+        assert other.features == pytest.approx(one.features, abs=1e-5)
+
+
+def test_known_electrodes(equivariant: EquivariantPotential) -> None:
+    """Within what an unrelaxed charged host and the functional cost of the measured 3.45, 3.9 and 2.1 V."""
+    for crystal, measured in ((olivine(), 3.45), (layered(), 3.9), (disulfide(), 2.1)):
+        host = remove_ion(crystal, LI)
+        full, empty = equivariant.evaluate([crystal, host])
+        voltage = average_voltage(full.energy, empty.energy, exchange(crystal, host, LI), metal_energy(LI, VERSION), LI)
+        assert abs(voltage - measured) < 0.7, crystal.formula
+
+
+def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: EquivariantPotential, no_cache: Cache) -> None:
+    potential, energies = load_potentials()
+    assert energies is equivariant
+    assert potential.version == "0.3.0"
+    crystal = layered()
+    found = compute(crystal, None, LI, potential, no_cache, Options(relax=False), energies=energies)
+    full, empty = equivariant.evaluate([crystal, remove_ion(crystal, LI)])
+    assert found.potential == VERSION
+    assert found.voltage == pytest.approx(-(full.energy - empty.energy - metal_energy(LI, VERSION)), abs=1e-4)
+    profile = voltage_profile(crystal, LI, potential, None, no_cache, energies=energies)
+    assert profile.average == pytest.approx(found.voltage, abs=2e-3)
+    widths = [step.filling_discharged - step.filling_charged for step in profile.steps]
+    assert np.dot([step.voltage for step in profile.steps], widths) == pytest.approx(profile.average, abs=1e-6)
