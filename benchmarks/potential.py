@@ -1,0 +1,101 @@
+"""SevenNet as its package computes it against IonVolt's convolution: time, memory and the same energies, in one run.
+
+``python benchmarks/potential.py [--repeats N]``
+
+Energies alone, on one thread, of LiFePO4 and its supercells; both programs take turns. Peaks of memory are those of a
+process of its own for each. Ends with status 1 if energies differ by more than 1e-5 eV an atom.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ionvolt
+from ionvolt.physics import equivariant_convolution
+from ionvolt.physics.equivariant import EquivariantPotential
+from ionvolt.structures import Crystal, read_file
+
+CELLS = ((1, 1, 1), (2, 2, 1), (3, 3, 2))
+TOLERANCE = 1e-5
+
+
+def potential(program: str) -> EquivariantPotential:
+    """Either with IonVolt's convolution, or with the package's own in its place."""
+    kept: Any = equivariant_convolution.PiecewiseConvolution
+    if program == "package":
+        equivariant_convolution.PiecewiseConvolution = lambda whole: whole  # type: ignore[assignment, misc]
+    try:
+        return EquivariantPotential()
+    finally:
+        equivariant_convolution.PiecewiseConvolution = kept
+
+
+def crystals() -> list[Crystal]:
+    cell = read_file(Path(ionvolt.__file__).parent / "examples" / "LiFePO4.cif").to_pymatgen()
+    return [Crystal.from_pymatgen(cell.make_supercell(repeat, in_place=False)) for repeat in CELLS]
+
+
+def peak(program: str, number: int) -> float:
+    """Megabytes that one evaluation takes on top of the loaded network, in a process of its own."""
+    command = [sys.executable, __file__, "--child", program, str(number)]
+    return float(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def child(program: str, number: int) -> None:
+    network = potential(program)
+    network.evaluate(crystals()[:1])
+    large = crystals()[number]
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = peak_kilobytes()
+    network.evaluate([large])
+    print(json.dumps((peak_kilobytes() - before) / 1000))
+
+
+def peak_kilobytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each program (default 3)")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    if options.child:
+        child(options.child[0], int(options.child[1]))
+        return 0
+    programs = {name: potential(name) for name in ("package", "IonVolt")}
+    worst = 0.0
+    print("| atoms | package, s | IonVolt, s | times faster | package, MB more | IonVolt, MB more |")
+    print("|---|---|---|---|---|---|")
+    for number, crystal in enumerate(crystals()):
+        times: dict[str, list[float]] = {name: [] for name in programs}
+        energies = {}
+        for turn in range(options.repeats + 1):
+            for name, network in programs.items():
+                began = time.process_time()
+                energies[name] = network.evaluate([crystal])[0].energy / len(crystal)
+                if turn:
+                    times[name].append(time.process_time() - began)
+        worst = max(worst, abs(energies["package"] - energies["IonVolt"]))
+        package, own = (statistics.median(times[name]) for name in programs)
+        memory = " | ".join(f"{peak(name, number):.0f}" for name in programs)
+        print(f"| {len(crystal)} | {package:.2f} | {own:.2f} | {package / own:.1f} | {memory} |", flush=True)
+    print(f"\nEnergies differ by {worst:.1e} eV an atom at most.")
+    return 0 if worst < TOLERANCE else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
