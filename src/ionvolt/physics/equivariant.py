@@ -36,15 +36,21 @@ class EquivariantPotential:
 
     def __init__(self) -> None:
         """Load the weights from the installed package."""
+        import e3nn
         import sevenn._keys as key
         from sevenn.util import load_checkpoint
 
         from ionvolt.physics.equivariant_convolution import PiecewiseConvolution
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            checkpoint = load_checkpoint(VERSION)
-            network: Any = checkpoint.build_model()
+        chosen = e3nn.get_optimization_defaults()
+        # The products that einsums would be optimised for are done here: a second of loading for nothing.
+        e3nn.set_optimization_defaults(optimize_einsums=False)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                network: Any = load_checkpoint(VERSION).build_model()
+        finally:
+            e3nn.set_optimization_defaults(**chosen)
         self.key = key
         self.cutoff = float(network.cutoff)
         network.delete_module_by_key("force_output")
