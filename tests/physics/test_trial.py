@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ionvolt.electrode import WORKING_IONS, remove_ion
+from ionvolt.errors import InputError
 from ionvolt.physics.potential import load_potential
 from ionvolt.physics.sites import Void, by_fit, distances, find_voids, primitive_cell, repulsion
 from ionvolt.physics.trial import filling, trial_insertions, voids_for_trials
@@ -83,3 +84,16 @@ def test_a_dense_host_still_has_its_widest_void() -> None:
     (void,) = voids_for_trials(dense)
     assert void.clearance < 1.5
     assert trial_insertions(dense, LI, load_potential())[0].n_ions == 1
+
+
+def test_layers_in_a_vacuum() -> None:
+    """A narrow void is preferred to one in the middle of nothing; a single sheet of atoms is refused in one line."""
+
+    def sheet(height: float, shift: float) -> Crystal:
+        lattice = np.array([[3.0, 0, 0], [0, 3.0, 0], [0, 0, height]])
+        places = np.array([[0, 0, 0.5], [0.5, 0.5, 0.5 + shift / height]])
+        return Crystal(lattice, np.array([25, 8]), places, source="sheet.cif")
+
+    assert max(void.clearance for void in voids_for_trials(sheet(16.0, 2.5))) < 4.8
+    with pytest.raises(InputError, match=r"sheet.cif: its atoms lie in one plane"):
+        voids_for_trials(sheet(20.0, 0.0))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.wording import refusal
 
 CLEARANCE = 1.5
 """Å from a void's centre to the nearest atom: shorter than any bond of a working ion, for the host will give way."""
@@ -51,6 +52,9 @@ def find_voids(host: Crystal, clearance: float = CLEARANCE) -> list[Void]:
     """Symmetry-distinct voids of a host, the widest first: vertices of the Voronoi cells of its atoms.
 
     A vertex is as far from its nearest atoms as a point can be; octahedral and tetrahedral sites are such points.
+
+    Raises:
+        InputError: All atoms lie in one plane, with a vacuum beside it.
     """
     points, clearances = _vertices(host)
     order = np.argsort(-np.round(clearances, 3), kind="stable")
@@ -128,8 +132,12 @@ def _squares(
 
 
 def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Voronoi vertices in the cell, fractional, shape (n, 3), and how far each is from the nearest atom, Å."""
-    from scipy.spatial import Voronoi, cKDTree
+    """Voronoi vertices in the cell, fractional, shape (n, 3), and how far each is from the nearest atom, Å.
+
+    Raises:
+        InputError: The atoms lie in one plane.
+    """
+    from scipy.spatial import QhullError, Voronoi, cKDTree
 
     heights = host.volume / np.linalg.norm(
         np.cross(host.lattice[[1, 2, 0]], host.lattice[[2, 0, 1]]), axis=1
@@ -141,7 +149,14 @@ def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     margin = REACH / heights
     around = around[((around > -margin) & (around < 1 + margin)).all(axis=1)]
     cartesian = around @ host.lattice
-    vertices = Voronoi(cartesian).vertices
+    try:
+        vertices = Voronoi(cartesian).vertices
+    except QhullError as error:
+        raise refusal(
+            host.source,
+            f"its atoms lie in one plane, with nothing within {REACH:g} Å of it",
+            "Give the bulk crystal: a layer in a vacuum is no host",
+        ) from error
     inside = vertices @ np.linalg.inv(host.lattice)
     keep = ((inside > -1e-6) & (inside < 1 - 1e-6)).all(axis=1)
     clearances, _ = cKDTree(cartesian).query(vertices[keep])

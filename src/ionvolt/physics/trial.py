@@ -15,6 +15,9 @@ from ionvolt.physics.sites import Void, by_fit, distances, find_voids, repulsion
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
 
+WIDEST = 4.8
+"""Å: an ion in the middle of a wider void touches nothing, and the potential, which ends at 5 Å, cannot place it."""
+
 CANDIDATES = 3
 """Voids whose energies are compared."""
 
@@ -43,7 +46,7 @@ def voids_for_trials(host: Crystal) -> list[Void]:
     voids = find_voids(host) or find_voids(host, clearance=0.0)[:1]
     if not voids:
         raise refusal(host.source, "no void in it to try an ion in", "Give a discharged structure instead")
-    return voids
+    return [void for void in voids if void.clearance < WIDEST] or voids
 
 
 def trial_insertions(
