@@ -59,7 +59,7 @@ WORDS = {
     "cgcnn-scratch": "CGCNN, from scratch on the ion",
     "cgcnn-transfer": "CGCNN, transferred from Li (the paper's way)",
     "cgcnn-joint": "CGCNN, one for all ions",
-    "cgcnn-imitator": "the same, pre-trained on a potential's atom vectors",
+    "cgcnn-imitator": "CGCNN, one for all ions, pre-trained on a potential's atom vectors",
 }
 
 
