@@ -29,6 +29,7 @@ from ionvolt.models.vectors import vectors_of
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.electrodes import compute
 from ionvolt.physics.equivariant import load_potentials
+from ionvolt.physics.insertion import beyond_its_metals
 from ionvolt.training.atoms import RECIPES, train_atom_kernel, train_pair_network
 from model_page import ROOT, write_between
 
@@ -100,7 +101,9 @@ def test(path: Path, output: Path) -> None:
     empty = np.array([WORKING_IONS[t.data[int(i)].working_ion].number not in t.data[int(i)].host.numbers for i in rows])
     relaxed = np.array([answers[int(i)] for i in rows])
     unrelaxed = unrelaxed_answers(output, len(t.data))[rows]
+    beyond = np.array([beyond_its_metals(e.discharged, WORKING_IONS[e.working_ion]) for e in t.data[rows]])
     columns = {
+        "`ionvolt compute`": np.where(beyond & np.isfinite(unrelaxed), unrelaxed, relaxed),
         "Δ-model, relaxed": relaxed,
         "Δ-model, unrelaxed (`predict`)": unrelaxed,
         "mean of these": 0.5 * (relaxed + unrelaxed),

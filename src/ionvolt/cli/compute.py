@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ionvolt.cli.pairs import Known
     from ionvolt.models.interface import Estimate
     from ionvolt.physics.cache import Cache
     from ionvolt.physics.electrodes import Computed, Options
     from ionvolt.physics.potential import Evaluator, Potential
     from ionvolt.physics.profile import Profile
 
+BEYOND = (
+    "it holds more ions than its transition metals have electrons to give: the voltage is that of the part which such "
+    "electrodes give up, from the unrelaxed structure; the potential's own is that of all"
+)
 JSON_HELP = "JSON on standard output: an object, for --pairs a list."
 
 
@@ -93,18 +98,29 @@ def compute(
     _single(file, charged, ion, potentials, remembered, options, profile, vasp, as_json)
 
 
-def _learned(computed: Computed, known_charged: bool) -> Estimate | None:
-    """The answer of the Δ-model, which has learned the potential's errors; None where it does not come along."""
+def _learned(computed: Computed, known: Known) -> tuple[Estimate | None, tuple[str, ...]]:
+    """The answer of the Δ-model, which has learned the potential's errors, and reservations.
+
+    The answer is None where the model does not come along.
+    """
+    from ionvolt.electrode import remove_ion
     from ionvolt.models.delta import DeltaModel
+    from ionvolt.models.interface import Query
     from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
+    from ionvolt.physics.insertion import beyond_its_metals
 
     if not is_shipped(DELTA_MODEL):
-        return None
-    # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
-    bare = not known_charged and computed.converged is None
+        return None, ()
     model = load_model(DELTA_MODEL)
     assert isinstance(model, DeltaModel)
-    return model.estimate_computed(computed, "discharged" if bare else "both")
+    if known.charged is not None or known.discharged is None:
+        return model.estimate_computed(computed, "both"), ()
+    if beyond_its_metals(known.discharged, computed.ion):
+        # Relaxed, it would be the voltage of emptying what is not emptied; this variant has learned where labels stop.
+        query = Query(computed.ion.symbol, remove_ion(known.discharged, computed.ion), "discharged", known.discharged)
+        return model.estimate([query])[0], (BEYOND,)
+    # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
+    return model.estimate_computed(computed, "discharged" if computed.converged is None else "both"), ()
 
 
 def _single(
@@ -142,7 +158,7 @@ def _single(
             found = voltage_profile(start, ion, potential, settings, cache, bar.to, energies=energies)
     if vasp is not None:
         _write_vasp(computed, vasp)
-    record = record_of(Pair(file, charged, ion.symbol), computed, _learned(computed, charged is not None))
+    record = record_of(Pair(file, charged, ion.symbol), computed, *_learned(computed, known))
     if as_json:
         print(json.dumps(record | ({"profile": asdict(found)} if found else {}), ensure_ascii=False))
         return
@@ -179,7 +195,7 @@ def _table(
                 computed = compute_electrode(*ends, ion, potential, cache, options, energies=energies)
                 if vasp is not None:
                     _write_vasp(computed, vasp / f"{number:04d}")
-                records.append(record_of(pair, computed, _learned(computed, known.charged is not None)))
+                records.append(record_of(pair, computed, *_learned(computed, known)))
             except InputError as error:
                 print(f"ionvolt: row {number}: {error}", file=sys.stderr)
                 records.append(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ionvolt.physics.profile import Profile
 
 
-def record_of(pair: Pair, computed: Computed, learned: Estimate | None) -> dict[str, Any]:
+def record_of(pair: Pair, computed: Computed, learned: Estimate | None, notes: tuple[str, ...] = ()) -> dict[str, Any]:
     """What ``--json`` says of an electrode: the learned answer where there is one, the potential's own beside it."""
     from ionvolt.electrode import capacity_grav
 
@@ -36,7 +36,7 @@ def record_of(pair: Pair, computed: Computed, learned: Estimate | None) -> dict[
         "converged": computed.converged,
         "steps": computed.steps,
         "seconds": round(computed.seconds, 3),
-        "warnings": [*computed.warnings, *(learned.reasons if learned else ())],
+        "warnings": [*computed.warnings, *(learned.reasons if learned else ()), *notes],
     }
 
 
