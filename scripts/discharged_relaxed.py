@@ -29,7 +29,6 @@ from ionvolt.models.vectors import vectors_of
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.electrodes import compute
 from ionvolt.physics.equivariant import load_potentials
-from ionvolt.physics.insertion import beyond_its_metals
 from ionvolt.training.atoms import RECIPES, train_atom_kernel, train_pair_network
 from model_page import ROOT, write_between
 
@@ -79,7 +78,7 @@ def test(path: Path, output: Path) -> None:
     t = fm.table(path, output)
     done = {int(file.stem): file for file in (output / "relaxed").glob("[0-9]*.npz")}
     rows = np.array(sorted(done))
-    answers, physics, seconds = {}, {}, {}
+    answers, physics, seconds, chances = {}, {}, {}, {}
     for fold, part in enumerate(framework_folds(t.data, fm.N_FOLDS, SEED)):
         own = np.intersect1d(part, rows)
         if not len(own):
@@ -95,15 +94,19 @@ def test(path: Path, output: Path) -> None:
         learned = 0.5 * (corrections([network], pairs)[0] + kernel.corrections(pairs))
         for i, (pair, cost), correction in zip(own.tolist(), read, learned, strict=True):
             answers[i], physics[i], seconds[i] = pair.physics + correction, pair.physics, cost
+        told = fm.emptying(t, train)
+        for i, e in zip(own.tolist(), t.data[own], strict=True):
+            assert e.discharged is not None
+            chances[i] = told.chance(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
         print(f"fold {fold}: {len(own)} rows", flush=True)
     rows = np.array(sorted(answers))
     target = t.data.voltages[rows]
     empty = np.array([WORKING_IONS[t.data[int(i)].working_ion].number not in t.data[int(i)].host.numbers for i in rows])
     relaxed = np.array([answers[int(i)] for i in rows])
     unrelaxed = unrelaxed_answers(output, len(t.data))[rows]
-    beyond = np.array([beyond_its_metals(e.discharged, WORKING_IONS[e.working_ion]) for e in t.data[rows]])
+    partly = np.array([chances[int(i)] < 0.5 for i in rows])
     columns = {
-        "`ionvolt compute`": np.where(beyond & np.isfinite(unrelaxed), unrelaxed, relaxed),
+        "`ionvolt compute`": np.where(partly & np.isfinite(unrelaxed), unrelaxed, relaxed),
         "Δ-model, relaxed": relaxed,
         "Δ-model, unrelaxed (`predict`)": unrelaxed,
         "mean of these": 0.5 * (relaxed + unrelaxed),

@@ -29,6 +29,7 @@ from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError
 from ionvolt.models.atom_networks import Pair, corrections
 from ionvolt.models.delta import pair_of
+from ionvolt.models.emptying import Emptying, emptying_facts
 from ionvolt.models.foundation import kernel_voltages, network_voltages
 from ionvolt.models.inserted import InsertedHost, from_vectors
 from ionvolt.models.interface import Input
@@ -41,6 +42,7 @@ from ionvolt.physics.trial import trial_insertions
 from ionvolt.physics.voltage import exchange
 from ionvolt.structures.crystal import Crystal
 from ionvolt.training.atoms import RECIPES, HostRows, train_atom_kernel, train_kernel, train_pair_network
+from ionvolt.training.emptying import fit_emptying
 
 N_FOLDS = 5
 # (split, seed, members): seed 0 served to choose settings, so that no figure rests on it.
@@ -240,6 +242,14 @@ def evaluate_pairs(
         "physics": np.array([pair.physics for pair in some]),
         "distance": distances([pair.charged for pair in pairs], train, test),
     }
+
+
+def emptying(t: Table, train: Any) -> Emptying:
+    """What tells whether an electrode is emptied, learned from some rows."""
+    facts = [emptying_facts(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
+             for i, e in zip(train, t.data[train], strict=True) if e.discharged is not None]  # fmt: skip
+    emptied = [WORKING_IONS[e.working_ion].number not in e.host.numbers for e in t.data[train]]
+    return fit_emptying(np.array(facts), np.array(emptied))
 
 
 def distances(hosts: Sequence[CrystalVectors], train: Any, test: Any) -> Vector:

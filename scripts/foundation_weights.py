@@ -258,5 +258,5 @@ def train(t: fm.Table, output: Path) -> None:
         tests,
         {variant: asdict(RECIPES[variant]) for variant in VARIANTS},
     )
-    save_delta(DeltaModel(correctors, card), SHIPPED / DELTA_MODEL)
+    save_delta(DeltaModel(correctors, fm.emptying(t, rows), card), SHIPPED / DELTA_MODEL)
     print(f"{DELTA_MODEL}: written", flush=True)

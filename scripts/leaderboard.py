@@ -207,7 +207,7 @@ def relaxed(n: int, folder: Path) -> list[Entry]:
                 "SevenNet energies, ion removed, both ends relaxed by CHGNet, nothing trained",
             ),
             ("Δ-model, relaxed", "Δ-model, ion removed, both ends relaxed"),
-            ("`ionvolt compute`", "**`ionvolt compute`**: relaxed, or unrelaxed where its metals lack the electrons"),
+            ("`ionvolt compute`", "**`ionvolt compute`**: relaxed, or unrelaxed where it is seldom emptied"),
             ("SevenNet, both ends given", "SevenNet energies, both ends given, on the same rows"),
         ):
             voltages = np.full(n, np.nan)

@@ -12,6 +12,7 @@ from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
 from ionvolt.models.card import ModelCard
 from ionvolt.models.conformal import calibrate
 from ionvolt.models.delta import Corrector, DeltaModel, pair_of
+from ionvolt.models.emptying import N_FACTS, Emptying
 from ionvolt.models.foundation import FoundationModel
 from ionvolt.models.inserted import InsertedHost, try_ions
 from ionvolt.models.kernel import KernelSettings
@@ -88,4 +89,4 @@ def delta(seed: int = 0) -> DeltaModel:
         variant: Corrector([PairNetwork().eval() for _ in range(2)], kernel, trust(ends()[1::2]))
         for variant in ("both", "discharged")
     }
-    return DeltaModel(correctors, card("small-delta"))
+    return DeltaModel(correctors, Emptying(np.full(N_FACTS, 0.01), 0.5), card("small-delta"))

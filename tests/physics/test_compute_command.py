@@ -1,17 +1,14 @@
 """``ionvolt compute`` as a user meets it."""
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cli.conftest import run_command
 from ionvolt.electrode import remove_ion, working_ion
-from ionvolt.physics.insertion import beyond_its_metals, with_ions
+from ionvolt.models.emptying import Emptying
 from physics.cells import disulfide, layered
 
-MG = working_ion("Mg")
 KEYS = {
     "discharged", "charged", "working_ion", "voltage_physics", "voltage", "n_ions", "method", "volume_change",
     "converged", "seconds", "warnings",
@@ -52,21 +49,21 @@ def test_one_electrode(folder: Path) -> None:
     assert "charged host made by removing the ion, unrelaxed" in text.out
 
 
-def test_more_ions_than_electrons(folder: Path) -> None:
-    """Li2CoO2 is not emptied: the learned answer is that of `predict`, the potential's own that of emptying it."""
-    full = with_ions(layered(), working_ion("Li"), np.array([[0.37, 0.37, 0.37]]))
-    path = folder / "two.cif"
-    full.to_pymatgen().to(filename=str(path))
-    assert beyond_its_metals(full, working_ion("Li"))
-    assert not beyond_its_metals(layered(), working_ion("Li"))
-    assert beyond_its_metals(replace(layered(), numbers=np.where(layered().numbers == 3, 12, layered().numbers)), MG)
-    found = run_command("compute", path, "-i", "Li", "--fmax", 1.0, "--json").json
-    alone = run_command("predict", path, "-i", "Li", "--json").json[0]
+def test_an_electrode_that_is_seldom_emptied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learned answer is that of `predict`, the potential's own that of emptying it; a note says so."""
+    asked = ("compute", folder / "full.cif", "-i", "Li", "--fmax", 1.0, "--json")
+    emptied = run_command(*asked).json
+    assert not any("seldom emptied" in warning for warning in emptied["warnings"])
+    monkeypatch.setattr(Emptying, "chance", lambda self, vectors, discharged, ion: 0.23)
+    found = run_command(*asked).json
+    alone = run_command("predict", folder / "full.cif", "-i", "Li", "--json").json[0]
     assert found["voltage"] == pytest.approx(alone["voltage"], abs=1e-4)
-    assert any("more ions than its transition metals" in warning for warning in found["warnings"])
+    assert found["voltage"] != pytest.approx(emptied["voltage"], abs=1e-4)
+    assert found["voltage_physics"] == pytest.approx(emptied["voltage_physics"], abs=1e-4)
+    assert any("seldom emptied (chance 23 %)" in warning for warning in found["warnings"])
     assert found["method"].endswith(", relaxed")
-    once = run_command("compute", folder / "full.cif", "-i", "Li", "--no-relax", "--json").json
-    assert not any("more ions" in warning for warning in once["warnings"])
+    both = run_command(*asked, "--charged", folder / "full_empty.cif").json
+    assert not any("seldom emptied" in warning for warning in both["warnings"])
 
 
 def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:

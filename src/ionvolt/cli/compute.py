@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from ionvolt.physics.potential import Evaluator, Potential
     from ionvolt.physics.profile import Profile
 
-BEYOND = (
-    "it holds more ions than its transition metals have electrons to give: the voltage is that of the part which such "
-    "electrodes give up, from the unrelaxed structure; the potential's own is that of all"
+PARTLY = (
+    "such an electrode is seldom emptied (chance {:.0f} %): the voltage is that of the part which it gives up, learned "
+    "from unrelaxed structures; the potential's own is that of all"
 )
 JSON_HELP = "JSON on standard output: an object, for --pairs a list."
 
@@ -107,7 +107,6 @@ def _learned(computed: Computed, known: Known) -> tuple[Estimate | None, tuple[s
     from ionvolt.models.delta import DeltaModel
     from ionvolt.models.interface import Query
     from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
-    from ionvolt.physics.insertion import beyond_its_metals
 
     if not is_shipped(DELTA_MODEL):
         return None, ()
@@ -115,10 +114,11 @@ def _learned(computed: Computed, known: Known) -> tuple[Estimate | None, tuple[s
     assert isinstance(model, DeltaModel)
     if known.charged is not None or known.discharged is None:
         return model.estimate_computed(computed, "both"), ()
-    if beyond_its_metals(known.discharged, computed.ion):
+    chance = model.chance_of_emptying(known.discharged, computed.ion.symbol)
+    if chance < 0.5:
         # Relaxed, it would be the voltage of emptying what is not emptied; this variant has learned where labels stop.
         query = Query(computed.ion.symbol, remove_ion(known.discharged, computed.ion), "discharged", known.discharged)
-        return model.estimate([query])[0], (BEYOND,)
+        return model.estimate([query])[0], (PARTLY.format(100 * chance),)
     # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
     return model.estimate_computed(computed, "discharged" if computed.converged is None else "both"), ()
 

@@ -20,6 +20,7 @@ from ionvolt.errors import ModelError
 from ionvolt.models.atom_kernel import AtomKernel
 from ionvolt.models.atom_networks import IONS, Pair, PairNetwork, corrections
 from ionvolt.models.card import ModelCard, require_ions
+from ionvolt.models.emptying import Emptying
 from ionvolt.models.files import read_model, write_model
 from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
@@ -59,10 +60,12 @@ class DeltaModel:
 
     Attributes:
         correctors: One for each variant.
+        emptying: Tells whether an electrode gives up all of its ions.
         card: What it is.
     """
 
     correctors: dict[Variant, Corrector]
+    emptying: Emptying
     card: ModelCard
 
     @property
@@ -98,6 +101,14 @@ class DeltaModel:
         pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
         variants: list[Variant] = ["both" if query.known == "both" else "discharged" for query in queries]
         return self.estimate_pairs(pairs, [host for _, host in ends], variants)
+
+    def chance_of_emptying(self, discharged: Crystal, ion: str) -> float:
+        """How likely an electrode gives up all of its ions, 0 to 1.
+
+        Raises:
+            InputError: The structure holds an isolated atom or an element that the potential does not know.
+        """
+        return self.emptying.chance(evaluate_vectors([discharged])[0], discharged, WORKING_IONS[ion])
 
     def estimate_computed(self, computed: Computed, variant: Variant) -> Estimate:
         """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again."""
@@ -151,6 +162,7 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
             arrays |= named_arrays(f"{variant}.network.{index}", network)
         more = corrector.kernel.arrays() | corrector.trust.arrays()
         arrays |= {f"{variant}.{name}": array for name, array in more.items()}
+    arrays |= model.emptying.arrays()
     model.card.kind = KIND
     model.card.n_members = len(next(iter(model.correctors.values())).networks)
     write_model(folder, arrays, model.card)
@@ -169,4 +181,4 @@ def load_delta(folder: Path) -> DeltaModel:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
             networks = [fill(PairNetwork(), f"network.{m}", own) for m in range(card.n_members)]
             correctors[variant] = Corrector(networks, AtomKernel.from_arrays(own), Trust.from_arrays(own))
-        return DeltaModel(correctors, card)
+        return DeltaModel(correctors, Emptying.from_arrays(arrays), card)

@@ -32,16 +32,6 @@ REDOX_ACTIVE = frozenset(ATOMIC_NUMBERS[symbol] for symbol in _REDOX_ACTIVE)
 """Transition metals that take up an electron when a cation comes in; Sc, Y, Zn and their kin do not."""
 
 
-def beyond_its_metals(discharged: Crystal, ion: WorkingIon) -> bool:
-    """Whether an electrode holds more of the ion than its transition metals have electrons to give, one each.
-
-    Such electrodes are seldom emptied: half of their labels in the Materials Project stop at a partly filled host, of
-    the others a seventh.
-    """
-    n_metals = int(np.isin(discharged.numbers, list(REDOX_ACTIVE)).sum())
-    return 0 < n_metals < discharged.composition.get(ion.symbol, 0) * ion.charge
-
-
 def default_ions(host: Crystal, ion: WorkingIon) -> int:
     """How many ions a host's cell takes: one electron for each transition-metal atom, and at least one ion."""
     n_metals = int(np.isin(host.numbers, list(REDOX_ACTIVE)).sum())

@@ -1,0 +1,63 @@
+"""Whether an electrode gives up all of its ions, or a calculation of its voltage stops at a partly filled host.
+
+A quarter of the Materials Project's voltages stop there. The discharged structure tells which: by the electrons that
+its transition metals can give, and by its atoms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.electrode import WorkingIon
+from ionvolt.models.tensors import Arrays
+from ionvolt.models.vectors import ATOM_SIZE, CrystalVectors
+from ionvolt.physics.insertion import REDOX_ACTIVE
+from ionvolt.structures.crystal import Crystal
+
+Vector = NDArray[np.float64]
+
+N_FACTS = ATOM_SIZE + 4
+
+
+@dataclass(frozen=True, eq=False)
+class Emptying:
+    """A logistic regression.
+
+    Attributes:
+        coefficients: Of the facts of an electrode, shape (N_FACTS,), float64.
+        constant: Added to them.
+    """
+
+    coefficients: Vector
+    constant: float
+
+    def chance(self, vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon) -> float:
+        """How likely all ions go out, 0 to 1."""
+        score = float(emptying_facts(vectors, discharged, ion) @ self.coefficients) + self.constant
+        return float(1 / (1 + np.exp(-score)))
+
+    def arrays(self) -> Arrays:
+        """All that is stored, by name."""
+        return {"emptying.coefficients": self.coefficients, "emptying.constant": np.array([self.constant])}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Emptying:
+        """What stored arrays say."""
+        coefficients = arrays["emptying.coefficients"].astype(np.float64).reshape(N_FACTS)
+        return cls(coefficients, float(arrays["emptying.constant"][0]))
+
+
+def emptying_facts(vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon) -> Vector:
+    """What tells whether an electrode is emptied, shape (N_FACTS,); the same for a supercell.
+
+    Its fingerprint; the logarithm of the electrons of its ions for each transition metal, the shares of ions and of
+    transition metals among its atoms, and the charge of the ion.
+    """
+    n_atoms, n_ions = len(discharged), int((discharged.numbers == ion.number).sum())
+    metals = float(np.isin(discharged.numbers, list(REDOX_ACTIVE)).mean())
+    share = n_ions / n_atoms
+    electrons = np.log(max(share, 1e-3) * ion.charge / max(metals, 0.02))
+    return np.concatenate([vectors.fingerprint, [electrons, share, metals, ion.charge]]).astype(np.float64)

@@ -1,0 +1,38 @@
+"""What tells whether an electrode is emptied."""
+
+import numpy as np
+import pytest
+
+from ionvolt.electrode import working_ion
+from ionvolt.models.emptying import N_FACTS, Emptying, emptying_facts
+from ionvolt.models.vectors import POOLED_SIZE, evaluate_vectors
+from ionvolt.structures.crystal import Crystal
+from ionvolt.training.emptying import fit_emptying
+from models.small import DISCHARGED, ends
+
+LI, MG = working_ion("Li"), working_ion("Mg")
+
+
+def test_facts_are_those_of_the_crystal() -> None:
+    """Li for Co one to one: an electron each, a quarter of the atoms; a supercell says the same, magnesium twice."""
+    crystal, vectors = DISCHARGED[0], ends()[0]
+    facts = emptying_facts(vectors, crystal, LI)
+    assert facts.shape == (N_FACTS,)
+    assert facts[-4:] == pytest.approx([0.0, 0.25, 0.25, 1.0])
+    larger = Crystal.from_pymatgen(crystal.to_pymatgen().make_supercell((2, 1, 1)))
+    assert emptying_facts(evaluate_vectors([larger])[0], larger, LI) == pytest.approx(facts, abs=1e-3)
+    assert emptying_facts(vectors, crystal, MG)[-1] == 2.0
+
+
+def test_it_learns_and_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    facts = rng.normal(size=(2200, N_FACTS)) * np.linspace(0.1, 5, N_FACTS) + 3.0
+    emptied = facts[:, -4] + 0.3 * facts[:, 10] > 3.0 + 0.9
+    model = fit_emptying(facts[:2000], emptied[:2000])
+    told = facts[2000:] @ model.coefficients + model.constant > 0
+    assert (told == emptied[2000:]).mean() > 0.8
+    again = Emptying.from_arrays(model.arrays())
+    vectors = ends()[0]
+    assert vectors.pooled.shape == (POOLED_SIZE,)
+    assert again.chance(vectors, DISCHARGED[0], LI) == model.chance(vectors, DISCHARGED[0], LI)
+    assert 0 <= model.chance(vectors, DISCHARGED[0], LI) <= 1
