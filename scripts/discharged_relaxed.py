@@ -23,9 +23,8 @@ from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.models.atom_networks import Pair, corrections
-from ionvolt.models.delta import pair_of
+from ionvolt.models.delta import pair_of_computed
 from ionvolt.models.trust import together
-from ionvolt.models.vectors import vectors_of
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.electrodes import compute
 from ionvolt.physics.equivariant import load_potentials
@@ -55,9 +54,8 @@ def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
         except InputError as error:
             print(f"{e.battery_id}: {error}", flush=True)
             continue
-        ends = found.discharged, found.charged
-        full, empty = (vectors_of(output, end) for output, end in zip(found.outputs, ends, strict=True))
-        pair = pair_of(full, empty, found.exchange, e.working_ion)
+        pair = pair_of_computed(found)
+        full, empty = pair.discharged, pair.charged
         np.savez(
             file, full=full.atoms, empty=empty.atoms, pooled=empty.pooled, volumes=[full.volume, empty.volume],
             energies=[full.energy, empty.energy], physics=pair.physics, seconds=time.process_time() - began,

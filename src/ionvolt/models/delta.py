@@ -112,12 +112,11 @@ class DeltaModel:
 
     def estimate_computed(self, computed: Computed, variant: Variant) -> Estimate:
         """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again."""
-        ion, ends = computed.ion.symbol, (computed.discharged, computed.charged)
+        ion = computed.ion.symbol
         if computed.potential != VERSION:
             return self.estimate([Query(ion, computed.charged, variant, computed.discharged)])[0]
         self.require([ion])
-        full, empty = (vectors_of(output, end) for output, end in zip(computed.outputs, ends, strict=True))
-        return self.estimate_pairs([pair_of(full, empty, computed.exchange, ion)], [computed.charged], [variant])[0]
+        return self.estimate_pairs([pair_of_computed(computed)], [computed.charged], [variant])[0]
 
     def estimate_pairs(
         self, pairs: Sequence[Pair], hosts: Sequence[Crystal], variants: Sequence[Variant]
@@ -152,6 +151,13 @@ def pair_of(discharged: CrystalVectors, charged: CrystalVectors, matched: Exchan
         discharged.energy, charged.energy, matched, metal_energy(working_ion, VERSION), working_ion
     )
     return Pair(discharged, charged, matched.discharged_cells, matched.charged_cells, matched.n_ions, ion, physics)
+
+
+def pair_of_computed(computed: Computed) -> Pair:
+    """Both end members of an electrode that was computed with SevenNet's energies."""
+    full, empty = computed.outputs
+    vectors = vectors_of(full, computed.discharged), vectors_of(empty, computed.charged)
+    return pair_of(*vectors, computed.exchange, computed.ion.symbol)
 
 
 def save_delta(model: DeltaModel, folder: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ionvolt.electrode import WorkingIon
 from ionvolt.models.tensors import Arrays
 from ionvolt.models.vectors import ATOM_SIZE, CrystalVectors
-from ionvolt.physics.insertion import REDOX_ACTIVE
+from ionvolt.physics.insertion import redox_active
 from ionvolt.structures.crystal import Crystal
 
 Vector = NDArray[np.float64]
@@ -57,7 +57,7 @@ def emptying_facts(vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon
     transition metals among its atoms, and the charge of the ion.
     """
     n_atoms, n_ions = len(discharged), int((discharged.numbers == ion.number).sum())
-    metals = float(np.isin(discharged.numbers, list(REDOX_ACTIVE)).mean())
+    metals = float(redox_active(discharged).mean())
     share = n_ions / n_atoms
     electrons = np.log(max(share, 1e-3) * ion.charge / max(metals, 0.02))
     return np.concatenate([vectors.fingerprint, [electrons, share, metals, ion.charge]]).astype(np.float64)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.physics.equivariant import load_equivariant
+from ionvolt.physics.equivariant import N_LAYERS, N_SCALARS, load_equivariant
 from ionvolt.physics.potential import PotentialOutput
 from ionvolt.structures.crystal import Crystal
 
-ATOM_SIZE = 256
+ATOM_SIZE = N_LAYERS * N_SCALARS
 """Numbers of an atom: what does not turn with the crystal, after the potential's last two convolutions."""
 
-POOLED_SIZE = 1024
+POOLED_SIZE = 4 * ATOM_SIZE
 """Numbers of a crystal: mean, deviation, least and largest over its atoms of each number in each layer."""
 
 

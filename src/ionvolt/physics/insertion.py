@@ -34,8 +34,12 @@ REDOX_ACTIVE = frozenset(ATOMIC_NUMBERS[symbol] for symbol in _REDOX_ACTIVE)
 
 def default_ions(host: Crystal, ion: WorkingIon) -> int:
     """How many ions a host's cell takes: one electron for each transition-metal atom, and at least one ion."""
-    n_metals = int(np.isin(host.numbers, list(REDOX_ACTIVE)).sum())
-    return max(1, n_metals // ion.charge)
+    return max(1, int(redox_active(host).sum()) // ion.charge)
+
+
+def redox_active(crystal: Crystal) -> NDArray[np.bool_]:
+    """Which atoms are of ``REDOX_ACTIVE`` metals, shape (n_atoms,)."""
+    return np.isin(crystal.numbers, list(REDOX_ACTIVE))
 
 
 def insert(
