@@ -541,14 +541,18 @@ def contrast(page, selector):
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
-    ink, ground = page.locator(selector).first.evaluate(
-        """node => {
+    expect(page.locator(selector).first).to_be_visible()
+    # One call finds and looks: an element found before may have been replaced since.
+    ink, ground = page.evaluate(
+        """selector => {
+          const node = document.querySelector(selector);
           let behind = node;
           while (behind && /rgba\\(0, 0, 0, 0\\)|transparent/.test(getComputedStyle(behind).backgroundColor)) {
             behind = behind.parentElement;
           }
           return [getComputedStyle(node).color, getComputedStyle(behind ?? document.body).backgroundColor];
-        }"""
+        }""",
+        selector,
     )
     low, high = sorted((luminance(ink), luminance(ground)))
     return (high + 0.05) / (low + 0.05)
@@ -559,7 +563,7 @@ def test_both_themes_are_readable(opened, scheme):
     page = opened(color_scheme=scheme)
     example(page, "LiFePO4")
     page.locator('#chart [data-ion="Mg"]').click()
-    expect(page.locator("#card .warnings")).to_be_visible()
+    expect(result(page).locator("#card .warnings")).to_be_visible()
     for selector in (
         "#card .number", "#card .pm", "#card .host", "#card .state", ".note", ".warnings li", ".toggle span",
         "thead button", ".periodic span b", ".tag", ".chip[aria-pressed=true]", "button.link", ".facts dt",
