@@ -541,7 +541,7 @@ def contrast(page, selector):
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
-    expect(page.locator(selector).first).to_be_visible()
+    expect(page.locator(selector).first).to_be_attached()
     # One call finds and looks: an element found before may have been replaced since.
     ink, ground = page.evaluate(
         """selector => {
