@@ -73,7 +73,7 @@ def read_pair(file: Path, ion: str) -> tuple[Pair, float]:
 
 
 def test(path: Path, output: Path) -> None:
-    t = fm.table(path, output)
+    t = fm.read_ends(path, output)
     done = {int(file.stem): file for file in (output / "relaxed").glob("[0-9]*.npz")}
     rows = np.array(sorted(done))
     answers, physics, seconds, chances = {}, {}, {}, {}
@@ -99,7 +99,7 @@ def test(path: Path, output: Path) -> None:
         print(f"fold {fold}: {len(own)} rows", flush=True)
     rows = np.array(sorted(answers))
     target = t.data.voltages[rows]
-    empty = np.array([WORKING_IONS[t.data[int(i)].working_ion].number not in t.data[int(i)].host.numbers for i in rows])
+    empty = fm.emptied(t.data)[rows]
     relaxed = np.array([answers[int(i)] for i in rows])
     unrelaxed = unrelaxed_answers(output, len(t.data))[rows]
     partly = np.array([chances[int(i)] < 0.5 for i in rows])

@@ -55,14 +55,20 @@ Vector = NDArray[np.float64]
 
 
 @dataclass
-class Table:
-    """All that training and evaluation need, row by row."""
+class Ends:
+    """End members of electrodes, row by row."""
 
     data: ElectrodeSet
-    hosts: HostRows
     both: list[Pair]
     stripped: list[Pair | None]
     """None where nothing but isolated atoms is left."""
+
+
+@dataclass
+class Table(Ends):
+    """All that training and evaluation need, row by row."""
+
+    hosts: HostRows
 
 
 def structures(data: ElectrodeSet) -> dict[str, Crystal]:
@@ -182,26 +188,31 @@ def read_vectors(folder: Path) -> dict[str, CrystalVectors]:
     return found
 
 
-def table(path: Path, output: Path) -> Table:
+def read_ends(path: Path, output: Path) -> Ends:
     data, _ = clean(read_dataset(path), ["abs7"])
     vectors = read_vectors(output / "vectors")
     both: list[Pair] = []
     stripped: list[Pair | None] = []
-    content = []
     for e in data:
         assert e.discharged is not None
         ion = WORKING_IONS[e.working_ion]
         ends = exchange(e.discharged, e.host, ion)
         both.append(pair_of(vectors[e.id_discharge or ""], vectors[e.id_charge], ends, ion.symbol))
-        content.append(ends.n_ions / (ends.charged_cells * len(e.host)))
         name = f"{e.id_discharge}|{ion.symbol}"
         if name in vectors:
             ends = exchange(e.discharged, remove_ion(e.discharged, ion), ion)
             stripped.append(pair_of(vectors[e.id_discharge or ""], vectors[name], ends, ion.symbol))
         else:
             stripped.append(None)
-    hosts = HostRows(read_trials(data, vectors, output), np.array(content), data.voltages)
-    return Table(data, hosts, both, stripped)
+    return Ends(data, both, stripped)
+
+
+def table(path: Path, output: Path) -> Table:
+    ends = read_ends(path, output)
+    data, hosts = ends.data, {e.id_charge: pair.charged for e, pair in zip(ends.data, ends.both, strict=True)}
+    content = [pair.n_ions / (pair.charged_cells * len(e.host)) for e, pair in zip(data, ends.both, strict=True)]
+    rows = HostRows(read_trials(data, hosts, output), np.array(content), data.voltages)
+    return Table(data, ends.both, ends.stripped, rows)
 
 
 def units() -> Iterator[tuple[str, int, int, int]]:
@@ -244,12 +255,16 @@ def evaluate_pairs(
     }
 
 
-def emptying(t: Table, train: Any) -> Emptying:
+def emptying(t: Ends, train: Any) -> Emptying:
     """What tells whether an electrode is emptied, learned from some rows."""
     facts = [emptying_facts(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
              for i, e in zip(train, t.data[train], strict=True) if e.discharged is not None]  # fmt: skip
-    emptied = [WORKING_IONS[e.working_ion].number not in e.host.numbers for e in t.data[train]]
-    return fit_emptying(np.array(facts), np.array(emptied))
+    return fit_emptying(np.array(facts), emptied(t.data)[train])
+
+
+def emptied(data: ElectrodeSet) -> NDArray[np.bool_]:
+    """Whether the label is that of giving up all ions."""
+    return np.array([WORKING_IONS[e.working_ion].number not in e.host.numbers for e in data])
 
 
 def distances(hosts: Sequence[CrystalVectors], train: Any, test: Any) -> Vector:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import foundation_models as fm
+from ionvolt.datasets.splits import framework_folds
 from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
@@ -157,6 +158,27 @@ def by_anion(held: HeldOut, error: Vector) -> dict[str, Any]:
     return found
 
 
+def emptying_report(t: fm.Ends) -> dict[str, Any]:
+    """What the Δ-model's card says of who is emptied: how often a model without the electrode's framework is right."""
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    chance = np.empty(len(t.data))
+    for test in framework_folds(t.data, fm.N_FOLDS, 1):
+        told = fm.emptying(t, np.setdiff1d(np.arange(len(t.data)), test))
+        for i, e in zip(test, t.data[test], strict=True):
+            assert e.discharged is not None
+            chance[i] = told.chance(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
+    emptied = fm.emptied(t.data)
+    return {
+        "test": "framework 5-fold",
+        "n": len(emptied),
+        "share_emptied": round(float(emptied.mean()), 3),
+        "right": round(float(((chance >= 0.5) == emptied).mean()), 3),
+        "area_under_roc": round(float(roc_auc_score(emptied, chance)), 3),
+        "log_loss": round(float(log_loss(emptied, chance)), 3),
+    }
+
+
 def trust_of(held: HeldOut, hosts: Sequence[CrystalVectors], crystals: Sequence[Any]) -> Trust:
     features = np.stack([host.fingerprint for host in hosts])
     mean, scale = features.mean(0), features.std(0) + 1e-6
@@ -258,5 +280,6 @@ def train(t: fm.Table, output: Path) -> None:
         tests,
         {variant: asdict(RECIPES[variant]) for variant in VARIANTS},
     )
+    card.training["emptying"] = emptying_report(t)
     save_delta(DeltaModel(correctors, fm.emptying(t, rows), card), SHIPPED / DELTA_MODEL)
     print(f"{DELTA_MODEL}: written", flush=True)

@@ -80,7 +80,7 @@ def in_words(found: dict[str, Any]) -> str:
         "best": "the default answer of `predict`, on textbook cells as they are, told what is known of each",
         PAPER_MODEL: "the paper's network",
         "physics": "the potential's energies of relaxed ends",
-        "delta, relaxed": "`ionvolt compute`, which relaxes both ends and corrects",
+        "compute": "`ionvolt compute`, which relaxes both ends and corrects",
     }
     told = [f"{words} {error(whole[name], whole[name]['n'])} V" for name, words in names.items() if name in whole]
     n = max(score["n"] for score in whole.values())

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ionvolt.electrode import working_ion
-from ionvolt.models.emptying import N_FACTS, Emptying, emptying_facts
+from ionvolt.electrode import WORKING_IONS, working_ion
+from ionvolt.models.emptying import N_ELEMENTS, N_FACTS, Emptying, emptying_facts
 from ionvolt.models.vectors import POOLED_SIZE, evaluate_vectors
 from ionvolt.structures.crystal import Crystal
 from ionvolt.training.emptying import fit_emptying
@@ -19,6 +19,10 @@ def test_facts_are_those_of_the_crystal() -> None:
     facts = emptying_facts(vectors, crystal, LI)
     assert facts.shape == (N_FACTS,)
     assert facts[-4:] == pytest.approx([0.0, 0.25, 0.25, 1.0])
+    elements, ions = facts[POOLED_SIZE:][:N_ELEMENTS], facts[-14:-4]
+    assert {z + 1: elements[z] for z in np.flatnonzero(elements)} == {3: 0.25, 8: 0.5, 27: 0.25}
+    assert np.flatnonzero(ions).tolist() == [0]
+    assert np.flatnonzero(emptying_facts(vectors, crystal, MG)[-14:-4]).tolist() == [list(WORKING_IONS).index("Mg")]
     larger = Crystal.from_pymatgen(crystal.to_pymatgen().make_supercell((2, 1, 1)))
     assert emptying_facts(evaluate_vectors([larger])[0], larger, LI) == pytest.approx(facts, abs=1e-3)
     assert emptying_facts(vectors, crystal, MG)[-1] == 2.0

@@ -13,6 +13,7 @@ from ionvolt.errors import InputError, ModelError
 from ionvolt.models.best import BestModel
 from ionvolt.models.card import ModelCard
 from ionvolt.models.delta import VARIANTS, load_delta, save_delta
+from ionvolt.models.emptying import Emptying
 from ionvolt.models.files import CARD_FILE, WEIGHTS_FILE
 from ionvolt.models.foundation import load_foundation, save_foundation
 from ionvolt.models.interface import Query
@@ -101,6 +102,20 @@ def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> No
         found = model.estimate_computed(computed, variant)
         assert found.voltage == pytest.approx(expected.voltage, abs=1e-5)
         assert (found.lower, found.reasons) == (pytest.approx(expected.lower, abs=1e-4), expected.reasons)
+
+
+def test_what_is_seldom_emptied_is_answered_unrelaxed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, host = delta(), remove_ion(DISCHARGED[0], LI)
+    monkeypatch.setattr(Emptying, "chance", lambda self, vectors, discharged, ion: 0.3)
+    found, chance = model.estimate_partly(DISCHARGED[0], "Li")
+    expected = model.estimate([Query("Li", host, "discharged", DISCHARGED[0])])[0]
+    assert found is not None
+    assert (found.voltage, chance) == (pytest.approx(expected.voltage, abs=1e-5), 0.3)
+    # Without its lithium no atom has a neighbour: no unrelaxed host is left, so the relaxed ends answer.
+    lonely = Crystal(np.diag([40.0, 8, 8]), np.array([3, 8, 8]), np.array([[0.075, 0, 0], [0, 0, 0], [0.15, 0, 0]]))
+    assert model.estimate_partly(lonely, "Li") == (None, 0.3)
+    monkeypatch.setattr(Emptying, "chance", lambda self, vectors, discharged, ion: 0.5)
+    assert model.estimate_partly(DISCHARGED[0], "Li") == (None, 0.5)
 
 
 def test_what_cannot_be_asked_is_refused_in_one_line() -> None:

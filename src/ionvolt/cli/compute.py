@@ -103,9 +103,7 @@ def _learned(computed: Computed, known: Known) -> tuple[Estimate | None, tuple[s
 
     The answer is None where the model does not come along.
     """
-    from ionvolt.electrode import remove_ion
     from ionvolt.models.delta import DeltaModel
-    from ionvolt.models.interface import Query
     from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
 
     if not is_shipped(DELTA_MODEL):
@@ -114,11 +112,9 @@ def _learned(computed: Computed, known: Known) -> tuple[Estimate | None, tuple[s
     assert isinstance(model, DeltaModel)
     if known.charged is not None or known.discharged is None:
         return model.estimate_computed(computed, "both"), ()
-    chance = model.chance_of_emptying(known.discharged, computed.ion.symbol)
-    if chance < 0.5:
-        # Relaxed, it would be the voltage of emptying what is not emptied; this variant has learned where labels stop.
-        query = Query(computed.ion.symbol, remove_ion(known.discharged, computed.ion), "discharged", known.discharged)
-        return model.estimate([query])[0], (PARTLY.format(100 * chance),)
+    partly, chance = model.estimate_partly(known.discharged, computed.ion.symbol)
+    if partly is not None:
+        return partly, (PARTLY.format(100 * chance),)
     # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
     return model.estimate_computed(computed, "discharged" if computed.converged is None else "both"), ()
 

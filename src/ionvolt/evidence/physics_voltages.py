@@ -22,8 +22,8 @@ from ionvolt.structures import Crystal
 NAME = "physics"
 """Of the estimates."""
 
-CORRECTED = "delta, relaxed"
-"""Of the same with what the Δ-model has learned about the potential's errors."""
+CORRECTED = "compute"
+"""Of what `ionvolt compute` answers: with what the Δ-model has learned about the potential's errors."""
 
 SETTINGS = RelaxSettings(timeout=None)
 """Without a time limit, so that a slow machine finds the same voltage."""
@@ -39,7 +39,8 @@ def estimates(
 
     A discharged structure that was typed in is relaxed, and so is the charged one, which is the typed-in one or else
     the discharged one less the ion. Where only the charged host was typed in, as many ions as were measured to go in
-    (at least one in the primitive cell) are put into its voids, and the best arrangement found counts.
+    (at least one in the primitive cell) are put into its voids, and the best arrangement found counts. What was learned
+    is asked as `ionvolt compute` asks it.
 
     Args:
         cathodes: Rows with a structure.
@@ -87,7 +88,13 @@ def _estimates(cathode: Cathode, potential: Potential, energies: Evaluator, cach
     if is_shipped(DELTA_MODEL):
         model = load_model(DELTA_MODEL)
         assert isinstance(model, DeltaModel)
-        answer = model.estimate_pairs([pair], [empty.crystal], ["both"])[0]
+        partly = None
+        if cathode.discharged and not cathode.charged:  # as `ionvolt compute` does it
+            discharged = host_structures()[cathode.discharged].crystal(primitive=True)
+            partly, chance = model.estimate_partly(discharged, ion.symbol)
+        if partly is not None:
+            note = f"unrelaxed, for it is seldom emptied (chance {100 * chance:.0f} %)"
+        answer = partly or model.estimate_pairs([pair], [empty.crystal], ["both"])[0]
         found.append(
             Estimate(CORRECTED, cathode.name, answer.voltage, answer.std, structure=structure, state=state, note=note)
         )

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.electrode import WORKING_IONS
-from ionvolt.errors import ModelError
+from ionvolt.electrode import WORKING_IONS, remove_ion
+from ionvolt.errors import InputError, ModelError
 from ionvolt.models.atom_kernel import AtomKernel
 from ionvolt.models.atom_networks import IONS, Pair, PairNetwork, corrections
 from ionvolt.models.card import ModelCard, require_ions
@@ -102,13 +102,29 @@ class DeltaModel:
         variants: list[Variant] = ["both" if query.known == "both" else "discharged" for query in queries]
         return self.estimate_pairs(pairs, [host for _, host in ends], variants)
 
-    def chance_of_emptying(self, discharged: Crystal, ion: str) -> float:
-        """How likely an electrode gives up all of its ions, 0 to 1.
+    def estimate_partly(self, discharged: Crystal, ion: str) -> tuple[Estimate | None, float]:
+        """The answer for an electrode that gives up a part of its ions only, and how likely it gives up all, 0 to 1.
+
+        Relaxed, the host without any would have the voltage of emptying what is not emptied; the variant for unrelaxed
+        hosts has learned where labels stop. None where emptying is the likelier, and where the host holds an isolated
+        atom as it stands.
 
         Raises:
             InputError: The structure holds an isolated atom or an element that the potential does not know.
         """
-        return self.emptying.chance(evaluate_vectors([discharged])[0], discharged, WORKING_IONS[ion])
+        self.require([ion])
+        working_ion = WORKING_IONS[ion]
+        (full,) = evaluate_vectors([discharged])
+        chance = self.emptying.chance(full, discharged, working_ion)
+        if chance >= 0.5:
+            return None, chance
+        host = remove_ion(discharged, working_ion)
+        try:
+            (empty,) = evaluate_vectors([host])
+        except InputError:
+            return None, chance
+        pair = pair_of(full, empty, exchange(discharged, host, working_ion), ion)
+        return self.estimate_pairs([pair], [host], ["discharged"])[0], chance
 
     def estimate_computed(self, computed: Computed, variant: Variant) -> Estimate:
         """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again."""

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.electrode import WorkingIon
+from ionvolt.electrode import WORKING_IONS, WorkingIon
 from ionvolt.models.tensors import Arrays
-from ionvolt.models.vectors import ATOM_SIZE, CrystalVectors
+from ionvolt.models.vectors import POOLED_SIZE, CrystalVectors
 from ionvolt.physics.insertion import redox_active
 from ionvolt.structures.crystal import Crystal
 
 Vector = NDArray[np.float64]
 
-N_FACTS = ATOM_SIZE + 4
+N_ELEMENTS = 100
+N_FACTS = POOLED_SIZE + N_ELEMENTS + len(WORKING_IONS) + 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +54,14 @@ class Emptying:
 def emptying_facts(vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon) -> Vector:
     """What tells whether an electrode is emptied, shape (N_FACTS,); the same for a supercell.
 
-    Its fingerprint; the logarithm of the electrons of its ions for each transition metal, the shares of ions and of
-    transition metals among its atoms, and the charge of the ion.
+    What the potential sees of it; the share of each element among its atoms; which ion; the logarithm of the electrons
+    of its ions for each transition metal, the shares of ions and of transition metals, and the charge of the ion.
     """
     n_atoms, n_ions = len(discharged), int((discharged.numbers == ion.number).sum())
     metals = float(redox_active(discharged).mean())
     share = n_ions / n_atoms
     electrons = np.log(max(share, 1e-3) * ion.charge / max(metals, 0.02))
-    return np.concatenate([vectors.fingerprint, [electrons, share, metals, ion.charge]]).astype(np.float64)
+    elements = np.bincount(discharged.numbers, minlength=N_ELEMENTS + 1)[1 : N_ELEMENTS + 1] / n_atoms
+    which = [float(symbol == ion.symbol) for symbol in WORKING_IONS]
+    four = [electrons, share, metals, ion.charge]
+    return np.concatenate([vectors.pooled, elements, which, four]).astype(np.float64)

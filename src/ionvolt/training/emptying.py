@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ionvolt.models.emptying import Emptying
 
-STRENGTH = 0.1
+STRENGTH = 0.01
 """Inverse of the regularisation, of standardised facts."""
 
 
