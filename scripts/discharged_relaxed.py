@@ -1,6 +1,6 @@
 """The Δ-model on discharged structures alone, both end members relaxed with the potential, as ``compute`` does it.
 
-    python scripts/discharged_relaxed.py relax runs/mp2025.parquet -o runs/foundation --rows 300 --minutes 25
+    python scripts/discharged_relaxed.py relax runs/mp2025.parquet -o runs/foundation --rows 600 --minutes 25
     python scripts/discharged_relaxed.py test  runs/mp2025.parquet -o runs/foundation
 
 ``relax`` goes through rows in a random order and keeps each; it ends when time is up and goes on when called again.
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("command", choices=["relax", "test"])
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/foundation"))
-    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--minutes", type=float, default=60)
     arguments = parser.parse_args()
     if arguments.command == "relax":

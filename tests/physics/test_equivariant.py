@@ -1,5 +1,7 @@
 """SevenNet: the same as the package's own calculator, and properties of the crystal alone."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -23,6 +25,15 @@ LI = working_ion("Li")
 @pytest.fixture(scope="module")
 def equivariant() -> EquivariantPotential:
     return load_equivariant()
+
+
+def test_it_loads_without_the_compiler() -> None:
+    code = (
+        "import sys, torch, ionvolt.physics.equivariant as e; before = torch.compiler.disable; e.load_equivariant(); "
+        "print(torch.compiler.disable is before, 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 @pytest.mark.filterwarnings("ignore:No tensor product accelerator")

@@ -9,7 +9,7 @@ from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError
 from ionvolt.physics.potential import load_potential
 from ionvolt.physics.sites import Void, by_fit, distances, find_voids, primitive_cell, repulsion
-from ionvolt.physics.trial import filling, trial_insertions, voids_for_trials
+from ionvolt.physics.trial import Trial, filling, trial_insertions, voids_for_trials, with_room
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, rock_salt
 
@@ -25,6 +25,20 @@ def test_lithium_goes_back_to_where_it_was() -> None:
     assert single.crystal.numbers.tolist() == [*COO2.numbers.tolist(), 3]
     site = LICOO2.frac_coords[LICOO2.numbers == 3]
     assert distances(COO2.lattice, single.crystal.frac_coords[-1], site).min() < 0.3
+
+
+def test_a_large_ion_pushes_the_host_apart() -> None:
+    potential = load_potential()
+    single, filled = trial_insertions(COO2, WORKING_IONS["K"], potential)
+    assert filled.crystal.numbers.tolist() == single.crystal.numbers.tolist()
+    assert filled.output.energy < single.output.energy
+    assert filled.crystal.volume > 1.05 * COO2.volume
+    assert single.crystal.volume == pytest.approx(COO2.volume)
+    assert trial_insertions(COO2, LI, potential)[1].crystal.volume == pytest.approx(COO2.volume)
+    # Two atoms that see each other alone: stretched on, they would see nothing.
+    pair = Crystal(np.diag([20.0, 20.0, 20.0]), np.array([8, 19]), np.array([[0.0, 0, 0], [0.24, 0, 0]]))
+    alone = Trial(pair, 1, potential.evaluate([pair])[0])
+    assert with_room(alone, potential, potential).crystal.lattice[0, 0] < 21
 
 
 def along_c(crystal: Crystal, times: int) -> Crystal:

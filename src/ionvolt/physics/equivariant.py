@@ -36,6 +36,7 @@ class EquivariantPotential:
 
     def __init__(self) -> None:
         """Load the weights from the installed package."""
+        _import_e3nn()
         import e3nn
         import sevenn._keys as key
         from sevenn.util import load_checkpoint
@@ -113,6 +114,18 @@ class EquivariantPotential:
             self._seen.vectors = None
         energy = float(answer[key.ATOMIC_ENERGY].double().sum())
         return PotentialOutput(energy, features, None)
+
+
+def _import_e3nn() -> None:
+    """Import it without PyTorch's compiler, a second of importing that one decorator asks for and nothing here uses."""
+    import torch
+
+    chosen = torch.compiler.disable
+    torch.compiler.disable = lambda function: function  # type: ignore[assignment, misc]
+    try:
+        import e3nn.o3  # noqa: F401
+    finally:
+        torch.compiler.disable = chosen
 
 
 @lru_cache(maxsize=1)
