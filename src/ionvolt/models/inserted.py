@@ -1,6 +1,6 @@
 """A charged host as the foundation model sees it: alone, and with the working ion tried in its voids.
 
-Nothing is relaxed, but that large ions get room. The energies of such trials are far from voltages (0.8 V on average),
+Nothing is relaxed, but that large ions get room. The energies of such trials are far from voltages (0.7 V on average),
 but they say what the host alone does not: where the ion would sit, and how well.
 """
 
