@@ -44,18 +44,18 @@ def both(discharged: Crystal, host: Crystal) -> Query:
 
 def test_a_host_answers_the_same_alone_among_others_and_doubled() -> None:
     model = foundation()
-    queries = [Query("Li", host) for host in HOSTS] + [Query("Mg", HOSTS[0], n_ions=0.5)]
+    queries = [Query("Li", host) for host in HOSTS] + [Query("Mg", HOSTS[0], n_ions=0.5), Query("K", HOSTS[0])]
     together = model.estimate(queries)
     for query, answer in zip(queries, together, strict=True):
         assert model.estimate([query])[0].voltage == pytest.approx(answer.voltage, abs=1e-5)
-    twice = model.estimate([Query("Mg", doubled(HOSTS[0]), n_ions=1.0)])[0]
-    assert twice.voltage == pytest.approx(together[-1].voltage, abs=1e-3)
     order = [1, 2, 0]
     shuffled = replace(HOSTS[0], numbers=HOSTS[0].numbers[order], frac_coords=HOSTS[0].frac_coords[order])
-    again = model.estimate([Query("Mg", shuffled, n_ions=0.5)])[0]
-    assert again.voltage == pytest.approx(together[-1].voltage, abs=1e-3)
+    for ion, answer in zip(("Mg", "K"), together[-2:], strict=True):
+        for host, cells in ((doubled(HOSTS[0]), 2), (shuffled, 1)):
+            again = model.estimate([Query(ion, host, n_ions=0.5 * cells if ion == "Mg" else None)])[0]
+            assert again.voltage == pytest.approx(answer.voltage, abs=1e-3)
     assert all(a.lower < a.voltage < a.upper for a in together)
-    assert [a.model for a in together] == ["small"] * 5
+    assert [a.model for a in together] == ["small"] * 6
 
 
 def test_the_composition_moves_the_voltage_and_none_is_none() -> None:

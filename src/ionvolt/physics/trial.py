@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,11 +62,7 @@ def voids_for_trials(host: Crystal) -> list[Void]:
 
 
 def trial_insertions(
-    host: Crystal,
-    ion: WorkingIon,
-    potential: Evaluator,
-    voids: Sequence[Void] | None = None,
-    mover: Callable[[], Potential] = load_potential,
+    host: Crystal, ion: WorkingIon, potential: Evaluator, voids: Sequence[Void] | None = None
 ) -> tuple[Trial, Trial]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled.
 
@@ -77,9 +73,8 @@ def trial_insertions(
     Args:
         host: The charged host; it is not relaxed.
         ion: The working ion.
-        potential: The potential whose energies count.
+        potential: The potential whose energies count; CHGNet relaxes.
         voids: From ``voids_for_trials``, where they are known.
-        mover: Gives the potential that moves atoms, where the ion is a large one.
 
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
@@ -95,7 +90,9 @@ def trial_insertions(
     if len(places) > 1:
         crystal = with_ions(host, ion, places)
         filled = Trial(crystal, len(places), potential.evaluate([crystal])[0])
-    return single, with_room(filled, potential, mover()) if ION_RADII[ion.symbol] > LARGE else filled
+    if ION_RADII[ion.symbol] > LARGE:
+        filled = with_room(filled, potential, load_potential())
+    return single, filled
 
 
 def with_room(trial: Trial, potential: Evaluator, mover: Potential) -> Trial:
