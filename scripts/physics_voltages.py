@@ -3,9 +3,10 @@
     python scripts/physics_voltages.py mp2025.parquet
     python scripts/physics_voltages.py mp2025.parquet --start discharged --rows 100 --atoms 32
 
-The first takes both end members as they are, the second the discharged ones alone: ion removed, both relaxed. Rows with
-a voltage of 7 V or more, or without their discharged structure, are left out. ``--rows`` draws so many at random. The
-table goes to standard output; what was computed is remembered and not repeated.
+The first takes both end members as they are, the second the discharged ones alone: ion removed, both relaxed;
+``--start charged`` takes the hosts alone: ions inserted, both relaxed. Rows with a voltage of 7 V or more, or without
+their discharged structure, are left out. ``--rows`` draws so many at random. The table goes to standard output; what
+was computed is remembered and not repeated.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ionvolt.physics.equivariant import VERSION, load_potentials
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--start", choices=["both", "discharged"], default="both", help="what is given")
+    parser.add_argument("--start", choices=["both", "discharged", "charged"], default="both", help="what is given")
     parser.add_argument("--rows", type=int, help="as many rows, drawn at random")
     parser.add_argument("--atoms", type=int, help="of these, the rows with up to so many atoms in the discharged cell")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
@@ -46,10 +47,11 @@ def main() -> None:
     options = Options(arguments.relax)
     found: list[tuple[Electrode, Computed]] = []
     for k, row in enumerate(rows, start=1):
-        charged = row.host if arguments.start == "both" else None
+        discharged = None if arguments.start == "charged" else row.discharged
+        charged = None if arguments.start == "discharged" else row.host
         ion = WORKING_IONS[row.working_ion]
         try:
-            computed = compute(row.discharged, charged, ion, potential, cache, options, energies=energies)
+            computed = compute(discharged, charged, ion, potential, cache, options, energies=energies)
             found.append((row, computed))
         except InputError as error:
             print(f"{row.battery_id}: {error}", file=sys.stderr)

@@ -202,9 +202,9 @@ def test_isolated_atom():
 
 
 def refused_quickly(text, seconds=1.0, **options):
-    begin = time.perf_counter()
+    begin = time.process_time()
     message = rule(text, **options)
-    assert time.perf_counter() - begin < seconds
+    assert time.process_time() - begin < seconds
     return message
 
 
