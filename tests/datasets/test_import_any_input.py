@@ -271,7 +271,7 @@ def test_a_compressed_bomb_fills_no_memory(write):
     part = gzip.compress(b"x" * 100_000_000, 1)
     bomb = write("s.jsonl.gz", gzip.compress(GOOD) + gzip.compress(b'{"id": "x", "cif": "') + part * 4)
     table = write("t.csv", HEADER + "one,Li,1,,a,,,\n")
-    begin = time.process_time()
+    begin = time.perf_counter()
     tracemalloc.start()
     try:
         message = fails(table, structures=bomb)
@@ -281,7 +281,7 @@ def test_a_compressed_bomb_fills_no_memory(write):
     assert "line 2" in message
     assert "MB" in message
     assert peak < 100e6
-    assert time.process_time() - begin < 10
+    assert time.perf_counter() - begin < 10
 
 
 def test_only_structures_that_a_row_names_stay_in_memory(write):

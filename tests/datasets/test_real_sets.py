@@ -27,9 +27,9 @@ def data(file):
 
 
 def test_is_read_in_no_time(file):
-    start = time.process_time()
+    start = time.perf_counter()
     assert len(read_dataset(file)) == 3729
-    assert time.process_time() - start < 2.0
+    assert time.perf_counter() - start < 2.0
 
 
 @pytest.mark.parametrize(("rule", "removed"), [("2sigma", 134), ("paper", 153), ("abs7", 6), ("dedupe", 0)])

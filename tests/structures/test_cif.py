@@ -202,9 +202,9 @@ def test_isolated_atom():
 
 
 def refused_quickly(text, seconds=1.0, **options):
-    begin = time.process_time()
+    begin = time.perf_counter()
     message = rule(text, **options)
-    assert time.process_time() - begin < seconds
+    assert time.perf_counter() - begin < seconds
     return message
 
 

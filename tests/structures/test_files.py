@@ -54,9 +54,9 @@ def test_compressed_bombs(write):
     bomb = gzip.compress(b"#" * 200_000_000, 9, mtime=0)
     assert len(bomb) < 250_000
     path = write("bomb.cif.gz", bomb)
-    begin = time.process_time()
+    begin = time.perf_counter()
     assert "more than 5 MB" in rule(path)
-    assert time.process_time() - begin < 0.5
+    assert time.perf_counter() - begin < 0.5
     assert "damaged" in rule(write("many.cif.gz", gzip.compress(b"") * 20_000))
     assert "damaged" in rule(write("cut.cif.gz", gzip.compress(P1.encode())[:-9]))
     assert "damaged" in rule(write("junk.cif.gz", b"\x1f\x8b" + bytes(range(200))))

@@ -92,7 +92,7 @@ def test_structures(server: Served, others: list[float], name: str) -> None:
     answer = server.predict(STRUCTURES[name], ions="all")
     assert answer.status_code == 422, answer.text
     assert answer.json()["type"] == "urn:ionvolt:problem:refused"
-    assert time.monotonic() - start < LIMIT_SECONDS
+    assert time.monotonic() - start < 2.0
 
 
 def test_all_bombs_in_one_request(server: Served, others: list[float]) -> None:
@@ -156,7 +156,7 @@ def test_slow_body(server: Served, others: list[float]) -> None:
                 answer += part
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"did not arrive within 2 s" in answer
-    assert time.monotonic() - start < LIMIT_SECONDS
+    assert time.monotonic() - start < 5
 
 
 def test_slow_headers(server: Served, others: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

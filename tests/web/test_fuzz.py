@@ -14,7 +14,7 @@ from web.mutations import mutated
 from web.serving import Served
 
 CORPUS = Path(__file__).parent / "corpus"
-SECONDS = 10.0
+SECONDS = 2.0
 
 
 def sound(answer: httpx.Response) -> None:
