@@ -24,6 +24,7 @@ from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.models.atom_networks import Pair, corrections
 from ionvolt.models.delta import pair_of_computed
+from ionvolt.models.emptying import LIKELY
 from ionvolt.models.trust import together
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.electrodes import compute
@@ -92,17 +93,14 @@ def test(path: Path, output: Path) -> None:
         learned = 0.5 * (corrections([network], pairs)[0] + kernel.corrections(pairs))
         for i, (pair, cost), correction in zip(own.tolist(), read, learned, strict=True):
             answers[i], physics[i], seconds[i] = pair.physics + correction, pair.physics, cost
-        told = fm.emptying(t, train)
-        for i, e in zip(own.tolist(), t.data[own], strict=True):
-            assert e.discharged is not None
-            chances[i] = told.chance(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
+        chances |= dict(zip(own.tolist(), fm.chances(t, train, own), strict=True))
         print(f"fold {fold}: {len(own)} rows", flush=True)
     rows = np.array(sorted(answers))
     target = t.data.voltages[rows]
     empty = fm.emptied(t.data)[rows]
     relaxed = np.array([answers[int(i)] for i in rows])
     unrelaxed = unrelaxed_answers(output, len(t.data))[rows]
-    partly = np.array([chances[int(i)] < 0.5 for i in rows])
+    partly = np.array([chances[int(i)] < LIKELY for i in rows])
     columns = {
         "`ionvolt compute`": np.where(partly & np.isfinite(unrelaxed), unrelaxed, relaxed),
         "Δ-model, relaxed": relaxed,

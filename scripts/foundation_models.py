@@ -262,6 +262,13 @@ def emptying(t: Ends, train: Any) -> Emptying:
     return fit_emptying(np.array(facts), emptied(t.data)[train])
 
 
+def chances(t: Ends, train: Any, rows: Any) -> Vector:
+    """How likely the electrodes of some rows are emptied, told by what was learned from others."""
+    told = emptying(t, train)
+    return np.array([told.chance(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
+                     for i, e in zip(rows, t.data[rows], strict=True) if e.discharged is not None])  # fmt: skip
+
+
 def emptied(data: ElectrodeSet) -> NDArray[np.bool_]:
     """Whether the label is that of giving up all ions."""
     return np.array([WORKING_IONS[e.working_ion].number not in e.host.numbers for e in data])

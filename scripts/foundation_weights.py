@@ -19,6 +19,7 @@ from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
 from ionvolt.models.card import ModelCard
 from ionvolt.models.conformal import calibrate
 from ionvolt.models.delta import VARIANTS, Corrector, DeltaModel, Variant, save_delta
+from ionvolt.models.emptying import LIKELY
 from ionvolt.models.foundation import FoundationModel, save_foundation
 from ionvolt.models.interface import Input
 from ionvolt.models.kernel import KernelSettings, standardise
@@ -164,16 +165,13 @@ def emptying_report(t: fm.Ends) -> dict[str, Any]:
 
     chance = np.empty(len(t.data))
     for test in framework_folds(t.data, fm.N_FOLDS, 1):
-        told = fm.emptying(t, np.setdiff1d(np.arange(len(t.data)), test))
-        for i, e in zip(test, t.data[test], strict=True):
-            assert e.discharged is not None
-            chance[i] = told.chance(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
+        chance[test] = fm.chances(t, np.setdiff1d(np.arange(len(t.data)), test), test)
     emptied = fm.emptied(t.data)
     return {
         "test": "framework 5-fold",
         "n": len(emptied),
         "share_emptied": round(float(emptied.mean()), 3),
-        "right": round(float(((chance >= 0.5) == emptied).mean()), 3),
+        "right": round(float(((chance >= LIKELY) == emptied).mean()), 3),
         "area_under_roc": round(float(roc_auc_score(emptied, chance)), 3),
         "log_loss": round(float(log_loss(emptied, chance)), 3),
     }

@@ -20,7 +20,7 @@ from ionvolt.errors import InputError, ModelError
 from ionvolt.models.atom_kernel import AtomKernel
 from ionvolt.models.atom_networks import IONS, Pair, PairNetwork, corrections
 from ionvolt.models.card import ModelCard, require_ions
-from ionvolt.models.emptying import Emptying
+from ionvolt.models.emptying import LIKELY, Emptying
 from ionvolt.models.files import read_model, write_model
 from ionvolt.models.interface import Estimate, Query, with_interval
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
@@ -116,7 +116,7 @@ class DeltaModel:
         working_ion = WORKING_IONS[ion]
         (full,) = evaluate_vectors([discharged])
         chance = self.emptying.chance(full, discharged, working_ion)
-        if chance >= 0.5:
+        if chance >= LIKELY:
             return None, chance
         host = remove_ion(discharged, working_ion)
         try:

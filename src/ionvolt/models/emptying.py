@@ -19,6 +19,9 @@ from ionvolt.structures.crystal import Crystal
 
 Vector = NDArray[np.float64]
 
+LIKELY = 0.5
+"""Chance from which on an electrode is taken to be emptied."""
+
 N_ELEMENTS = 100
 N_FACTS = POOLED_SIZE + N_ELEMENTS + len(WORKING_IONS) + 4
 
