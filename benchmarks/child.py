@@ -22,7 +22,7 @@ import reference
 from epochs import batches_of, optimiser_of, our_epoch, reference_epoch
 from ionvolt.graphs import build_graph, collate
 from ionvolt.structures import Crystal
-from ionvolt.training.networks import new_network, set_scale
+from ionvolt.training.cgcnn.networks import new_network, set_scale
 
 
 def memory(kind: str, path: Path) -> dict[str, float]:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import reference
 from ionvolt.graphs import CrystalGraph, collate
-from ionvolt.models.cgcnn import CGCNN
+from ionvolt.models.cgcnn.network import CGCNN
 
 BATCH = 64
 Item = tuple[reference.Sample, float]

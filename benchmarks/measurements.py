@@ -22,10 +22,10 @@ import reference
 from epochs import batches_of, optimiser_of, our_epoch, reference_epoch, reference_validation
 from inputs import Inputs
 from ionvolt.graphs import CrystalGraph, build_graph, collate, has_tie
-from ionvolt.models.cgcnn import CGCNN
+from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.structures import Crystal, check, read_text
+from ionvolt.training.cgcnn.networks import new_network, set_scale, transfer_heads
 from ionvolt.training.loop import fit
-from ionvolt.training.networks import new_network, set_scale, transfer_heads
 from ionvolt.training.settings import HEAD, Settings
 from timing import Comparison, compared, interleaved, seconds
 

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 import ionvolt
-from ionvolt.physics import equivariant_convolution
-from ionvolt.physics.equivariant import EquivariantPotential
+from ionvolt.physics.potentials import sevennet_convolution as equivariant_convolution
+from ionvolt.physics.potentials.sevennet import EquivariantPotential
 from ionvolt.structures import Crystal, read_file
 
 CELLS = ((1, 1, 1), (2, 2, 1), (3, 3, 2))

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from ionvolt.graphs.elements import element_vectors
-from ionvolt.models.cgcnn import CGCNN
+from ionvolt.models.cgcnn.network import CGCNN
 
 RADIUS, N_NEIGHBOURS, STEP = 8.0, 12, 0.2
 N_ATOM, N_EDGE, N_HIDDEN = 64, 41, 128

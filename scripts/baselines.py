@@ -22,13 +22,13 @@ from ionvolt.descriptors import FEATURES, ION_FEATURES
 from ionvolt.descriptors.composition import COMPOSITION_FEATURES, STATISTICS
 from ionvolt.descriptors.elements import PROPERTIES
 from ionvolt.descriptors.structure import STRUCTURE_FEATURES
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.learners import Classical
 from ionvolt.evaluation.protocol import Protocol
 from ionvolt.evaluation.results import Results, read_results
 from ionvolt.evaluation.tables import summarise
+from ionvolt.ions import WORKING_IONS
 from ionvolt.models.registry import PAPER_MODEL, shipped_models
-from ionvolt.training.classical import NAMES
+from ionvolt.training.classical.fit import NAMES
 from model_page import ROOT, write_between
 
 SPLITS = ("random", "framework")

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ionvolt.datasets import clean, read_dataset
-from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.graphs import build_graph
+from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.prediction import as_explainer
 from model_page import ROOT, write_between
 

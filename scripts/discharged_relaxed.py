@@ -19,17 +19,17 @@ import numpy as np
 import foundation_models as fm
 from ionvolt.datasets import clean, read_dataset
 from ionvolt.datasets.splits import framework_folds
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.models.atom_networks import Pair, corrections
-from ionvolt.models.delta import pair_of_computed
-from ionvolt.models.emptying import LIKELY
-from ionvolt.models.trust import together
+from ionvolt.ions import WORKING_IONS
+from ionvolt.models.mlip.delta_model import pair_of_computed
+from ionvolt.models.mlip.delta_network import Pair, corrections
+from ionvolt.models.mlip.full_extraction import LIKELY
+from ionvolt.models.uncertainty.domain import together
+from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.electrodes import compute
-from ionvolt.physics.equivariant import load_potentials
-from ionvolt.training.atoms import RECIPES, train_atom_kernel, train_pair_network
+from ionvolt.physics.potentials.sevennet import load_potentials
+from ionvolt.training.mlip.fit import RECIPES, train_atom_kernel, train_pair_network
 from model_page import ROOT, write_between
 
 SEED = 1

@@ -15,10 +15,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.explain import explain
 from ionvolt.explain.drawing import draw_explanation
 from ionvolt.explain.figures import save
+from ionvolt.ions import WORKING_IONS
 from model_page import write_between
 
 ROOT = Path(__file__).parent.parent

@@ -25,24 +25,24 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.datasets.splits import framework_folds, random_folds
-from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError
-from ionvolt.models.atom_networks import Pair, corrections
-from ionvolt.models.delta import pair_of
-from ionvolt.models.emptying import Emptying, emptying_facts
-from ionvolt.models.foundation import kernel_voltages, network_voltages
-from ionvolt.models.inserted import InsertedHost, from_vectors
+from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.interface import Input
-from ionvolt.models.kernel import KernelSettings, standardise
-from ionvolt.models.trust import nearest, together
-from ionvolt.models.vectors import CrystalVectors, evaluate_vectors, vectors_of
-from ionvolt.physics.equivariant import load_equivariant
-from ionvolt.physics.sites import primitive_cell
-from ionvolt.physics.trial import trial_insertions
-from ionvolt.physics.voltage import exchange
+from ionvolt.models.mlip.delta_model import pair_of
+from ionvolt.models.mlip.delta_network import Pair, corrections
+from ionvolt.models.mlip.full_extraction import Emptying, emptying_facts
+from ionvolt.models.mlip.host_krr import KernelSettings, standardise
+from ionvolt.models.mlip.host_model import kernel_voltages, network_voltages
+from ionvolt.models.mlip.latent_features import CrystalVectors, evaluate_vectors, vectors_of
+from ionvolt.models.mlip.trial_features import InsertedHost, from_vectors
+from ionvolt.models.uncertainty.domain import nearest, together
+from ionvolt.physics.interstitials import primitive_cell
+from ionvolt.physics.potentials.sevennet import load_equivariant
+from ionvolt.physics.reaction import exchange
+from ionvolt.physics.trial_insertion import trial_insertions
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.atoms import RECIPES, HostRows, train_atom_kernel, train_kernel, train_pair_network
-from ionvolt.training.emptying import fit_emptying
+from ionvolt.training.mlip.fit import RECIPES, HostRows, train_atom_kernel, train_kernel, train_pair_network
+from ionvolt.training.mlip.full_extraction import fit_emptying
 
 N_FOLDS = 5
 # (split, seed, members): seed 0 served to choose settings, so that no figure rests on it.

@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 import foundation_models as fm
 from ionvolt.datasets.splits import framework_folds
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
+from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
-from ionvolt.models.conformal import calibrate
-from ionvolt.models.delta import VARIANTS, Corrector, DeltaModel, Variant, save_delta
-from ionvolt.models.emptying import LIKELY
-from ionvolt.models.foundation import FoundationModel, save_foundation
 from ionvolt.models.interface import Input
-from ionvolt.models.kernel import KernelSettings, standardise
+from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
+from ionvolt.models.mlip.delta_network import IONS, Pair, PairNetwork
+from ionvolt.models.mlip.full_extraction import LIKELY
+from ionvolt.models.mlip.host_krr import KernelSettings, standardise
+from ionvolt.models.mlip.host_model import FoundationModel, save_foundation
+from ionvolt.models.mlip.latent_features import CrystalVectors
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, SHIPPED
-from ionvolt.models.trust import UNUSUAL, WIDE, Trust, signs, spread_of, together
-from ionvolt.models.vectors import CrystalVectors
-from ionvolt.training.atoms import (
+from ionvolt.models.uncertainty.conformal import calibrate
+from ionvolt.models.uncertainty.domain import UNUSUAL, WIDE, Trust, signs, spread_of, together
+from ionvolt.training.mlip.fit import (
     RECIPES,
     train_atom_kernel,
     train_kernel,

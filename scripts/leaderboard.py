@@ -24,16 +24,16 @@ from foundation_models import answers
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.datasets.splits import framework_folds
 from ionvolt.descriptors import features
-from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.evaluation.learners import Trained, recipes
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evaluation.protocol import Protocol
 from ionvolt.graphs import build_graph, collate
-from ionvolt.models.ensemble import Ensemble
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, load_model
-from ionvolt.models.trust import together
-from ionvolt.physics.equivariant import load_equivariant
+from ionvolt.models.uncertainty.domain import together
+from ionvolt.physics.potentials.sevennet import load_equivariant
 from model_page import write_between
 
 ROOT = Path(__file__).parent.parent

@@ -17,7 +17,7 @@ import numpy as np
 
 from foundation_models import N_FOLDS, answers, candidates
 from ionvolt.datasets import clean, read_dataset
-from ionvolt.models.trust import together
+from ionvolt.models.uncertainty.domain import together
 from model_page import ROOT, write_between
 
 CASES = (

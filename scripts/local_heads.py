@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
-from ionvolt.explain.additive import shares
+from ionvolt.explain.attribution import shares
 from ionvolt.graphs import CrystalGraph, build_graph
-from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.registry import PAPER_MODEL, model_folder
-from ionvolt.training.local import fit_local_heads
-from ionvolt.training.runs import prepare
+from ionvolt.training.cgcnn.local_head import fit_local_heads
+from ionvolt.training.cgcnn.runs import prepare
 
 CHECKED = 100
 """Crystals of each ion on which the sum rule of the additive shares is tried."""

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from ionvolt.datasets import Electrode, read_dataset
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
+from ionvolt.ions import WORKING_IONS
+from ionvolt.physics.average import Computed, Options, compute
 from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.electrodes import Computed, Options, compute
-from ionvolt.physics.equivariant import VERSION, load_potentials
+from ionvolt.physics.potentials.sevennet import VERSION, load_potentials
 
 
 def main() -> None:

@@ -23,16 +23,16 @@ import numpy as np
 import torch
 
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evaluation.testing import as_ensemble, calibrate_std, elements_of
 from ionvolt.graphs import CrystalGraph, build_graph
+from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
-from ionvolt.models.ensemble import Ensemble, save_ensemble
+from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
 from ionvolt.models.registry import PAPER_MODEL, SHIPPED
-from ionvolt.training.local import fit_local_heads
-from ionvolt.training.networks import pooled_vectors, train_ensemble, transfer_heads
-from ionvolt.training.runs import Parts, frameworks_of_tests, prepare
+from ionvolt.training.cgcnn.local_head import fit_local_heads
+from ionvolt.training.cgcnn.networks import pooled_vectors, train_ensemble, transfer_heads
+from ionvolt.training.cgcnn.runs import Parts, frameworks_of_tests, prepare
 from ionvolt.training.settings import FINE_TUNE, HEAD, Settings
 
 ATTRIBUTION = (

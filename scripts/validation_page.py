@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ionvolt.evidence.cathodes import all_cathodes
+from ionvolt.experiment.cathodes import all_cathodes
 from ionvolt.models.registry import PAPER_MODEL
 from model_page import ROOT, write_between
 

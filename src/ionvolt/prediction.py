@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ionvolt.electrode import (
+from ionvolt.errors import InputError
+from ionvolt.ions import (
     HostState,
     WorkingIon,
     capacity_grav,
@@ -20,13 +21,12 @@ from ionvolt.electrode import (
     remove_ion,
     working_ion,
 )
-from ionvolt.errors import InputError
 from ionvolt.models.interface import Estimate, Input, Predictor, Query
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
-    from ionvolt.models.ensemble import Ensemble
+    from ionvolt.models.cgcnn.ensemble import Ensemble
 
 
 Assume = Literal["auto", "charged", "discharged"]
@@ -184,7 +184,7 @@ def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
         ModelError: The model is of another kind.
     """
     from ionvolt.errors import ModelError
-    from ionvolt.models.ensemble import Ensemble
+    from ionvolt.models.cgcnn.ensemble import Ensemble
     from ionvolt.models.registry import PAPER_MODEL, load_model
 
     found = load_model(model or PAPER_MODEL) if isinstance(model, str | Path) or model is None else model

@@ -111,7 +111,7 @@ def mg_model(data: Path, li_model: Path) -> Path:
 @pytest.fixture(scope="session")
 def ions_model(li_model: Path, mg_model: Path) -> Path:
     """Heads for Li and Mg on one trunk."""
-    from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
+    from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 
     li, mg = load_ensemble(li_model), load_ensemble(mg_model)
     li.card.ions |= mg.card.ions

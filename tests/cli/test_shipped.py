@@ -8,7 +8,7 @@ import pytest
 
 import ionvolt as iv
 from cli.crystals import cif, crystal, fluorite, perovskite, rock_salt
-from ionvolt.electrode import WORKING_IONS
+from ionvolt.ions import WORKING_IONS
 from ionvolt.models.registry import BEST, DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, SHIPPED, shipped_models
 from ionvolt.structures.crystal import Crystal
 

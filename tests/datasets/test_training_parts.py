@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from datasets.rows import electrode, electrode_set
 from ionvolt.datasets import excluding_frameworks, framework_folds, framework_split, random_folds, random_split
 from ionvolt.errors import DataError
-from ionvolt.training.runs import frameworks_of_tests, prepare, split_for_ion
+from ionvolt.training.cgcnn.runs import frameworks_of_tests, prepare, split_for_ion
 
 # -- The rule itself. Splits of published models must come out the same for ever. --
 

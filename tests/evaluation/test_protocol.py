@@ -13,12 +13,12 @@ from cli.conftest import run_command
 from datasets.builders import electrode, of_frameworks
 from ionvolt.datasets import ElectrodeSet, write_dataset
 from ionvolt.errors import DataError, ModelError
-from ionvolt.evaluation.leaks import apart_by_framework, learnable
+from ionvolt.evaluation.leakage import apart_by_framework, learnable
 from ionvolt.evaluation.learners import Classical, Mean, recipes
 from ionvolt.evaluation.protocol import KINDS, Protocol
 from ionvolt.evaluation.results import read_results
 from ionvolt.evaluation.tables import as_text, summarise
-from ionvolt.training.runs import prepare
+from ionvolt.training.cgcnn.runs import prepare
 
 IONS = ("Li", "Mg", "Ca")
 
@@ -125,7 +125,7 @@ def test_no_row_of_another_ion_shares_a_tested_framework() -> None:
 
 
 def test_li_rows_are_those_that_a_pre_training_may_see() -> None:
-    from ionvolt.training.runs import frameworks_of_tests
+    from ionvolt.training.cgcnn.runs import frameworks_of_tests
 
     data = shared_hosts(60)
     unit = next(Protocol("random").units(data))
@@ -260,7 +260,7 @@ def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_classical_settings_learn_from_what_they_say(data_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     from ionvolt.datasets import read_dataset
-    from ionvolt.training import classical
+    from ionvolt.training.classical.fit import fit as classical
 
     data = read_dataset(data_file)
     seen: list[tuple[int, int]] = []

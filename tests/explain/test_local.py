@@ -9,17 +9,17 @@ from safetensors.torch import load_file, save_file
 
 from ionvolt.errors import ModelError
 from ionvolt.explain import explain, explain_many
-from ionvolt.explain.additive import path_gradient
+from ionvolt.explain.attribution import path_gradient
 from ionvolt.explain.files import to_cif
 from ionvolt.graphs import build_graph
 from ionvolt.models.card import ModelCard, read_card, write_card
-from ionvolt.models.cgcnn import LocalHead
-from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.network import LocalHead
 from ionvolt.models.registry import shipped_models
 from ionvolt.structures import read_file, read_text
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.local import fit_local_heads
-from ionvolt.training.networks import new_network
+from ionvolt.training.cgcnn.local_head import fit_local_heads
+from ionvolt.training.cgcnn.networks import new_network
 
 EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 

@@ -20,9 +20,9 @@ from graphs.crystals import (
 from ionvolt.graphs import MAX_NEIGHBOURS, RADIUS, build_graph, collate, has_tie, nearest_neighbours
 from ionvolt.graphs import neighbours as module
 from ionvolt.graphs.neighbours import Neighbours, pymatgen_neighbours, vesin_neighbours
-from ionvolt.models.cgcnn import CGCNN
+from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.networks import new_network
+from ionvolt.training.cgcnn.networks import new_network
 
 BackEnd = Callable[..., Neighbours]
 

@@ -7,8 +7,8 @@ import torch
 
 from graphs.crystals import IDEAL, random_crystal
 from ionvolt.graphs import CrystalGraph, GraphBatch, build_graph, collate
-from ionvolt.models.cgcnn import CGCNN
-from ionvolt.training.networks import new_network
+from ionvolt.models.cgcnn.network import CGCNN
+from ionvolt.training.cgcnn.networks import new_network
 
 
 def some_graphs(seed: int = 0, sizes: tuple[int, ...] = (1, 2, 3, 5, 8, 4, 2, 6)) -> list[CrystalGraph]:

@@ -6,21 +6,21 @@ from functools import cache
 import numpy as np
 import torch
 
-from ionvolt.electrode import WORKING_IONS, remove_ion
-from ionvolt.models.atom_kernel import AtomKernelSettings, fit_atom_kernel
-from ionvolt.models.atom_networks import IONS, Pair, PairNetwork
+from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.card import ModelCard
-from ionvolt.models.conformal import calibrate
-from ionvolt.models.delta import Corrector, DeltaModel, pair_of
-from ionvolt.models.emptying import N_FACTS, Emptying
-from ionvolt.models.foundation import FoundationModel
-from ionvolt.models.inserted import InsertedHost, try_ions
-from ionvolt.models.kernel import KernelSettings
-from ionvolt.models.trust import Trust, signs
-from ionvolt.models.vectors import CrystalVectors, evaluate_vectors
-from ionvolt.physics.voltage import exchange
+from ionvolt.models.mlip.atomic_gp import AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
+from ionvolt.models.mlip.delta_network import IONS, Pair, PairNetwork
+from ionvolt.models.mlip.full_extraction import N_FACTS, Emptying
+from ionvolt.models.mlip.host_krr import KernelSettings
+from ionvolt.models.mlip.host_model import FoundationModel
+from ionvolt.models.mlip.latent_features import CrystalVectors, evaluate_vectors
+from ionvolt.models.mlip.trial_features import InsertedHost, try_ions
+from ionvolt.models.uncertainty.conformal import calibrate
+from ionvolt.models.uncertainty.domain import Trust, signs
+from ionvolt.physics.reaction import exchange
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.atoms import HostRows, train_kernel
+from ionvolt.training.mlip.fit import HostRows, train_kernel
 
 LI = WORKING_IONS["Li"]
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from ionvolt.graphs import CrystalGraph, collate
 from ionvolt.graphs.elements import element_vectors
-from ionvolt.models.cgcnn import CGCNN, Head, Trunk, pool
+from ionvolt.models.cgcnn.network import CGCNN, Head, Trunk, pool
 from models.networks import fitted, some_graphs
 
 

@@ -12,10 +12,10 @@ from cli.crystals import small_set
 from ionvolt.descriptors import FEATURES, ION_FEATURES, element_table, features
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard
-from ionvolt.models.classical import ClassicalModel, load_classical, save_classical
-from ionvolt.models.forests import Forest
-from ionvolt.training import classical as training
-from ionvolt.training.classical import NAMES, fit_classical, flattened
+from ionvolt.models.classical.forests import Forest
+from ionvolt.models.classical.model import ClassicalModel, load_classical, save_classical
+from ionvolt.training.classical.fit import NAMES, fit_classical, flattened
+from ionvolt.training.classical.fit import fit as training
 
 pytest.importorskip("sklearn")
 pytest.importorskip("matminer")
@@ -158,7 +158,7 @@ def test_predicting_needs_neither_scikit_learn_nor_matminer(tmp_path) -> None:
         f"sys.path.insert(0, {str(__file__.rsplit('/', 2)[0])!r})\n"
         "from pathlib import Path\n"
         "from cli.crystals import small_set\n"
-        "from ionvolt.models.classical import load_classical\n"
+        "from ionvolt.models.classical.model import load_classical\n"
         f"print(load_classical(Path({str(tmp_path)!r})).voltages_of_hosts(small_set().hosts[:1], 'Mg')[0])\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

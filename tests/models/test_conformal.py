@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ionvolt.models.conformal import calibrate, conformal_quantile, fit_difficulty
+from ionvolt.models.uncertainty.conformal import calibrate, conformal_quantile, fit_difficulty
 
 
 @given(st.lists(st.floats(0, 1e3), min_size=1, max_size=200), st.sampled_from([0.5, 0.8, 0.9]))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ionvolt.models.convolution import GraphConvolution, expand_distances, kernels_available
+from ionvolt.models.cgcnn.convolution import GraphConvolution, expand_distances, kernels_available
 from models.networks import batch
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from ionvolt.electrode import WORKING_IONS, working_ion
-from ionvolt.models.emptying import N_ELEMENTS, N_FACTS, Emptying, emptying_facts
-from ionvolt.models.vectors import POOLED_SIZE, evaluate_vectors
+from ionvolt.ions import WORKING_IONS, working_ion
+from ionvolt.models.mlip.full_extraction import N_ELEMENTS, N_FACTS, Emptying, emptying_facts
+from ionvolt.models.mlip.latent_features import POOLED_SIZE, evaluate_vectors
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.emptying import fit_emptying
+from ionvolt.training.mlip.full_extraction import fit_emptying
 from models.small import DISCHARGED, ends
 
 LI, MG = working_ion("Li"), working_ion("Mg")

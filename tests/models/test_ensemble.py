@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from ionvolt.errors import IonVoltError, ModelError
 from ionvolt.graphs import CrystalGraph, collate
 from ionvolt.models.card import FORMAT_VERSION, ModelCard, read_card, write_card
-from ionvolt.models.cgcnn import Head
-from ionvolt.models.ensemble import Ensemble, load_ensemble, save_ensemble
-from ionvolt.models.files import CARD_FILE, WEIGHTS_FILE
+from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.network import Head
 from ionvolt.models.registry import load_model, model_folder
+from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
 from models.networks import fitted, some_graphs
 
 

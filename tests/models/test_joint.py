@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from ionvolt.graphs import build_graph
-from ionvolt.models.joint import JointNetwork, collate_for_ions
-from ionvolt.training.imitation import IMITATION, imitate
-from ionvolt.training.joint import JOINT, joint_voltages, train_joint
+from ionvolt.models.cgcnn.joint import JointNetwork, collate_for_ions
+from ionvolt.training.cgcnn.distillation import IMITATION, imitate
+from ionvolt.training.cgcnn.joint import JOINT, joint_voltages, train_joint
 from models.small import DISCHARGED, rock_salt
 
 CRYSTALS = [*DISCHARGED, rock_salt(12, 4.2), rock_salt(25, 4.4)]

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionvolt.models.atom_kernel import AtomKernel, AtomKernelSettings, fit_atom_kernel
-from ionvolt.models.atom_networks import Pair
-from ionvolt.models.kernel import KernelSettings, fit_kernel, mean_differences
-from ionvolt.models.vectors import ATOM_SIZE, POOLED_SIZE, CrystalVectors
+from ionvolt.models.mlip.atomic_gp import AtomKernel, AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.delta_network import Pair
+from ionvolt.models.mlip.host_krr import KernelSettings, fit_kernel, mean_differences
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalVectors
 
 RNG = np.random.default_rng(0)
 DESCRIPTORS = RNG.normal(size=(10, 5)).astype(np.float32)

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from ionvolt import prediction
-from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError, ModelError
-from ionvolt.models.best import BestModel
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.auto import BestModel
 from ionvolt.models.card import ModelCard
-from ionvolt.models.delta import VARIANTS, load_delta, save_delta
-from ionvolt.models.emptying import Emptying
-from ionvolt.models.files import CARD_FILE, WEIGHTS_FILE
-from ionvolt.models.foundation import load_foundation, save_foundation
 from ionvolt.models.interface import Query
+from ionvolt.models.mlip.delta_model import VARIANTS, load_delta, save_delta
+from ionvolt.models.mlip.full_extraction import Emptying
+from ionvolt.models.mlip.host_model import load_foundation, save_foundation
 from ionvolt.models.registry import load_folder
+from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
+from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.electrodes import compute
-from ionvolt.physics.equivariant import load_potentials
+from ionvolt.physics.potentials.sevennet import load_potentials
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, VOLTAGES, delta, foundation, pairs, rock_salt
 

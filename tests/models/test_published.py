@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import InputError
 from ionvolt.graphs import CrystalGraph, build_graph, has_tie
-from ionvolt.models.cgcnn import CGCNN
-from ionvolt.models.ensemble import load_ensemble, save_ensemble
-from ionvolt.models.published import MAX_BYTES, import_checkpoint
+from ionvolt.ions import WORKING_IONS
+from ionvolt.models.cgcnn.ensemble import load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.network import CGCNN
+from ionvolt.models.cgcnn.published import MAX_BYTES, import_checkpoint
 from ionvolt.structures import read_file
 from ionvolt.structures.crystal import Crystal
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import run_command
-from ionvolt.electrode import remove_ion, working_ion
-from ionvolt.models.emptying import Emptying
+from ionvolt.ions import remove_ion, working_ion
+from ionvolt.models.mlip.full_extraction import Emptying
 from physics.cells import disulfide, layered
 
 KEYS = {

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ionvolt.electrode import remove_ion, working_ion
 from ionvolt.errors import InputError
+from ionvolt.ions import remove_ion, working_ion
 from ionvolt.physics import Potential, exchange, volume_change
+from ionvolt.physics.average import Options, compute
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.electrodes import Options, compute
-from ionvolt.physics.fillings import MOST_PER_FILLING, distinct_fillings, repeated, without
 from ionvolt.physics.insertion import default_ions, insert
+from ionvolt.physics.interstitials import distances, find_voids
+from ionvolt.physics.orderings import MOST_PER_FILLING, distinct_fillings, repeated, without
 from ionvolt.physics.profile import voltage_profile
 from ionvolt.physics.relaxation import RelaxSettings
-from ionvolt.physics.sites import distances, find_voids
 from ionvolt.physics.vasp import write_vasp
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, layered, olivine, rocksalt, spinel

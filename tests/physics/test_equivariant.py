@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionvolt.electrode import WORKING_IONS, remove_ion, working_ion
 from ionvolt.errors import InputError, ModelError
+from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
+from ionvolt.physics.average import Options, compute
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.electrodes import Options, compute
-from ionvolt.physics.equivariant import VERSION, EquivariantPotential, load_equivariant, load_potentials
+from ionvolt.physics.potentials.sevennet import VERSION, EquivariantPotential, load_equivariant, load_potentials
 from ionvolt.physics.profile import voltage_profile
+from ionvolt.physics.reaction import average_voltage, exchange
 from ionvolt.physics.references import RELAXED, metal_energy
-from ionvolt.physics.voltage import average_voltage, exchange
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, layered, olivine, rocksalt
 
@@ -29,7 +29,8 @@ def equivariant() -> EquivariantPotential:
 
 def test_it_loads_without_the_compiler() -> None:
     code = (
-        "import sys, torch, ionvolt.physics.equivariant as e; before = torch.compiler.disable; e.load_equivariant(); "
+        "import sys, torch, ionvolt.physics.potentials.sevennet as e; "
+        "before = torch.compiler.disable; e.load_equivariant(); "
         "print(torch.compiler.disable is before, 'torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

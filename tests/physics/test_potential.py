@@ -9,8 +9,8 @@ import torch
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.physics import Potential, load_potential
-from ionvolt.physics.graph import chgnet_graph, find_bonds
-from ionvolt.physics.potential import VERSIONS
+from ionvolt.physics.potentials.chgnet import VERSIONS
+from ionvolt.physics.potentials.chgnet_graph import chgnet_graph, find_bonds
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 

@@ -9,7 +9,7 @@ import pytest
 from ionvolt.errors import InputError
 from ionvolt.physics import Potential
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder, key
-from ionvolt.physics.forces import forces
+from ionvolt.physics.potentials.calculator import forces
 from ionvolt.physics.relaxation import RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, rocksalt
@@ -77,7 +77,7 @@ def test_it_stops_when_it_must_with_the_best_so_far(potential: Potential) -> Non
 
 
 def test_a_step_into_nowhere_ends_it_cleanly(potential: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.physics import forces as module
+    from ionvolt.physics.potentials import calculator as module
 
     real, calls = module.forces, []
 
@@ -97,7 +97,7 @@ def test_a_step_into_nowhere_ends_it_cleanly(potential: Potential, monkeypatch: 
 
 
 def test_energies_that_are_no_numbers_end_it(potential: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.physics import forces as module
+    from ionvolt.physics.potentials import calculator as module
 
     real, calls = module.forces, []
 

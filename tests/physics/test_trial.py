@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionvolt.electrode import WORKING_IONS, remove_ion
 from ionvolt.errors import InputError
-from ionvolt.physics.potential import load_potential
-from ionvolt.physics.sites import Void, by_fit, distances, find_voids, primitive_cell, repulsion
-from ionvolt.physics.trial import Trial, filling, trial_insertions, voids_for_trials, with_room
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.physics.interstitials import Void, by_fit, distances, find_voids, primitive_cell, repulsion
+from ionvolt.physics.potentials.chgnet import load_potential
+from ionvolt.physics.trial_insertion import Trial, filling, trial_insertions, voids_for_trials, with_room
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, rock_salt
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionvolt.electrode import WORKING_IONS, remove_ion, working_ion
 from ionvolt.errors import InputError, ModelError
+from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.physics import Exchange, Potential, average_voltage, exchange, load_potential, metal_energy, volume_change
 from ionvolt.physics.metals import TEXTBOOK, MetalCell
-from ionvolt.physics.potential import VERSIONS
+from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.references import RELAXED
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, layered, olivine, spinel

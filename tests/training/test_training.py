@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from graphs.crystals import random_crystal
 from ionvolt.errors import ModelError
 from ionvolt.graphs import CrystalGraph, build_graph, collate
-from ionvolt.models.cgcnn import CGCNN, Head
+from ionvolt.models.cgcnn.network import CGCNN, Head
+from ionvolt.training.cgcnn.networks import new_network, pooled_vectors, set_scale, train_ensemble, transfer_heads
 from ionvolt.training.loop import History, evaluate, fit
-from ionvolt.training.networks import new_network, pooled_vectors, set_scale, train_ensemble, transfer_heads
 from ionvolt.training.settings import HEAD, PAPER, Settings
 
 N = 20

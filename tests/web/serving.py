@@ -14,11 +14,11 @@ import httpx
 import torch
 import uvicorn
 
-from ionvolt.electrode import WORKING_IONS
+from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
-from ionvolt.models.cgcnn import LocalHead
-from ionvolt.models.ensemble import Ensemble, save_ensemble
-from ionvolt.training.networks import new_network
+from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
+from ionvolt.models.cgcnn.network import LocalHead
+from ionvolt.training.cgcnn.networks import new_network
 from ionvolt.web.app import create_app
 from ionvolt.web.serving import PromptProtocol, listen
 from ionvolt.web.settings import Settings

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from ionvolt.cli.main import main
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.errors import InputError
 from ionvolt.explain import explain
+from ionvolt.ions import WORKING_IONS
 from ionvolt.prediction import predict_many
 from ionvolt.structures import read_text
 from web.serving import ROCK_SALT, Served

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ionvolt.electrode import WORKING_IONS, remove_ion
-from ionvolt.models.delta import save_delta
-from ionvolt.models.foundation import save_foundation
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.mlip.delta_model import save_delta
+from ionvolt.models.mlip.host_model import save_foundation
 from ionvolt.prediction import predict
 from ionvolt.structures.crystal import Crystal
 from ionvolt.web.settings import Settings

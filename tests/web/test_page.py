@@ -22,7 +22,7 @@ from PIL import Image
 
 import ionvolt
 from ionvolt.cli.predict import COLUMNS
-from ionvolt.electrode import WORKING_IONS
+from ionvolt.ions import WORKING_IONS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[test]')")
 expect = sync_api.expect
@@ -53,9 +53,9 @@ def model(tmp_path_factory):
     import torch
 
     from ionvolt.models.card import ModelCard
-    from ionvolt.models.cgcnn import LocalHead
-    from ionvolt.models.ensemble import Ensemble, save_ensemble
-    from ionvolt.training.networks import new_network
+    from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
+    from ionvolt.models.cgcnn.network import LocalHead
+    from ionvolt.training.cgcnn.networks import new_network
 
     networks = [new_network(seed) for seed in range(3)]
     heads, local = {}, {}

@@ -38,10 +38,10 @@ def baseline(
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset
-    from ionvolt.electrode import parse_ions
     from ionvolt.errors import DataError
     from ionvolt.evaluation.baselines import train_baseline
-    from ionvolt.models.classical import save_classical
+    from ionvolt.ions import parse_ions
+    from ionvolt.models.classical.model import save_classical
 
     rows, removed = apply_rules(read_dataset(data), clean or [])
     present = set(rows.ions.tolist())

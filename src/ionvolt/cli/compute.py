@@ -12,9 +12,9 @@ import typer
 if TYPE_CHECKING:
     from ionvolt.cli.pairs import Known
     from ionvolt.models.interface import Estimate
+    from ionvolt.physics.average import Computed, Options
     from ionvolt.physics.cache import Cache
-    from ionvolt.physics.electrodes import Computed, Options
-    from ionvolt.physics.potential import Evaluator, Potential
+    from ionvolt.physics.potentials.chgnet import Evaluator, Potential
     from ionvolt.physics.profile import Profile
 
 PARTLY = (
@@ -77,9 +77,9 @@ def compute(
     could be done.
     """
     from ionvolt.errors import InputError
+    from ionvolt.physics.average import Options
     from ionvolt.physics.cache import Cache, default_folder
-    from ionvolt.physics.electrodes import Options
-    from ionvolt.physics.equivariant import load_potentials
+    from ionvolt.physics.potentials.sevennet import load_potentials
     from ionvolt.physics.relaxation import RelaxSettings
 
     if (file is None) == (pairs is None):
@@ -103,7 +103,7 @@ def _learned(computed: Computed, known: Known) -> tuple[Estimate | None, tuple[s
 
     The answer is None where the model does not come along.
     """
-    from ionvolt.models.delta import DeltaModel
+    from ionvolt.models.mlip.delta_model import DeltaModel
     from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
 
     if not is_shipped(DELTA_MODEL):
@@ -132,11 +132,11 @@ def _single(
 ) -> None:
     from dataclasses import asdict
 
-    from ionvolt.cli.computed import print_one, print_profile, record_of
+    from ionvolt.cli.compute_output import print_one, print_profile, record_of
     from ionvolt.cli.pairs import Pair, load
     from ionvolt.cli.progress import Bar
-    from ionvolt.electrode import working_ion
-    from ionvolt.physics.electrodes import compute as compute_electrode
+    from ionvolt.ions import working_ion
+    from ionvolt.physics.average import compute as compute_electrode
     from ionvolt.physics.profile import voltage_profile
 
     ion = working_ion(ion_name)
@@ -172,12 +172,12 @@ def _table(
     vasp: Path | None,
     as_json: bool,
 ) -> None:
-    from ionvolt.cli.computed import print_records, record_of
+    from ionvolt.cli.compute_output import print_records, record_of
     from ionvolt.cli.pairs import load, read_pairs
     from ionvolt.cli.progress import Bar
-    from ionvolt.electrode import working_ion
     from ionvolt.errors import InputError
-    from ionvolt.physics.electrodes import compute as compute_electrode
+    from ionvolt.ions import working_ion
+    from ionvolt.physics.average import compute as compute_electrode
 
     pairs = read_pairs(table, ion_name)
     potential, energies = potentials

@@ -53,8 +53,8 @@ def fetch_data(
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets.cleaning import check_rules
     from ionvolt.datasets.fetch import fetch_source, parts_of
-    from ionvolt.electrode import parse_ions
     from ionvolt.errors import DataError
+    from ionvolt.ions import parse_ions
 
     check_rules(rules or [])
     ions = [chosen.symbol for chosen in parse_ions(ion)]

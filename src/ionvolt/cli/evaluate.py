@@ -55,10 +55,10 @@ def evaluate(
     """
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import read_dataset
-    from ionvolt.electrode import parse_ions
     from ionvolt.evaluation.learners import Trained
     from ionvolt.evaluation.protocol import Protocol
     from ionvolt.evaluation.tables import as_text, summarise
+    from ionvolt.ions import parse_ions
 
     rows = read_dataset(data)
     learners = [_learner(name.strip()) for name in model.split(",") if name.strip()]

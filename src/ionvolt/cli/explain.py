@@ -36,10 +36,10 @@ def explain(
     ] = None,
 ) -> None:
     """Print and draw what raises and lowers the voltage of an electrode, atom by atom and element by element."""
-    from ionvolt.electrode import working_ion
     from ionvolt.errors import InputError
     from ionvolt.explain import explain as explain_structure
     from ionvolt.explain.files import to_cif, write_all
+    from ionvolt.ions import working_ion
     from ionvolt.structures import read_file
 
     if png and png.suffix not in _FIGURES:

@@ -30,11 +30,11 @@ def explain_model(
     Element embedding, oxygen environments, median local voltage of every element, atoms deleted and replaced, agreement
     of the networks, and what a random forest rests on.
     """
+    from ionvolt.analysis.study import STEPS, study_model
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset
-    from ionvolt.electrode import working_ion
-    from ionvolt.explain.study import STEPS, study_model
+    from ionvolt.ions import working_ion
     from ionvolt.prediction import as_explainer
 
     loaded = as_explainer(model)

@@ -40,8 +40,8 @@ def show_model(
 ) -> None:
     """Print a model's card."""
     from ionvolt.models.card import read_card
-    from ionvolt.models.files import CARD_FILE
     from ionvolt.models.registry import model_folder
+    from ionvolt.models.storage import CARD_FILE
 
     print(json.dumps(asdict(read_card(model_folder(name) / CARD_FILE)), indent=1, ensure_ascii=False))
 
@@ -53,9 +53,9 @@ def import_model(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the converted model.", metavar="DIR")],
 ) -> None:
     """Convert a checkpoint of the paper's authors into a model folder, without running anything in it."""
-    from ionvolt.electrode import working_ion
-    from ionvolt.models.ensemble import save_ensemble
-    from ionvolt.models.published import import_checkpoint
+    from ionvolt.ions import working_ion
+    from ionvolt.models.cgcnn.ensemble import save_ensemble
+    from ionvolt.models.cgcnn.published import import_checkpoint
 
     save_ensemble(import_checkpoint(file, working_ion(ion)), output)
     print(f"{output}: {file.name} converted; use it with --model {output} --ion {working_ion(ion).symbol}")

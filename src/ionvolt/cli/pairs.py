@@ -80,7 +80,7 @@ def load(pair: Pair, folder: Path | None = None, insert: bool = False) -> Known:
     Raises:
         InputError: A file is missing or no structure.
     """
-    from ionvolt.electrode import host_state, working_ion
+    from ionvolt.ions import host_state, working_ion
 
     discharged = _read(pair.discharged, folder) if pair.discharged else None
     charged = _read(pair.charged, folder) if pair.charged else None

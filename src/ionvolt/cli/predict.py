@@ -62,8 +62,8 @@ def predict(
     Exit code 0: every input was predicted; 1: some were refused (one line each on standard error); 2: nothing
     could be done.
     """
-    from ionvolt.electrode import parse_ions
     from ionvolt.errors import InputError
+    from ionvolt.ions import parse_ions
     from ionvolt.prediction import as_model, predict_checked
 
     if as_json and as_csv:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ionvolt.evidence.recipe import Recipe
+    from ionvolt.reproduction.settings import Recipe
 
 HOW = (
     "Get one: `ionvolt data fetch --ion all -o mp.parquet` (with a key of the Materials Project), or import tables and "
@@ -41,7 +41,7 @@ def reproduce(
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import read_dataset
     from ionvolt.errors import DataError
-    from ionvolt.evidence.reproduction import reproduce as make
+    from ionvolt.reproduction.run import reproduce as make
 
     if data is None:
         raise DataError(f"reproduce: no data set is given. {HOW}")
@@ -67,7 +67,7 @@ def reproduce(
 def _recipe(quick: bool, seeds: int | None, members: int | None, epochs: int | None) -> Recipe:
     from dataclasses import replace
 
-    from ionvolt.evidence.recipe import FULL, QUICK
+    from ionvolt.reproduction.settings import FULL, QUICK
 
     base = QUICK if quick else FULL
     return replace(

@@ -12,9 +12,9 @@ import typer
 from ionvolt.cli.choices import SplitKind
 
 if TYPE_CHECKING:
-    from ionvolt.models.ensemble import Ensemble
+    from ionvolt.models.cgcnn.ensemble import Ensemble
+    from ionvolt.training.cgcnn.runs import Mode, Parts
     from ionvolt.training.loop import History
-    from ionvolt.training.runs import Mode, Parts
     from ionvolt.training.settings import Settings
 
 
@@ -59,8 +59,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train an ensemble of networks for one ion from scratch; the test part is used once, at the end."""
-    from ionvolt.electrode import parse_ions, working_ion
-    from ionvolt.training.runs import frameworks_of_tests, prepare
+    from ionvolt.ions import parse_ions, working_ion
+    from ionvolt.training.cgcnn.runs import frameworks_of_tests, prepare
     from ionvolt.training.settings import PAPER, Settings
 
     symbol = working_ion(ion).symbol
@@ -98,9 +98,9 @@ def transfer(
     """Transfer a pre-trained model to another ion: embedding and convolutions stay, the last layers are trained."""
     from dataclasses import replace
 
-    from ionvolt.electrode import working_ion
+    from ionvolt.ions import working_ion
     from ionvolt.prediction import as_explainer
-    from ionvolt.training.runs import prepare
+    from ionvolt.training.cgcnn.runs import prepare
     from ionvolt.training.settings import FINE_TUNE, HEAD
 
     symbol = working_ion(ion).symbol
@@ -157,8 +157,8 @@ def _train(
     from ionvolt.cli.progress import Bar
     from ionvolt.evaluation.testing import as_ensemble, describe_and_test
     from ionvolt.graphs import build_graph
-    from ionvolt.models.ensemble import save_ensemble
-    from ionvolt.training.runs import run
+    from ionvolt.models.cgcnn.ensemble import save_ensemble
+    from ionvolt.training.cgcnn.runs import run
 
     graphs = [build_graph(host) for host in parts.rows.hosts]
     base = None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ionvolt.evidence.cathodes import Cathode
-    from ionvolt.evidence.validate import Estimate, Score, Validation
+    from ionvolt.experiment.cathodes import Cathode
+    from ionvolt.experiment.validate import Estimate, Score, Validation
 
 
 def validate(
@@ -41,8 +41,8 @@ def validate(
     Exit code 0: every model answered for every cathode of an ion it knows; 1: some cathodes were refused; 2: nothing
     could be done.
     """
-    from ionvolt.evidence.cathodes import all_cathodes, usable_cathodes
-    from ionvolt.evidence.validate import validate as against_measurement
+    from ionvolt.experiment.cathodes import all_cathodes, usable_cathodes
+    from ionvolt.experiment.validate import validate as against_measurement
 
     names = _models(model or ["all"])
     cathodes = all_cathodes() if doubtful else usable_cathodes()
@@ -75,7 +75,7 @@ def _models(asked: list[str]) -> list[str]:
 
 def _physics(cathodes: tuple[Cathode, ...]) -> list[Estimate]:
     from ionvolt.cli.progress import Bar
-    from ionvolt.evidence.physics_voltages import estimates
+    from ionvolt.experiment.computed import estimates
 
     rows = [cathode for cathode in cathodes if cathode.structure and cathode.voltage is not None]
     with Bar("relaxing end members") as bar:
@@ -110,7 +110,7 @@ def _rows(result: Validation) -> list[dict[str, Any]]:
 
 
 def _write(result: Validation, folder: Path) -> None:
-    from ionvolt.evidence.validation_figure import save
+    from ionvolt.experiment.figure import save
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("voltages.csv", _rows(result)), ("scores.csv", [asdict(score) for score in result.scores])):

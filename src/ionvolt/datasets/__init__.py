@@ -1,8 +1,8 @@
 """The table of electrodes: one Parquet file, its sources, cleaning rules and splits. Knows no models."""
 
 from ionvolt.datasets.cleaning import RULES, clean
-from ionvolt.datasets.electrodes import Electrode, ElectrodeSet, framework_of
 from ionvolt.datasets.parquet import read_dataset, write_dataset
+from ionvolt.datasets.records import Electrode, ElectrodeSet, framework_of
 from ionvolt.datasets.splits import (
     Split,
     excluding_frameworks,

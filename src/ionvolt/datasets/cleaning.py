@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.datasets.electrodes import ElectrodeSet
+from ionvolt.datasets.records import ElectrodeSet
 from ionvolt.errors import DataError
 
 Mask = NDArray[np.bool_]

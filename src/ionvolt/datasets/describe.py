@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ionvolt.datasets.electrodes import ElectrodeSet
+from ionvolt.datasets.records import ElectrodeSet
 
 
 def describe(data: ElectrodeSet) -> dict[str, Any]:

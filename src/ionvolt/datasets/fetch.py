@@ -17,8 +17,8 @@ from ionvolt.datasets.importers import MATERIALS_PROJECT, Imported, build
 from ionvolt.datasets.mp_electrodes import Checksum, Document, Materials, digest, ends_of, key_of, row_of
 from ionvolt.datasets.mp_requests import count_electrodes, page_of_electrodes, summaries
 from ionvolt.datasets.parts import Parts
-from ionvolt.electrode import working_ion
 from ionvolt.errors import DataError
+from ionvolt.ions import working_ion
 from ionvolt.structures.materials_project import UnavailableError, require_client, require_key
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt import __version__
-from ionvolt.datasets.electrodes import Electrode, ElectrodeSet, framework_of
+from ionvolt.datasets.records import Electrode, ElectrodeSet, framework_of
 from ionvolt.datasets.sources import Structures, file_record, open_structures, without_ending
 from ionvolt.datasets.tables import Row, cgcnn_rows, table_rows
-from ionvolt.electrode import working_ion
 from ionvolt.errors import DataError, InputError
+from ionvolt.ions import working_ion
 
 Tick = Callable[[int, int], None]
 

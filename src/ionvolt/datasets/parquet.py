@@ -42,7 +42,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ionvolt.datasets.electrodes import Electrode, ElectrodeSet
+from ionvolt.datasets.records import Electrode, ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.datasets.electrodes import ElectrodeSet
+from ionvolt.datasets.records import ElectrodeSet
 from ionvolt.errors import DataError
 
 Indices = NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.descriptors.elements import ElementTable
-from ionvolt.electrode import WORKING_IONS, working_ion
+from ionvolt.ions import WORKING_IONS, working_ion
 
 _OF_THE_ELEMENT = (
     "AtomicWeight", "CovalentRadius", "Electronegativity", "FirstIonisation", "CationRadius", "MeltingT", "GSvolume_pa",

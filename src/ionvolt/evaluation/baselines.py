@@ -12,13 +12,13 @@ import ionvolt
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.descriptors import element_table
 from ionvolt.errors import DataError
-from ionvolt.evaluation.leaks import apart_by_framework, learnable
+from ionvolt.evaluation.leakage import apart_by_framework, learnable
 from ionvolt.evaluation.learners import features_of
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evaluation.protocol import Indices, Kind, Protocol, Tell
 from ionvolt.models.card import ModelCard
-from ionvolt.models.classical import KIND, ClassicalModel
-from ionvolt.training.classical import Name, fit_classical
+from ionvolt.models.classical.model import KIND, ClassicalModel
+from ionvolt.training.classical.fit import Name, fit_classical
 
 
 def train_baseline(

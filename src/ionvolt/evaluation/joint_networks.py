@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
-from ionvolt.evaluation.leaks import learnable
+from ionvolt.evaluation.leakage import learnable
 from ionvolt.evaluation.networks import Recipe, graphs_for, graphs_of, telling
 from ionvolt.evaluation.protocol import Indices, Tell
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
-    from ionvolt.models.cgcnn import Trunk
+    from ionvolt.models.cgcnn.network import Trunk
     from ionvolt.training.settings import Settings
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ class CgcnnJoint(Recipe):
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
     ) -> Array:
         """See ``protocol.Learner``."""
-        from ionvolt.training.joint import joint_voltages, train_joint
+        from ionvolt.training.cgcnn.joint import joint_voltages, train_joint
 
         rows = learnable(data, np.sort(np.concatenate([train, validation])), test)
         ions, graphs = data.ions.tolist(), graphs_of(data, np.arange(len(data)))
@@ -55,7 +55,7 @@ class CgcnnJoint(Recipe):
         return mean
 
     def _settings(self) -> Settings:
-        from ionvolt.training.joint import JOINT
+        from ionvolt.training.cgcnn.joint import JOINT
 
         return JOINT
 
@@ -72,12 +72,12 @@ class CgcnnImitator(CgcnnJoint):
     name = "cgcnn-imitator"
 
     def _settings(self) -> Settings:
-        from ionvolt.training.joint import PRE_TRAINED
+        from ionvolt.training.cgcnn.joint import PRE_TRAINED
 
         return PRE_TRAINED
 
     def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, tell: Any) -> Trunk | None:
-        from ionvolt.training.imitation import IMITATION, imitate
+        from ionvolt.training.cgcnn.distillation import IMITATION, imitate
 
         some = [data[row] for row in rows.tolist()]
         crystals = [e.host for e in some] + [e.discharged for e in some if e.discharged is not None]
@@ -88,7 +88,7 @@ class CgcnnImitator(CgcnnJoint):
 
 def _vectors_of(crystals: list[Crystal]) -> list[NDArray[np.float32]]:
     """SevenNet's atom vectors, each crystal evaluated once in a process."""
-    from ionvolt.models.vectors import evaluate_vectors
+    from ionvolt.models.mlip.latent_features import evaluate_vectors
 
     for crystal in crystals:
         if crystal not in _vectors:

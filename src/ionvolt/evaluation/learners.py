@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
-from ionvolt.evaluation.leaks import apart_by_framework, learnable
+from ionvolt.evaluation.leakage import apart_by_framework, learnable
 from ionvolt.evaluation.protocol import Indices, Learner, Tell
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
     from ionvolt.models.card import ModelCard
-    from ionvolt.training.classical import Name
+    from ionvolt.training.classical.fit import Name
 
 Array = NDArray[np.float64]
 Setting = Literal["ion", "li", "all"]
@@ -59,7 +59,7 @@ class Classical:
     @property
     def settings(self) -> str:
         """What its results hang on, besides the rows."""
-        from ionvolt.training.classical import recipe
+        from ionvolt.training.classical.fit import recipe
 
         return recipe(self.learner)
 
@@ -80,7 +80,7 @@ class Classical:
         return result
 
     def _fit(self, data: ElectrodeSet, train: Indices, test: Indices, seed: int, progress: Tell) -> Array:
-        from ionvolt.training.classical import fit_classical
+        from ionvolt.training.classical.fit import fit_classical
 
         if len(train) < 2:
             whose = "Li's rows" if self.setting == "li" else "the ion's own rows"
@@ -183,7 +183,7 @@ def recipes() -> dict[str, Learner]:
     """Everything that can be trained under a protocol, by name."""
     from ionvolt.evaluation.joint_networks import CgcnnImitator, CgcnnJoint
     from ionvolt.evaluation.networks import CgcnnScratch, CgcnnTransfer, LiModel
-    from ionvolt.training.classical import NAMES
+    from ionvolt.training.classical.fit import NAMES
 
     settings: tuple[Setting, ...] = ("ion", "li", "all")
     found: list[Learner] = [Mean(), *(Classical(name, setting) for name in NAMES for setting in settings)]

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet, validation_folds
 from ionvolt.errors import ModelError
-from ionvolt.evaluation.leaks import apart_by_framework, data_fingerprint, learnable
+from ionvolt.evaluation.leakage import apart_by_framework, data_fingerprint, learnable
 from ionvolt.evaluation.protocol import Indices, Tell
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
     from ionvolt.graphs import CrystalGraph
-    from ionvolt.models.cgcnn import CGCNN
+    from ionvolt.models.cgcnn.network import CGCNN
 
 Array = NDArray[np.float64]
 
@@ -129,8 +129,8 @@ class CgcnnTransfer(LiModel):
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
     ) -> dict[str, Fitted]:
         """See ``LiModel.fit``; all ions share the convolutions of the Li networks."""
-        from ionvolt.models.cgcnn import CGCNN
-        from ionvolt.training.networks import transfer_heads
+        from ionvolt.models.cgcnn.network import CGCNN
+        from ionvolt.training.cgcnn.networks import transfer_heads
         from ionvolt.training.settings import HEAD
 
         of_li = self._of_li(data, train, validation, test, seed, progress)
@@ -177,7 +177,7 @@ def _renumbered(parts: list[tuple[Indices, Indices]]) -> tuple[Indices, list[tup
 def _trained(
     data: ElectrodeSet, pool: Indices, test: Indices, members: int, settings: Any, seed: int, progress: Any
 ) -> Fitted:
-    from ionvolt.training.networks import train_ensemble
+    from ionvolt.training.cgcnn.networks import train_ensemble
 
     parts = _members(data, pool, test, members, seed)
     rows, moved = _renumbered(parts)
@@ -189,7 +189,7 @@ def _answers(networks: list[CGCNN], graphs: list[CrystalGraph]) -> Array:
     """Of every member, V, shape (n_members, n)."""
     import torch
 
-    from ionvolt.training.networks import pooled_vectors
+    from ionvolt.training.cgcnn.networks import pooled_vectors
 
     with torch.inference_mode():
         return np.array([n.head.eval()(pooled_vectors(n.trunk, graphs)).double().numpy() for n in networks])

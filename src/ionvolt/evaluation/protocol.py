@@ -23,9 +23,9 @@ from ionvolt.datasets import (
 )
 from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.errors import DataError, ModelError
-from ionvolt.evaluation.leaks import data_fingerprint
+from ionvolt.evaluation.leakage import data_fingerprint
 from ionvolt.evaluation.results import Results, read_results, write_results
-from ionvolt.training.runs import split_for_ion
+from ionvolt.training.cgcnn.runs import split_for_ion
 
 Indices = NDArray[np.int64]
 Kind = Literal["paper", "random", "framework", "leave-one-ion-out"]

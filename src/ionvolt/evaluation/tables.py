@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ionvolt.electrode import WORKING_IONS
 from ionvolt.evaluation.metrics import intervals, metrics
 from ionvolt.evaluation.results import Results
+from ionvolt.ions import WORKING_IONS
 
 BY_ELECTRODE = ("paper", "random")
 """Splits whose intervals resample electrodes; those of the others resample frameworks."""

@@ -13,10 +13,10 @@ import ionvolt
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.graphs import CrystalGraph
 from ionvolt.models.card import ModelCard
-from ionvolt.models.cgcnn import CGCNN
-from ionvolt.models.ensemble import Ensemble
+from ionvolt.models.cgcnn.ensemble import Ensemble
+from ionvolt.models.cgcnn.network import CGCNN
+from ionvolt.training.cgcnn.runs import Mode, Parts
 from ionvolt.training.loop import History
-from ionvolt.training.runs import Mode, Parts
 from ionvolt.training.settings import Settings
 
 

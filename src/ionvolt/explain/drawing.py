@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ionvolt.explain.figures import HIGH, INK, LOW, SOFT, canvas, styled
-from ionvolt.explain.local import Explanation, Site
+from ionvolt.explain.local_voltages import Explanation, Site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from ionvolt.explain.chemistry import Family
+from ionvolt.explain.families import Family
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

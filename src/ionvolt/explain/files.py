@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ionvolt.explain.local import Explanation
+from ionvolt.explain.local_voltages import Explanation
 
 
 def to_cif(explanation: Explanation) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard, read_card
-from ionvolt.models.files import CARD_FILE
+from ionvolt.models.storage import CARD_FILE
 
 if TYPE_CHECKING:
     from ionvolt.models.interface import Predictor
@@ -77,18 +77,18 @@ def load_folder(folder: Path) -> Predictor:
     """
     kind = read_card(folder / CARD_FILE).kind
     if kind == "classical":
-        from ionvolt.models.classical import load_classical
+        from ionvolt.models.classical.model import load_classical
 
         return load_classical(folder)
     if kind == "foundation":
-        from ionvolt.models.foundation import load_foundation
+        from ionvolt.models.mlip.host_model import load_foundation
 
         return load_foundation(folder)
     if kind == "delta":
-        from ionvolt.models.delta import load_delta
+        from ionvolt.models.mlip.delta_model import load_delta
 
         return load_delta(folder)
-    from ionvolt.models.ensemble import load_ensemble
+    from ionvolt.models.cgcnn.ensemble import load_ensemble
 
     return load_ensemble(folder)
 
@@ -109,9 +109,9 @@ def best_card() -> ModelCard | None:
 
 @lru_cache(maxsize=1)
 def _load_best() -> Predictor:
-    from ionvolt.models.best import BestModel
-    from ionvolt.models.delta import load_delta
-    from ionvolt.models.foundation import load_foundation
+    from ionvolt.models.auto import BestModel
+    from ionvolt.models.mlip.delta_model import load_delta
+    from ionvolt.models.mlip.host_model import load_foundation
 
     card = best_card()
     if card is None:

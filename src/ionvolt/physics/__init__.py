@@ -1,8 +1,8 @@
 """Voltages from a universal potential: energies, relaxation, insertion, profiles."""
 
-from ionvolt.physics.potential import Potential, PotentialOutput, load_potential
+from ionvolt.physics.potentials.chgnet import Potential, PotentialOutput, load_potential
+from ionvolt.physics.reaction import Exchange, average_voltage, exchange, volume_change
 from ionvolt.physics.references import metal_energy
-from ionvolt.physics.voltage import Exchange, average_voltage, exchange, volume_change
 
 __all__ = [
     "Exchange",

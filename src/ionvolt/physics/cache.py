@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.physics.potential import ATOMS_TOGETHER, Evaluator, Potential, PotentialOutput
+from ionvolt.physics.potentials.chgnet import ATOMS_TOGETHER, Evaluator, Potential, PotentialOutput
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.electrode import WorkingIon
+from ionvolt.ions import WorkingIon
 from ionvolt.physics.cache import Cache, cached_relax
-from ionvolt.physics.potential import Potential
+from ionvolt.physics.interstitials import distances, find_voids
+from ionvolt.physics.potentials.chgnet import Potential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
-from ionvolt.physics.sites import distances, find_voids
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.wording import refusal
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.electrode import WorkingIon, remove_ion
+from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
-from ionvolt.physics.fillings import MOST_IONS, distinct_fillings, repeated, without
-from ionvolt.physics.potential import Evaluator, Potential
+from ionvolt.physics.orderings import MOST_IONS, distinct_fillings, repeated, without
+from ionvolt.physics.potentials.chgnet import Evaluator, Potential
+from ionvolt.physics.reaction import exchange
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import RelaxSettings
-from ionvolt.physics.voltage import exchange
 from ionvolt.structures.crystal import Crystal
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ionvolt.electrode import WorkingIon
 from ionvolt.errors import ModelError
+from ionvolt.ions import WorkingIon
 from ionvolt.physics.metals import MetalCell
 
 RELAXED: dict[str, MetalCell] = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ionvolt.errors import InputError
-from ionvolt.physics.potential import Potential
+from ionvolt.physics.potentials.chgnet import Potential
 from ionvolt.structures.crystal import Crystal
 
 DENSE_HESSIAN = 200
@@ -77,7 +77,7 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS, FIRE
 
-    from ionvolt.physics.forces import PotentialCalculator
+    from ionvolt.physics.potentials.calculator import PotentialCalculator
 
     settings = settings or RelaxSettings()
     # Said of errors of 1e-13 in the logarithm of the strain, at every step.

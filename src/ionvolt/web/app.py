@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ionvolt import __version__
-from ionvolt.electrode import WORKING_IONS
+from ionvolt.ions import WORKING_IONS
 from ionvolt.web import schemas
 from ionvolt.web.body import Buffer
 from ionvolt.web.examples import examples

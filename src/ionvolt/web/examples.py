@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ionvolt.electrode import WORKING_IONS
+from ionvolt.ions import WORKING_IONS
 from ionvolt.structures import read_text
 
 FOLDER = Path(__file__).parent.parent / "examples"

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ionvolt.electrode import parse_ions
 from ionvolt.errors import InputError, ModelError
+from ionvolt.ions import parse_ions
 from ionvolt.models.card import ModelCard
 from ionvolt.models.registry import BEST, PAPER_MODEL, SHIPPED, best_card, load_folder, shipped_models
 from ionvolt.structures.materials_project import UnavailableError, check_id, require_key

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ionvolt.errors import IonVoltError
 from ionvolt.models.card import read_card
-from ionvolt.models.files import CARD_FILE
 from ionvolt.models.registry import SHIPPED, model_folder
+from ionvolt.models.storage import CARD_FILE
 from ionvolt.web.app import create_app
 from ionvolt.web.settings import LOOPBACK, Settings
 

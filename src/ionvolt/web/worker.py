@@ -16,7 +16,7 @@ import torch
 from ionvolt.errors import InputError, ModelError
 from ionvolt.explain import explain_many
 from ionvolt.explain.files import to_cif
-from ionvolt.models.ensemble import Ensemble
+from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.interface import Predictor
 from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict_checked

@@ -1,1 +1,0 @@
-"""What the claims rest on: measured cathodes, figures and reports."""

@@ -1,0 +1,1 @@
+"""Measured cathodes, and models beside them."""

@@ -1,0 +1,214 @@
+"""An ensemble of crystal graph networks with heads for one or more working ions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import nn
+
+from ionvolt.errors import ModelError
+from ionvolt.graphs import CrystalGraph, collate, iterate_batches
+from ionvolt.models.card import ModelCard
+from ionvolt.models.cgcnn.graph_answers import graph_answers
+from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
+from ionvolt.models.interface import Estimate, Query
+from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass
+class Ensemble:
+    """Networks that answer together: their mean is the voltage, their spread a hint of how sure it is.
+
+    Attributes:
+        trunks: One for each member.
+        heads: For each working ion, one head for each member.
+        card: What the ensemble is and how well it does.
+        local_heads: For each working ion that has them, one local-voltage head for each member.
+        references: For each working ion that has them, the first trunk's pooled vectors of the training hosts, shape
+            (n_hosts, N_FEATURES), divided by ``reference_scale``.
+        reference_scale: Deviation of each feature over the pre-training hosts, shape (N_FEATURES,).
+    """
+
+    trunks: list[Trunk]
+    heads: dict[str, list[Head]]
+    card: ModelCard
+    local_heads: dict[str, list[LocalHead]] = field(default_factory=dict)
+    references: dict[str, torch.Tensor] = field(default_factory=dict)
+    reference_scale: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        counts = {ion: len(heads) for ion, heads in self.heads.items()}
+        counts |= {f"{ion} (local)": len(heads) for ion, heads in self.local_heads.items()}
+        for ion, count in counts.items():
+            if count != len(self.trunks):
+                raise ValueError(f"{count} heads for {ion}, but {len(self.trunks)} trunks")
+
+    @property
+    def ions(self) -> list[str]:
+        """Working ions that it has heads for."""
+        return list(self.heads)
+
+    def member(self, index: int, ion: str) -> CGCNN:
+        """One member as a whole network."""
+        return CGCNN(self.trunks[index], self.heads[ion][index])
+
+    @torch.inference_mode()
+    def pooled(self, graphs: Sequence[CrystalGraph]) -> list[torch.Tensor]:
+        """Each member's pooled vectors of the crystals, shape (n_crystals, N_FEATURES), in the order given."""
+        self._rest()
+        parts: list[list[torch.Tensor]] = [[] for _ in self.trunks]
+        for _, batch in iterate_batches(graphs):
+            for trunk, part in zip(self.trunks, parts, strict=True):
+                part.append(trunk(batch))
+        return [torch.cat(part) for part in parts]
+
+    def voltages(self, graphs: Sequence[CrystalGraph], ions: Sequence[str]) -> NDArray[np.float64]:
+        """What every member says for every ion, in V, shape (n_ions, n_members, n_crystals).
+
+        Raises:
+            ModelError: It has no head for one of the ions.
+        """
+        self.require(ions)
+        if not graphs:
+            return np.empty((len(ions), len(self.trunks), 0))
+        return self.voltages_of(self.pooled(graphs), ions)
+
+    def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
+        """See ``interface.Predictor``."""
+        return graph_answers(self, queries)
+
+    def require(self, ions: Sequence[str]) -> None:
+        """Raise ``ModelError`` where there is no head for one of the ions."""
+        for ion in ions:
+            if ion not in self.heads:
+                raise ModelError(f"{self.card.name}: no head for {ion}; it knows {', '.join(self.heads)}")
+
+    @torch.inference_mode()
+    def voltages_of(self, pooled: Sequence[torch.Tensor], ions: Sequence[str]) -> NDArray[np.float64]:
+        """``voltages`` of crystals whose pooled vectors are known."""
+        return np.array(
+            [[head(p).double().numpy() for head, p in zip(self.heads[ion], pooled, strict=True)] for ion in ions]
+        )
+
+    @torch.inference_mode()
+    def distances(self, pooled: Sequence[torch.Tensor], ion: str) -> NDArray[np.float64] | None:
+        """How far crystals are from the nearest training host of an ion, shape (n_crystals,); None if not known.
+
+        Euclidean distance of the first member's pooled vectors in units of each feature's deviation, divided by the
+        square root of the number of features.
+        """
+        if ion not in self.references or self.reference_scale is None:
+            return None
+        reference = self.references[ion].float()
+        nearest = torch.cdist(pooled[0] / self.reference_scale, reference).min(1).values
+        distances: NDArray[np.float64] = (nearest / N_FEATURES**0.5).double().numpy()
+        return distances
+
+    @torch.inference_mode()
+    def atom_vectors(self, graph: CrystalGraph) -> list[torch.Tensor]:
+        """Each member's vectors of a crystal's atoms after the last convolution, shape (n_atoms, N_FEATURES)."""
+        self._rest()
+        batch = collate([graph])
+        return [trunk.atom_vectors(batch) for trunk in self.trunks]
+
+    def _rest(self) -> None:
+        for trunk in self.trunks:
+            if trunk.training:  # asked first, for to say it anew takes as long as a small crystal's convolution
+                trunk.eval()
+
+    @torch.inference_mode()
+    def local_voltages(self, graph: CrystalGraph, ions: Sequence[str]) -> NDArray[np.float64]:
+        """Local voltages of a crystal's atoms by every member, in V, shape (n_ions, n_members, n_atoms).
+
+        Raises:
+            ModelError: It has no local-voltage head for one of the ions.
+        """
+        self.require_local(ions)
+        vectors = self.atom_vectors(graph)
+        return np.array(
+            [[head(v).double().numpy() for head, v in zip(self.local_heads[i], vectors, strict=True)] for i in ions]
+        )
+
+    def require_local(self, ions: Sequence[str]) -> None:
+        """Raise ``ModelError`` where there is no local-voltage head for one of the ions."""
+        for ion in ions:
+            if ion not in self.local_heads:
+                known = ", ".join(self.local_heads) or "none"
+                raise ModelError(f"{self.card.name}: no local-voltage head for {ion} (ions that have one: {known})")
+
+
+def save_ensemble(ensemble: Ensemble, folder: Path) -> None:
+    """Write ``weights.safetensors`` and ``card.json``; the card's checksum is brought up to date."""
+    tensors: dict[str, torch.Tensor] = {}
+    for index, trunk in enumerate(ensemble.trunks):
+        tensors |= _named(f"trunk.{index}", trunk)
+        for ion, heads in ensemble.heads.items():
+            tensors |= _named(f"head.{ion}.{index}", heads[index])
+        for ion, local in ensemble.local_heads.items():
+            tensors |= _named(f"local.{ion}.{index}", local[index])
+    tensors |= {f"reference.{ion}": vectors.half().contiguous() for ion, vectors in ensemble.references.items()}
+    if ensemble.reference_scale is not None:
+        tensors["reference_scale"] = ensemble.reference_scale.contiguous()
+    ensemble.card.n_members = len(ensemble.trunks)
+    write_model(folder, {name: tensor.numpy() for name, tensor in tensors.items()}, ensemble.card)
+
+
+def load_ensemble(folder: Path) -> Ensemble:
+    """Read an ensemble and check it against its card before any number of it is used.
+
+    Raises:
+        ModelError: Files missing, checksum wrong, or tensors that do not fit the network.
+    """
+    card, content = read_model(folder)
+    path = folder / WEIGHTS_FILE
+    try:
+        tensors = load(content)
+        trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(card.n_members)]
+        ions = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("head."))
+        order = [ion for ion in card.ions if ion in ions] + [ion for ion in ions if ion not in card.ions]
+        heads = {ion: [_filled(Head(), f"head.{ion}.{m}", tensors) for m in range(card.n_members)] for ion in order}
+        for name in [name for name in tensors if name.startswith("local.") and name.endswith(".linear.bias")]:
+            # Models written before there were baselines do without.
+            tensors.setdefault(name.replace("linear.bias", "baseline"), torch.full((N_FEATURES,), torch.nan))
+        local = {
+            ion: [_filled(LocalHead(), f"local.{ion}.{m}", tensors) for m in range(card.n_members)]
+            for ion in order
+            if f"local.{ion}.0.linear.weight" in tensors
+        }
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        raise ModelError(
+            f"{path}: the weights do not fit a {card.kind} model ({error}). Write the model again"
+        ) from error
+    references = {
+        name.removeprefix("reference."): tensor for name, tensor in tensors.items() if name.startswith("reference.")
+    }
+    if any(t.ndim != 2 or t.shape[1] != N_FEATURES for t in references.values()):
+        raise ModelError(f"{path}: its reference vectors do not fit a {card.kind} model. Write the model again")
+    return Ensemble(trunks, heads, card, local, references, tensors.get("reference_scale"))
+
+
+def _named(prefix: str, module: nn.Module) -> dict[str, torch.Tensor]:
+    return {
+        f"{prefix}.{name}": tensor.detach().clone().contiguous()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def _filled(module: Module, prefix: str, tensors: dict[str, torch.Tensor]) -> Module:
+    state = module.state_dict()
+    for name in state:
+        if not name.endswith("num_batches_tracked"):
+            state[name] = tensors[f"{prefix}.{name}"]
+    module.load_state_dict(state)
+    return module.eval()

@@ -1,0 +1,93 @@
+"""A convolution as it answers: both batch norms folded into its weights, one matrix product and one compiled pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ionvolt.models.cgcnn import _convolution_numba as kernels
+from ionvolt.models.cgcnn.convolution import GAUSSIAN_STEP, GraphConvolution, running_statistics
+
+Versions = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What inference needs of a convolution of F features.
+
+    Attributes:
+        versions: State of the convolution's tensors when they were folded.
+        weight: Of the atoms, for the atom itself and as another's neighbour, shape (F, 4 F).
+        bias: Shape (4 F,).
+        edge_weights: Of the expanded distance, with the kernels' padding, shape (centres, 2 F).
+        scale: Of the norm over atoms, shape (F,).
+        shift: Shape (F,).
+    """
+
+    versions: Versions
+    weight: Tensor
+    bias: Tensor
+    edge_weights: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+
+    def __call__(self, atoms: Tensor, neighbours: Tensor, distances: Tensor) -> Tensor:
+        """New atom vectors, shape (N, F); arguments as those of ``GraphConvolution.forward``."""
+        both = torch.addmm(self.bias, atoms, self.weight)
+        out = torch.empty(atoms.shape)
+        kernels.infer(
+            atoms.numpy(),
+            both.numpy(),
+            self.edge_weights,
+            neighbours.numpy(),
+            distances.numpy(),
+            GAUSSIAN_STEP,
+            self.scale,
+            self.shift,
+            out.numpy(),
+        )
+        return out
+
+
+def versions_of(convolution: GraphConvolution) -> Versions:
+    """Which tensors it has and how often each was written to: the same as long as nobody trains or loads it."""
+    held = [
+        tensor
+        for module in (convolution.linear, convolution.edge_norm, convolution.atom_norm)
+        for tensor in (*module._parameters.values(), *module._buffers.values())  # attributes are looked up slowly
+    ]
+    return tuple([(id(tensor), tensor._version) for tensor in held if tensor is not None])
+
+
+@torch.no_grad()
+def fold(convolution: GraphConvolution) -> Folded:
+    """Fold a convolution as it is now."""
+    n = convolution.n_features
+    scale, shift = _affine(convolution.edge_norm)
+    weight = convolution.linear.weight * scale[:, None]
+    atom_scale, atom_shift = _affine(convolution.atom_norm)
+    return Folded(
+        versions=versions_of(convolution),
+        weight=torch.cat([weight[:, :n], weight[:, n : 2 * n]]).t().contiguous(),
+        bias=torch.cat([convolution.linear.bias * scale + shift, torch.zeros(2 * n)]),
+        edge_weights=padded(weight[:, 2 * n :].t()).numpy(),
+        scale=atom_scale.numpy(),
+        shift=atom_shift.numpy(),
+    )
+
+
+def padded(edge_weights: Tensor) -> Tensor:
+    """Edge weights between the rows of zeros that the kernels count on."""
+    return functional.pad(edge_weights, (0, 0, kernels.BEFORE, kernels.AFTER)).contiguous()
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Scale and shift that a batch norm comes to when it is not training."""
+    mean, variance = running_statistics(norm)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return scale, norm.bias - mean * scale

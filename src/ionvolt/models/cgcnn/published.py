@@ -1,0 +1,101 @@
+"""The authors' checkpoints (CGCNN ``.pth.tar``) as IonVolt models: the only place where ``torch.load`` is called."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import torch
+
+from ionvolt.errors import InputError
+from ionvolt.ions import WorkingIon
+from ionvolt.models.card import ModelCard
+from ionvolt.models.cgcnn.ensemble import Ensemble
+from ionvolt.models.cgcnn.network import CGCNN, Head, Trunk
+
+MAX_BYTES = 50_000_000
+
+_NAMES = {
+    "embedding": "trunk.embedding",
+    **{f"convs.{i}.fc_full": f"trunk.convolutions.{i}.linear" for i in range(3)},
+    **{f"convs.{i}.bn1": f"trunk.convolutions.{i}.edge_norm" for i in range(3)},
+    **{f"convs.{i}.bn2": f"trunk.convolutions.{i}.atom_norm" for i in range(3)},
+    "conv_to_fc": "head.hidden",
+    "fc_out": "head.output",
+}
+
+
+def import_checkpoint(path: Path, ion: WorkingIon) -> Ensemble:
+    """Read one of the authors' checkpoints, plain tensors only (``weights_only=True``): nothing in it is run.
+
+    Args:
+        path: A ``.pth.tar`` file of the authors' code.
+        ion: The working ion that it was trained for.
+
+    Raises:
+        InputError: Not such a checkpoint, or of another architecture.
+    """
+    remedy = "Give a checkpoint written by the authors' CGCNN code"
+    try:
+        size = _unpacked_size(path)
+        if size > MAX_BYTES:
+            raise InputError(str(path), f"{size} bytes are more than a checkpoint has ({MAX_BYTES})", remedy)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})", remedy) from error
+    except Exception as error:  # a damaged pickle fails in any way: IndexError, TypeError, struct.error, ...
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(str(path), f"not a checkpoint of plain tensors ({reason})", remedy) from error
+    try:
+        if not isinstance(content, dict):
+            raise TypeError(type(content).__name__)
+        state = dict(content["state_dict"])
+        mean, std = float(content["normalizer"]["mean"]), float(content["normalizer"]["std"])
+        renamed = {_renamed(name): tensor for name, tensor in state.items()}
+        best_error = _best_error(content)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        raise InputError(str(path), f"not a CGCNN checkpoint (missing or odd entry {error})", remedy) from error
+    network = CGCNN(Trunk(), Head(mean, std))
+    renamed |= {"head.target_mean": network.head.target_mean, "head.target_std": network.head.target_std}
+    try:
+        network.load_state_dict(renamed)
+    except RuntimeError as error:
+        raise InputError(str(path), "its tensors do not fit the paper's network", remedy) from error
+    state = network.state_dict()
+    if any(not torch.isfinite(tensor).all() for tensor in state.values()):
+        raise InputError(str(path), "it holds numbers that are not finite", remedy)
+    spreads = [tensor for name, tensor in state.items() if name.endswith(("running_var", "target_std"))]
+    if any((tensor < 0).any() for tensor in spreads):
+        raise InputError(str(path), "it holds a variance or deviation below zero", remedy)
+    network.eval()
+    card = ModelCard(
+        name=f"published-{ion.symbol}",
+        ions={ion.symbol: {"validation_mae_V": best_error, "validation_mae_note": "stated by its authors"}},
+        ties="published",
+        description="Checkpoint of Zhang et al., npj Comput. Mater. 8, 175 (2022), converted.",
+        limits=["The stated error is of the part on which the training epoch was chosen, not of a test part."],
+        licence="none stated by its authors: for comparison only, not for redistribution",
+        attribution="Zhang, Zhou, Lu, Shen (2022), doi 10.1038/s41524-022-00858-9",
+    )
+    return Ensemble([network.trunk], {ion.symbol: [network.head]}, card)
+
+
+def _unpacked_size(path: Path) -> int:
+    """Bytes of the file, or of what a zip archive (the newer format) unpacks to."""
+    size = path.stat().st_size
+    if size <= MAX_BYTES and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return max(size, sum(member.file_size for member in archive.infolist()))
+    return size
+
+
+def _renamed(name: str) -> str:
+    layer, _, tensor = name.rpartition(".")
+    return f"{_NAMES[layer]}.{tensor}"
+
+
+def _best_error(content: dict[str, object]) -> float | None:
+    value = content.get("best_mae_error")
+    return round(float(value), 4) if isinstance(value, torch.Tensor | float | int) else None

@@ -1,0 +1,1 @@
+"""Classical models on composition and structure features."""

@@ -1,0 +1,206 @@
+"""Voltages from both end members: a universal potential's energies, and a learned correction (a Δ-model).
+
+Energies and atom vectors are SevenNet's. Two variants stand side by side. ``both``: two structures were given, each
+relaxed in its own right. ``discharged``: the charged host was made by taking the ion out, so that the energies lack its
+relaxation, which the correction has to make up for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.errors import InputError, ModelError
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.card import ModelCard, require_ions
+from ionvolt.models.interface import Estimate, Query, with_interval
+from ionvolt.models.mlip.atomic_gp import AtomKernel
+from ionvolt.models.mlip.delta_network import IONS, Pair, PairNetwork, corrections
+from ionvolt.models.mlip.full_extraction import LIKELY, Emptying
+from ionvolt.models.mlip.latent_features import CrystalVectors, evaluate_vectors, vectors_of
+from ionvolt.models.storage import read_model, write_model
+from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
+from ionvolt.models.uncertainty.domain import Trust, signs, spread_of, together
+from ionvolt.physics.average import Computed
+from ionvolt.physics.potentials.sevennet import VERSION
+from ionvolt.physics.reaction import Exchange, average_voltage, exchange
+from ionvolt.physics.references import metal_energy
+from ionvolt.structures.crystal import Crystal
+
+KIND = "delta"
+
+Variant = Literal["both", "discharged"]
+VARIANTS: tuple[Variant, ...] = ("both", "discharged")
+Vector = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Corrector:
+    """What corrects the voltages of one variant: the mean of networks and kernel.
+
+    Attributes:
+        networks: Members that differ in their random start.
+        kernel: Of another kind than the members.
+        trust: Judges the answers.
+    """
+
+    networks: list[PairNetwork]
+    kernel: AtomKernel
+    trust: Trust
+
+
+@dataclass(eq=False)
+class DeltaModel:
+    """Both end members in, voltage out.
+
+    Attributes:
+        correctors: One for each variant.
+        emptying: Tells whether an electrode gives up all of its ions.
+        card: What it is.
+    """
+
+    correctors: dict[Variant, Corrector]
+    emptying: Emptying
+    card: ModelCard
+
+    @property
+    def ions(self) -> list[str]:
+        """Working ions that it knows."""
+        return list(self.card.ions)
+
+    def require(self, ions: Sequence[str]) -> None:
+        """See ``interface.Predictor``."""
+        require_ions(self.card, ions)
+
+    def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
+        """See ``interface.Predictor``.
+
+        Raises:
+            InputError: The end members differ by more than the ion.
+            ModelError: A query of a host alone.
+        """
+        self.require([query.ion for query in queries])
+        ends: list[tuple[Crystal, Crystal]] = []
+        for query in queries:
+            if query.discharged is None:
+                raise ModelError(
+                    f"{self.card.name} needs the discharged structure of {query.host.source} too. "
+                    "Give it, or take a model of the host alone"
+                )
+            ends.append((query.discharged, query.host))
+        matched = [
+            exchange(discharged, host, WORKING_IONS[query.ion])
+            for (discharged, host), query in zip(ends, queries, strict=True)
+        ]
+        vectors = evaluate_vectors([crystal for pair in ends for crystal in pair])
+        pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
+        variants: list[Variant] = ["both" if query.known == "both" else "discharged" for query in queries]
+        return self.estimate_pairs(pairs, [host for _, host in ends], variants)
+
+    def estimate_partly(self, discharged: Crystal, ion: str) -> tuple[Estimate | None, float]:
+        """The answer for an electrode that gives up a part of its ions only, and how likely it gives up all, 0 to 1.
+
+        Relaxed, the host without any would have the voltage of emptying what is not emptied; the variant for unrelaxed
+        hosts has learned where labels stop. None where emptying is the likelier, and where the host holds an isolated
+        atom as it stands.
+
+        Raises:
+            InputError: The structure holds an isolated atom or an element that the potential does not know.
+        """
+        self.require([ion])
+        working_ion = WORKING_IONS[ion]
+        (full,) = evaluate_vectors([discharged])
+        chance = self.emptying.chance(full, discharged, working_ion)
+        if chance >= LIKELY:
+            return None, chance
+        host = remove_ion(discharged, working_ion)
+        try:
+            (empty,) = evaluate_vectors([host])
+        except InputError:
+            return None, chance
+        pair = pair_of(full, empty, exchange(discharged, host, working_ion), ion)
+        return self.estimate_pairs([pair], [host], ["discharged"])[0], chance
+
+    def estimate_computed(self, computed: Computed, variant: Variant) -> Estimate:
+        """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again."""
+        ion = computed.ion.symbol
+        if computed.potential != VERSION:
+            return self.estimate([Query(ion, computed.charged, variant, computed.discharged)])[0]
+        self.require([ion])
+        return self.estimate_pairs([pair_of_computed(computed)], [computed.charged], [variant])[0]
+
+    def estimate_pairs(
+        self, pairs: Sequence[Pair], hosts: Sequence[Crystal], variants: Sequence[Variant]
+    ) -> list[Estimate]:
+        """Answers for pairs whose vectors are known; ``hosts`` are the charged crystals."""
+        answers: dict[int, Estimate] = {}
+        for variant, corrector in self.correctors.items():
+            chosen = [i for i, v in enumerate(variants) if v == variant]
+            if not chosen:
+                continue
+            some = [pairs[i] for i in chosen]
+            members = corrections(corrector.networks, some)
+            kernel = corrector.kernel.corrections(some)
+            physics = np.array([pair.physics for pair in some])
+            learned = together(members, kernel)
+            voltages, spread = physics + learned, spread_of(members, kernel)
+            distances = corrector.trust.distances([pair.charged for pair in some])
+            ions = np.array([IONS.index(pair.ion) for pair in some])
+            widths = corrector.trust.conformal.half_widths(signs(spread, distances, learned), ions)
+            for j, i in enumerate(chosen):
+                reasons = corrector.trust.reasons(hosts[i], float(distances[j]), float(spread[j]), float(widths[j]))
+                answers[i] = with_interval(
+                    float(voltages[j]), float(widths[j]), float(spread[j]), reasons, self.card.name, float(physics[j])
+                )
+        return [answers[i] for i in range(len(pairs))]
+
+
+def pair_of(discharged: CrystalVectors, charged: CrystalVectors, matched: Exchange, ion: str) -> Pair:
+    """Both end members with the voltage of the potential's energies."""
+    working_ion = WORKING_IONS[ion]
+    physics = average_voltage(
+        discharged.energy, charged.energy, matched, metal_energy(working_ion, VERSION), working_ion
+    )
+    return Pair(discharged, charged, matched.discharged_cells, matched.charged_cells, matched.n_ions, ion, physics)
+
+
+def pair_of_computed(computed: Computed) -> Pair:
+    """Both end members of an electrode that was computed with SevenNet's energies."""
+    full, empty = computed.outputs
+    vectors = vectors_of(full, computed.discharged), vectors_of(empty, computed.charged)
+    return pair_of(*vectors, computed.exchange, computed.ion.symbol)
+
+
+def save_delta(model: DeltaModel, folder: Path) -> None:
+    """Write the model's folder."""
+    arrays: Arrays = {}
+    for variant, corrector in model.correctors.items():
+        for index, network in enumerate(corrector.networks):
+            arrays |= named_arrays(f"{variant}.network.{index}", network)
+        more = corrector.kernel.arrays() | corrector.trust.arrays()
+        arrays |= {f"{variant}.{name}": array for name, array in more.items()}
+    arrays |= model.emptying.arrays()
+    model.card.kind = KIND
+    model.card.n_members = len(next(iter(model.correctors.values())).networks)
+    write_model(folder, arrays, model.card)
+
+
+def load_delta(folder: Path) -> DeltaModel:
+    """Read a model and check it before any number of it is used.
+
+    Raises:
+        ModelError: Files missing, checksum wrong, or arrays that do not fit.
+    """
+    card, content = read_model(folder)
+    with load_arrays(folder, card, KIND, content) as arrays:
+        correctors: dict[Variant, Corrector] = {}
+        for variant in VARIANTS:
+            own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
+            networks = [fill(PairNetwork(), f"network.{m}", own) for m in range(card.n_members)]
+            correctors[variant] = Corrector(networks, AtomKernel.from_arrays(own), Trust.from_arrays(own))
+        return DeltaModel(correctors, Emptying.from_arrays(arrays), card)

@@ -1,0 +1,70 @@
+"""Whether an electrode gives up all of its ions, or a calculation of its voltage stops at a partly filled host.
+
+A quarter of the Materials Project's voltages stop there. The discharged structure tells which: by the electrons that
+its transition metals can give, and by its atoms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.ions import WORKING_IONS, WorkingIon
+from ionvolt.models.mlip.latent_features import POOLED_SIZE, CrystalVectors
+from ionvolt.models.tensors import Arrays
+from ionvolt.physics.insertion import redox_active
+from ionvolt.structures.crystal import Crystal
+
+Vector = NDArray[np.float64]
+
+LIKELY = 0.5
+"""Chance from which on an electrode is taken to be emptied."""
+
+N_ELEMENTS = 100
+N_FACTS = POOLED_SIZE + N_ELEMENTS + len(WORKING_IONS) + 4
+
+
+@dataclass(frozen=True, eq=False)
+class Emptying:
+    """A logistic regression.
+
+    Attributes:
+        coefficients: Of the facts of an electrode, shape (N_FACTS,), float64.
+        constant: Added to them.
+    """
+
+    coefficients: Vector
+    constant: float
+
+    def chance(self, vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon) -> float:
+        """How likely all ions go out, 0 to 1."""
+        score = float(emptying_facts(vectors, discharged, ion) @ self.coefficients) + self.constant
+        return float(1 / (1 + np.exp(-score)))
+
+    def arrays(self) -> Arrays:
+        """All that is stored, by name."""
+        return {"emptying.coefficients": self.coefficients, "emptying.constant": np.array([self.constant])}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Emptying:
+        """What stored arrays say."""
+        coefficients = arrays["emptying.coefficients"].astype(np.float64).reshape(N_FACTS)
+        return cls(coefficients, float(arrays["emptying.constant"][0]))
+
+
+def emptying_facts(vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon) -> Vector:
+    """What tells whether an electrode is emptied, shape (N_FACTS,); the same for a supercell.
+
+    What the potential sees of it; the share of each element among its atoms; which ion; the logarithm of the electrons
+    of its ions for each transition metal, the shares of ions and of transition metals, and the charge of the ion.
+    """
+    n_atoms, n_ions = len(discharged), int((discharged.numbers == ion.number).sum())
+    metals = float(redox_active(discharged).mean())
+    share = n_ions / n_atoms
+    electrons = np.log(max(share, 1e-3) * ion.charge / max(metals, 0.02))
+    elements = np.bincount(discharged.numbers, minlength=N_ELEMENTS + 1)[1 : N_ELEMENTS + 1] / n_atoms
+    which = [float(symbol == ion.symbol) for symbol in WORKING_IONS]
+    four = [electrons, share, metals, ion.charge]
+    return np.concatenate([vectors.pooled, elements, which, four]).astype(np.float64)

@@ -1,0 +1,153 @@
+"""Voltages from the charged host alone, on the vectors of a universal potential, for all ions at once.
+
+The ion is tried in the host's voids (``inserted``). Learners of two kinds answer, and their mean counts: small networks
+that correct the voltage of the trial atom by atom, as in the Δ-model, and kernel ridge regression on the crystal
+(``kernel.IonKernel``), which also uses the discharged composition where it is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.models.card import ModelCard, require_ions
+from ionvolt.models.interface import Estimate, Query, with_interval
+from ionvolt.models.mlip.delta_network import IONS, PairNetwork, corrections
+from ionvolt.models.mlip.host_krr import IonKernel, KernelSettings
+from ionvolt.models.mlip.trial_features import InsertedHost, try_ions
+from ionvolt.models.storage import read_model, write_model
+from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
+from ionvolt.models.uncertainty.domain import Trust, signs, spread_of, together
+
+KIND = "foundation"
+TOGETHER = 64
+"""Hosts that are held at once."""
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class FoundationModel:
+    """Host in, voltage out.
+
+    Attributes:
+        networks: Members that differ in their random start.
+        kernel: The kernel on the crystal.
+        trust: Judges the answers.
+        card: What it is.
+    """
+
+    networks: list[PairNetwork]
+    kernel: IonKernel
+    trust: Trust
+    card: ModelCard
+
+    @property
+    def ions(self) -> list[str]:
+        """Working ions that it knows."""
+        return list(self.card.ions)
+
+    def require(self, ions: Sequence[str]) -> None:
+        """See ``interface.Predictor``."""
+        require_ions(self.card, ions)
+
+    def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
+        """See ``interface.Predictor``."""
+        self.require([query.ion for query in queries])
+        answers: list[Estimate] = []
+        for start in range(0, len(queries), TOGETHER):
+            some = queries[start : start + TOGETHER]
+            inserted = try_ions([query.host for query in some], [query.ion for query in some])
+            answers += self.estimate_inserted(inserted, some)
+        return answers
+
+    def estimate_inserted(self, inserted: Sequence[InsertedHost], queries: Sequence[Query]) -> list[Estimate]:
+        """Answers for hosts whose trials are known."""
+        content = np.array([np.nan if q.n_ions is None else q.n_ions / len(q.host) for q in queries])
+        ions = np.array([IONS.index(query.ion) for query in queries])
+        kernel, shift = kernel_voltages(self.kernel, inserted, ions, content)
+        members = network_voltages(self.networks, inserted) + shift
+        voltages = together(members, kernel)
+        spread = spread_of(members, kernel)
+        distances = self.trust.distances([host.host for host in inserted])
+        # Voltages far from the middle are rarer, and harder.
+        widths = self.trust.conformal.half_widths(signs(spread, distances, voltages - self.kernel.target_mean), ions)
+        answers = []
+        for i, query in enumerate(queries):
+            reasons = self.trust.reasons(query.host, float(distances[i]), float(spread[i]), float(widths[i]))
+            answers.append(
+                with_interval(float(voltages[i]), float(widths[i]), float(spread[i]), reasons, self.card.name)
+            )
+        return answers
+
+
+def network_voltages(networks: Sequence[PairNetwork], inserted: Sequence[InsertedHost]) -> Vector:
+    """What every member says, in V, shape (n_members, n_hosts)."""
+    pairs = [host.pair for host in inserted]
+    return np.array([pair.physics for pair in pairs]) + corrections(networks, pairs)
+
+
+def kernel_voltages(
+    kernel: IonKernel, inserted: Sequence[InsertedHost], ions: NDArray[np.int64], content: Vector
+) -> tuple[Vector, Vector]:
+    """What the kernel on crystals says, in V, shape (n_hosts,), and by how much the ion content moved it.
+
+    The networks do not know the content: what it does to the kernel's voltage is done to theirs.
+    """
+    parts, moved = [], []
+    for start in range(0, len(inserted), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        distances = kernel.distances(np.stack([host.features for host in inserted[part]]))
+        parts.append(kernel.voltages(distances, ions[part], content[part]))
+        moved.append(parts[-1] - kernel.voltages(distances, ions[part], np.full(len(content[part]), np.nan)))
+    return np.concatenate(parts), np.concatenate(moved)
+
+
+def save_foundation(model: FoundationModel, folder: Path) -> None:
+    """Write the model's folder."""
+    arrays: Arrays = {}
+    for index, network in enumerate(model.networks):
+        arrays |= named_arrays(f"network.{index}", network)
+    k = model.kernel
+    arrays |= {
+        "kernel.mean": k.mean,
+        "kernel.scale": k.scale,
+        "kernel.importance": k.importance,
+        "kernel.references": k.references.astype(np.float16),
+        "kernel.ions": k.ions,
+        "kernel.content": k.content,
+        "kernel.ion_kernel": k.ion_kernel,
+        "kernel.weights": k.weights,
+        "kernel.target_mean": np.array([k.target_mean]),
+    }
+    model.card.kind, model.card.n_members = KIND, len(model.networks)
+    model.card.training = {**model.card.training, "kernel": asdict(k.settings)}
+    write_model(folder, arrays | model.trust.arrays(), model.card)
+
+
+def load_foundation(folder: Path) -> FoundationModel:
+    """Read a model and check it before any number of it is used.
+
+    Raises:
+        ModelError: Files missing, checksum wrong, or arrays that do not fit.
+    """
+    card, content = read_model(folder)
+    with load_arrays(folder, card, KIND, content) as arrays:
+        kernel = IonKernel(
+            KernelSettings(**card.training["kernel"]),
+            arrays["kernel.mean"].astype(np.float32),
+            arrays["kernel.scale"].astype(np.float32),
+            arrays["kernel.importance"].astype(np.float32),
+            arrays["kernel.references"].astype(np.float32),
+            arrays["kernel.ions"].astype(np.int64),
+            arrays["kernel.content"].astype(np.float64),
+            arrays["kernel.ion_kernel"].astype(np.float64),
+            arrays["kernel.weights"].astype(np.float64),
+            float(arrays["kernel.target_mean"][0]),
+        )
+        networks = [fill(PairNetwork(), f"network.{m}", arrays) for m in range(card.n_members)]
+        return FoundationModel(networks, kernel, Trust.from_arrays(arrays), card)

@@ -1,0 +1,66 @@
+"""What the models on top of the universal potential see of a crystal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.physics.potentials.chgnet import PotentialOutput
+from ionvolt.physics.potentials.sevennet import N_LAYERS, N_SCALARS, load_equivariant
+from ionvolt.structures.crystal import Crystal
+
+ATOM_SIZE = N_LAYERS * N_SCALARS
+"""Numbers of an atom: what does not turn with the crystal, after the potential's last two convolutions."""
+
+POOLED_SIZE = 4 * ATOM_SIZE
+"""Numbers of a crystal: mean, deviation, least and largest over its atoms of each number in each layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrystalVectors:
+    """A crystal as the universal potential SevenNet sees it.
+
+    Attributes:
+        energy: eV per cell.
+        atoms: The last two layers side by side, shape (n_atoms, ATOM_SIZE), float32.
+        pooled: Shape (POOLED_SIZE,), float32.
+        volume: Å^3 per cell.
+    """
+
+    energy: float
+    atoms: NDArray[np.float32]
+    pooled: NDArray[np.float32]
+    volume: float
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+    @property
+    def fingerprint(self) -> NDArray[np.float32]:
+        """Mean and deviation of the last layer, in which crystals are compared, shape (ATOM_SIZE,)."""
+        return self.pooled[POOLED_SIZE // 2 :][:ATOM_SIZE]
+
+
+def vectors_of(output: PotentialOutput, crystal: Crystal) -> CrystalVectors:
+    """The vectors of a crystal from what the equivariant potential says of it."""
+    layers = output.features
+    statistics = np.stack([layers.mean(0), layers.std(0), layers.min(0), layers.max(0)], axis=1)
+    atoms = layers.reshape(len(layers), ATOM_SIZE).astype(np.float32)
+    return CrystalVectors(output.energy, atoms, statistics.ravel().astype(np.float32), crystal.volume)
+
+
+def evaluate_vectors(crystals: Sequence[Crystal]) -> list[CrystalVectors]:
+    """The vectors of crystals as they are, in their order; a crystal given twice is evaluated once.
+
+    Raises:
+        InputError: A crystal holds an isolated atom or an element that the potential does not know.
+    """
+    unique = list({id(crystal): crystal for crystal in crystals}.values())
+    known = {
+        id(crystal): vectors_of(output, crystal)
+        for crystal, output in zip(unique, load_equivariant().evaluate(unique), strict=True)
+    }
+    return [known[id(crystal)] for crystal in crystals]

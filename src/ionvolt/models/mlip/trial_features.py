@@ -1,0 +1,105 @@
+"""A charged host as the foundation model sees it: alone, and with the working ion tried in its voids.
+
+Nothing is relaxed, but that large ions get room. The energies of such trials are far from voltages (0.7 V on average),
+but they say what the host alone does not: where the ion would sit, and how well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.ions import WORKING_IONS
+from ionvolt.models.mlip.delta_network import Pair
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalVectors, evaluate_vectors, vectors_of
+from ionvolt.physics.interstitials import primitive_cell
+from ionvolt.physics.potentials.sevennet import VERSION, load_equivariant
+from ionvolt.physics.references import metal_energy
+from ionvolt.physics.trial_insertion import Trial, trial_insertions, voids_for_trials
+from ionvolt.structures.crystal import Crystal
+
+WITHIN = (-3.0, 9.0)
+"""V: voltages of trials beyond these are taken as these; a void that is too narrow says no more than that."""
+
+LAST = slice(ATOM_SIZE // 2, ATOM_SIZE)
+"""Where an atom's vector of the last layer stands."""
+
+BLOCKS = ((POOLED_SIZE, 0.7), (POOLED_SIZE, 0.3), (ATOM_SIZE, 0.3), (1, 0.3), (1, 0.3))
+"""Sizes of the kernel's blocks of features, and how much each counts: the host, the filled host, the ions' vectors in
+the single and in the filled trial, the voltages of both. Chosen on framework folds of seed 0."""
+
+FEATURES = sum(size for size, _ in BLOCKS)
+
+
+@dataclass(frozen=True, eq=False)
+class InsertedHost:
+    """A host with a working ion tried in it.
+
+    Attributes:
+        pair: The filled host and the host itself, with the trial's voltage, for the learners of corrections.
+        features: What the kernel compares, shape (FEATURES,), float32.
+    """
+
+    pair: Pair
+    features: NDArray[np.float32]
+
+    @property
+    def host(self) -> CrystalVectors:
+        """The host alone."""
+        return self.pair.charged
+
+
+def importance() -> NDArray[np.float32]:
+    """How much a difference in each feature counts, shape (FEATURES,): a block as much as ``BLOCKS`` says."""
+    return np.concatenate([np.full(size, share * FEATURES / size) for size, share in BLOCKS]).astype(np.float32)
+
+
+def try_ions(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[InsertedHost]:
+    """Hosts, each with the symbol of its ion, in their primitive cells.
+
+    What belongs to the host alone is computed once for the same object.
+
+    Raises:
+        InputError: A host has no void, or holds an isolated atom or an element that the potential does not know.
+    """
+    unique = {id(host): host for host in hosts}
+    cells = {key: primitive_cell(host) for key, host in unique.items()}
+    voids = {key: voids_for_trials(cell) for key, cell in cells.items()}
+    potential = load_equivariant()
+    vectors = dict(zip(cells, evaluate_vectors(list(cells.values())), strict=True))
+    found = []
+    for key, ion in zip(map(id, hosts), ions, strict=True):
+        trials = trial_insertions(cells[key], WORKING_IONS[ion], potential, voids[key])
+        found.append(inserted_host(vectors[key], *trials, ion))
+    return found
+
+
+def inserted_host(host: CrystalVectors, single: Trial, filled: Trial, ion: str) -> InsertedHost:
+    """What the learners take, from a host's vectors and the trials' outputs."""
+    one, all_ = vectors_of(single.output, single.crystal), vectors_of(filled.output, filled.crystal)
+    return from_vectors(host, one, all_, filled.n_ions, ion)
+
+
+def from_vectors(
+    host: CrystalVectors, single: CrystalVectors, filled: CrystalVectors, n_ions: int, ion: str
+) -> InsertedHost:
+    """The same from vectors alone; the ions are the last ``n_ions`` atoms."""
+    voltages = [_voltage(host, trial, n, ion) for trial, n in ((single, 1), (filled, n_ions))]
+    features = [
+        host.pooled,
+        filled.pooled,
+        single.atoms[-1, LAST],
+        filled.atoms[-n_ions:, LAST].mean(0),
+        np.array(voltages),
+    ]
+    pair = Pair(filled, host, 1, 1, n_ions, ion, voltages[1])
+    return InsertedHost(pair, np.concatenate(features).astype(np.float32))
+
+
+def _voltage(host: CrystalVectors, trial: CrystalVectors, n_ions: int, ion: str) -> float:
+    working_ion = WORKING_IONS[ion]
+    gained = host.energy + n_ions * metal_energy(working_ion, VERSION) - trial.energy
+    return float(np.clip(gained / (n_ions * working_ion.charge), *WITHIN))

@@ -1,0 +1,1 @@
+"""Intervals that cover, and the domain in which a model may be trusted."""

@@ -1,0 +1,139 @@
+"""How far an answer is to be trusted: its 90 % interval, and whether the electrode is like the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.models.mlip.host_krr import mean_differences, standardise
+from ionvolt.models.mlip.latent_features import CrystalVectors
+from ionvolt.models.uncertainty.conformal import Conformal, Difficulty
+from ionvolt.structures.crystal import SYMBOLS, Crystal
+
+Vector = NDArray[np.float64]
+UNUSUAL, WIDE = 97, 90
+"""Percentiles of held-out electrodes beyond which distance or spread, or the width of the interval, are a reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """What is needed to judge an answer.
+
+    Attributes:
+        conformal: Interval widths.
+        mean: Of the hosts' fingerprints, in which distances are measured, shape (ATOM_SIZE,).
+        scale: Deviation of these.
+        references: Standardised fingerprints of the training hosts, shape (n, ATOM_SIZE).
+        elements: Atomic numbers that the training hosts hold.
+        distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the
+            percentile ``UNUSUAL`` of electrodes held out by whole frameworks.
+        spread_limit: V, the same for the spread of the learners.
+        width_limit: V, the percentile ``WIDE`` of half-widths of intervals.
+    """
+
+    conformal: Conformal
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    references: NDArray[np.float32]
+    elements: frozenset[int]
+    distance_limit: float
+    spread_limit: float
+    width_limit: float
+
+    def distances(self, hosts: Sequence[CrystalVectors]) -> Vector:
+        """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
+        features = np.stack([host.fingerprint for host in hosts])
+        return nearest(features, self.mean, self.scale, self.references)
+
+    def reasons(self, host: Crystal, distance: float, spread: float, half_width: float) -> tuple[str, ...]:
+        """Why an electrode is out of the domain, in plain words; none: it is within."""
+        found = []
+        unseen = sorted(set(host.numbers.tolist()) - self.elements)
+        if unseen:
+            found.append(f"{', '.join(SYMBOLS[z] for z in unseen)}: in no electrode that the model was trained on")
+        if distance > self.distance_limit:
+            found.append(
+                f"far from all training frameworks (distance {distance:.2f}, {UNUSUAL} % of held-out ones lie within "
+                f"{self.distance_limit:.2f})"
+            )
+        if spread > self.spread_limit:
+            found.append(
+                f"the learners disagree (by {spread:.2f} V, in {UNUSUAL} % of held-out electrodes by less than "
+                f"{self.spread_limit:.2f} V)"
+            )
+        if half_width > self.width_limit:
+            found.append(
+                f"a large error is to be expected (±{half_width:.2f} V, for {WIDE} % of held-out electrodes less than "
+                f"±{self.width_limit:.2f} V)"
+            )
+        return tuple(found)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All that is stored, by name."""
+        difficulty = self.conformal.difficulty
+        quantiles = self.conformal.quantiles
+        return {
+            "trust.coefficients": difficulty.coefficients,
+            "trust.sign_mean": difficulty.mean,
+            "trust.sign_scale": difficulty.scale,
+            "trust.scalars": np.array([difficulty.constant, self.distance_limit, self.spread_limit, self.width_limit]),
+            "trust.quantile_ions": np.array(list(quantiles), dtype=np.int64),
+            "trust.quantiles": np.array(list(quantiles.values())),
+            "trust.mean": self.mean,
+            "trust.scale": self.scale,
+            "trust.references": self.references.astype(np.float16),
+            "trust.elements": np.array(sorted(self.elements), dtype=np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Trust:
+        """What stored arrays say."""
+        constant, distance_limit, spread_limit, width_limit = (float(v) for v in arrays["trust.scalars"])
+        difficulty = Difficulty(
+            arrays["trust.coefficients"].astype(np.float64),
+            constant,
+            arrays["trust.sign_mean"].astype(np.float64),
+            arrays["trust.sign_scale"].astype(np.float64),
+        )
+        keys, values = arrays["trust.quantile_ions"].tolist(), arrays["trust.quantiles"].tolist()
+        return cls(
+            Conformal(difficulty, dict(zip(keys, values, strict=True))),
+            arrays["trust.mean"].astype(np.float32),
+            arrays["trust.scale"].astype(np.float32),
+            arrays["trust.references"].astype(np.float32),
+            frozenset(arrays["trust.elements"].tolist()),
+            distance_limit,
+            spread_limit,
+            width_limit,
+        )
+
+
+def nearest(
+    features: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    scale: NDArray[np.float32],
+    references: NDArray[np.float32],
+) -> Vector:
+    """Mean absolute difference of features from the nearest reference, shape (n,)."""
+    distances: Vector = mean_differences(standardise(features, mean, scale), references).min(1).astype(np.float64)
+    return distances
+
+
+def signs(spread: Vector, distance: Vector, disagreement: Vector) -> Vector:
+    """Signs of trouble, shape (n, 3): logarithms of spread (V), distance and disagreement (V)."""
+    return np.stack([np.log(spread + 0.01), np.log(distance + 0.01), np.log(np.abs(disagreement) + 0.01)], axis=1)
+
+
+def together(members: Vector, *others: Vector) -> Vector:
+    """The mean over kinds of learners, V, shape (n,): members of one kind, shape (n_members, n), and others."""
+    mean: Vector = np.mean([members.mean(0), *others], axis=0)
+    return mean
+
+
+def spread_of(members: Vector, *others: Vector) -> Vector:
+    """How far the answers lie apart, V, shape (n,): members of one kind, shape (n_members, n), and other learners."""
+    apart: Vector = np.sqrt(members.var(0) + np.var([members.mean(0), *others], axis=0))
+    return apart

@@ -1,0 +1,171 @@
+"""From what is known of an electrode, one end member or both, to its voltage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ionvolt.ions import WorkingIon, remove_ion
+from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
+from ionvolt.physics.insertion import insert
+from ionvolt.physics.potentials.chgnet import Evaluator, Potential, PotentialOutput
+from ionvolt.physics.reaction import Exchange, average_voltage, exchange, volume_change
+from ionvolt.physics.references import metal_energy
+from ionvolt.physics.relaxation import Relaxation, RelaxSettings
+from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.wording import refusal
+
+GREAT_CHANGE = 0.25
+"""Growth of the volume beyond which a host hardly stays the same framework."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How end members are treated.
+
+    Attributes:
+        relax: Whether both end members are relaxed; None means unless both are given.
+        insert: Ions to insert into a cell of a charged host; None for one electron per transition-metal atom.
+        settings: When a relaxation is done.
+    """
+
+    relax: bool | None = None
+    insert: int | None = None
+    settings: RelaxSettings = field(default_factory=RelaxSettings)
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """An electrode whose voltage the potential gave.
+
+    Attributes:
+        ion: The working ion.
+        discharged: The discharged end member, as it was computed.
+        charged: The charged end member, as it was computed.
+        exchange: What moves between them.
+        outputs: What the potential behind the energies says of the discharged and the charged one.
+        potential: Version of that potential.
+        voltage: Average voltage, V.
+        volume_change: Growth of the host on discharge, as a fraction of the charged volume.
+        method: How the end members came about, in words.
+        converged: Whether all relaxations converged; None where nothing was relaxed.
+        steps: Steps of all relaxations together.
+        seconds: Wall-clock time; what came from the cache counts as long as reading it took.
+        warnings: Reservations, in plain words.
+    """
+
+    ion: WorkingIon
+    discharged: Crystal
+    charged: Crystal
+    exchange: Exchange
+    outputs: tuple[PotentialOutput, PotentialOutput]
+    potential: str
+    voltage: float
+    volume_change: float
+    method: str
+    converged: bool | None
+    steps: int
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def compute(
+    discharged: Crystal | None,
+    charged: Crystal | None,
+    ion: WorkingIon,
+    potential: Potential,
+    cache: Cache,
+    options: Options | None = None,
+    told: Callable[[str], None] | None = None,
+    *,
+    energies: Evaluator | None = None,
+) -> Computed:
+    """The average voltage of an electrode.
+
+    With both end members their energies suffice. From the discharged one alone, the charged host is made by removing
+    the ion; from the charged host alone, the discharged one is made by inserting ions. What is made has to be relaxed,
+    and the other with it: two structures relaxed alike are compared, whoever drew the first.
+
+    Args:
+        discharged: The discharged electrode, if known.
+        charged: The charged host, if known.
+        ion: The working ion.
+        potential: The potential that relaxes and ranks.
+        cache: Where results are remembered.
+        options: How end members are treated.
+        told: Called with words on what begins.
+        energies: The potential whose energies of the two ends give the voltage; by default the same.
+
+    Raises:
+        InputError: Neither is given, frameworks differ, nothing is exchanged, or the potential cannot compute one.
+    """
+    options, told, energies = options or Options(), told or (lambda words: None), energies or potential
+    started = time.monotonic()
+    relaxations: list[Relaxation] = []
+
+    relax = options.relax if options.relax is not None else discharged is None or charged is None
+    if discharged is not None and charged is not None:
+        exchange(discharged, charged, ion)  # before minutes are spent on it
+        method = "both end members given"
+    elif discharged is not None:
+        method = "charged host made by removing the ion"
+        charged = replace(remove_ion(discharged, ion), source=f"{discharged.source} without {ion.symbol}")
+        exchange(discharged, charged, ion)
+    elif charged is not None:
+        method = "discharged electrode made by inserting the ion"
+    else:
+        raise refusal("electrode", "no end member is given", "Give a discharged structure, a charged one or both")
+
+    def relaxed(crystal: Crystal, words: str) -> Crystal:
+        if not relax:
+            return crystal
+        told(f"relaxing {words}")
+        relaxations.append(cached_relax(crystal, potential, options.settings, cache))
+        return relaxations[-1].crystal
+
+    charged = relaxed(charged, "the charged host")
+    if discharged is not None:
+        discharged = relaxed(discharged, "the discharged electrode")
+    else:
+        told("inserting ions")
+        best = insert(charged, ion, potential, options.settings if relax else None, cache, options.insert)[0]
+        relaxations += [best] if relax else []
+        discharged = replace(best.crystal, source=f"{charged.source} with {ion.symbol}")
+    moved = exchange(discharged, charged, ion)
+    told("computing energies")
+    full, empty = cached_outputs([discharged, charged], energies, cache)
+    for crystal, output in ((discharged, full), (charged, empty)):
+        if not np.isfinite(output.energy):
+            raise refusal(crystal.source, "the potential gives no finite energy", "Check cell and coordinates")
+    growth = volume_change(discharged, charged, moved)
+    return Computed(
+        ion=ion,
+        discharged=discharged,
+        charged=charged,
+        exchange=moved,
+        outputs=(full, empty),
+        potential=energies.version,
+        voltage=average_voltage(full.energy, empty.energy, moved, metal_energy(ion, energies.version), ion),
+        volume_change=growth,
+        method=f"{method}, {'relaxed' if relax else 'unrelaxed'}",
+        converged=all(relaxation.converged for relaxation in relaxations) if relaxations else None,
+        steps=sum(relaxation.steps for relaxation in relaxations),
+        seconds=time.monotonic() - started,
+        warnings=_warnings(discharged, charged, relaxations, growth),
+    )
+
+
+def _warnings(discharged: Crystal, charged: Crystal, relaxations: list[Relaxation], growth: float) -> tuple[str, ...]:
+    found = [*discharged.warnings, *charged.warnings]
+    found += [
+        f"{relaxation.crystal.source}: the relaxation did not converge (stopped by {relaxation.stopped_by} after "
+        f"{relaxation.steps} steps, {relaxation.max_force:.2f} eV/Å left)"
+        for relaxation in relaxations
+        if not relaxation.converged
+    ]
+    if abs(growth) > GREAT_CHANGE:
+        found.append(f"the volume changes by {100 * growth:.0f} %: the host may not survive it")
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""Universal potentials behind one interface."""

@@ -1,0 +1,158 @@
+"""An equivariant universal potential, SevenNet-l3i5: five times slower than CHGNet, voltages twice as good.
+
+Park et al., J. Chem. Theory Comput. 20, 4857 (2024). The weights are part of the package ``sevenn``: nothing is
+fetched.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ionvolt.errors import ModelError
+from ionvolt.physics.potentials.chgnet import (
+    DEFAULT_VERSION,
+    VERSIONS,
+    Evaluator,
+    Potential,
+    PotentialOutput,
+    load_potential,
+)
+from ionvolt.physics.potentials.chgnet_graph import find_bonds, require_known, wrapped
+from ionvolt.structures.crystal import SYMBOLS, Crystal
+from ionvolt.structures.wording import refusal
+
+VERSION = "7net-l3i5"
+
+N_SCALARS = 128
+"""Numbers of an atom that do not turn with the crystal, in each layer."""
+
+N_LAYERS = 2
+"""The last convolutions, whose vectors are handed out."""
+
+
+class EquivariantPotential:
+    """SevenNet on the CPU, energies and atom vectors only. One object serves many threads."""
+
+    version = VERSION
+
+    def __init__(self) -> None:
+        """Load the weights from the installed package."""
+        _import_e3nn()
+        import e3nn
+        import sevenn._keys as key
+        from sevenn.util import load_checkpoint
+
+        from ionvolt.physics.potentials.sevennet_convolution import PiecewiseConvolution
+
+        chosen = e3nn.get_optimization_defaults()
+        # The products that einsums would be optimised for are done here: a second of loading for nothing.
+        e3nn.set_optimization_defaults(optimize_einsums=False)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                network: Any = load_checkpoint(VERSION).build_model()
+        finally:
+            e3nn.set_optimization_defaults(**chosen)
+        self.key = key
+        self.cutoff = float(network.cutoff)
+        network.delete_module_by_key("force_output")
+        network.set_is_batch_data(False)
+        for name, module in list(network.named_children()):
+            if name.endswith("_convolution"):
+                network.replace_module(name, PiecewiseConvolution(module))
+        self.network = network.eval().requires_grad_(False)
+        self._seen = threading.local()
+        gates = [module for name, module in network.named_children() if name.endswith("equivariant_gate")]
+        for gate in gates[-N_LAYERS:]:
+            gate.register_forward_hook(self._keep)
+
+    def _keep(self, layer: object, inputs: object, output: Any) -> None:
+        self._seen.vectors.append(output[self.key.NODE_FEATURE][:, :N_SCALARS])
+
+    def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
+        """Energies and atom vectors of crystals as they are, in their order.
+
+        Energies lack the Materials Project's corrections of elements and anions, which voltages do not feel. Vectors
+        are those of the last two convolutions, shape (n_atoms, 2, 128); there are no moments.
+
+        Raises:
+            InputError: A crystal holds an isolated atom or an element that the potential does not know.
+        """
+        return [self._forward(crystal) for crystal in crystals]
+
+    def _require_elements(self, crystal: Crystal) -> None:
+        unknown = sorted(set(crystal.numbers.tolist()) - set(self.network.type_map))
+        if unknown:
+            names = ", ".join(SYMBOLS[number] for number in unknown)
+            raise refusal(crystal.source, f"the potential does not know {names}", "Leave it out")
+
+    def _forward(self, crystal: Crystal) -> PotentialOutput:
+        import torch
+
+        bonds = find_bonds(crystal, self.cutoff)
+        require_known(crystal, bonds, self.cutoff)
+        self._require_elements(crystal)
+        frac = wrapped(crystal)
+        vectors = (frac[bonds.j] + bonds.image - frac[bonds.i]) @ crystal.lattice
+        numbers = torch.from_numpy(crystal.numbers.astype(np.int64))
+        key = self.key
+        data = {
+            key.NODE_FEATURE: numbers,
+            key.ATOMIC_NUMBERS: numbers,
+            key.EDGE_IDX: torch.from_numpy(
+                np.stack([np.concatenate([bonds.i, bonds.j]), np.concatenate([bonds.j, bonds.i])])
+            ),
+            key.EDGE_VEC: torch.from_numpy(np.concatenate([vectors, -vectors]).astype(np.float32)),
+            key.CELL_VOLUME: torch.tensor(crystal.volume),
+            key.NUM_ATOMS: torch.tensor(len(crystal)),
+        }
+        self._seen.vectors = []
+        try:
+            with torch.no_grad():
+                answer = self.network(data)
+            features = torch.stack(self._seen.vectors, dim=1).numpy().copy()
+        finally:
+            self._seen.vectors = None
+        energy = float(answer[key.ATOMIC_ENERGY].double().sum())
+        return PotentialOutput(energy, features, None)
+
+
+def _import_e3nn() -> None:
+    """Import it without PyTorch's compiler, a second of importing that one decorator asks for and nothing here uses."""
+    import torch
+
+    chosen = torch.compiler.disable
+    torch.compiler.disable = lambda function: function  # type: ignore[assignment, misc]
+    try:
+        import e3nn.o3  # noqa: F401
+    finally:
+        torch.compiler.disable = chosen
+
+
+@lru_cache(maxsize=1)
+def load_equivariant() -> EquivariantPotential:
+    """The potential, loaded once in a process."""
+    return EquivariantPotential()
+
+
+def load_potentials(version: str = VERSION) -> tuple[Potential, Evaluator]:
+    """The potential that relaxes and ranks, and the one whose energies give the voltage.
+
+    Args:
+        version: ``VERSION``, for which CHGNet's default version does the former; or a version of CHGNet for both.
+
+    Raises:
+        ModelError: There is no such version.
+    """
+    if version == VERSION:
+        return load_potential(DEFAULT_VERSION), load_equivariant()
+    if version not in VERSIONS:
+        raise ModelError(f"{version}: no such version of a potential. Choose from {', '.join((VERSION, *VERSIONS))}")
+    potential = load_potential(version)
+    return potential, potential

@@ -1,0 +1,140 @@
+"""The paper's method under the protocol, its networks kept on disk for the figures and for a run that goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.evaluation.leakage import data_fingerprint
+from ionvolt.evaluation.learners import voltages_of
+from ionvolt.evaluation.networks import CgcnnTransfer, Fitted, LiModel
+from ionvolt.evaluation.protocol import Indices, Tell, Unit
+
+if TYPE_CHECKING:
+    from ionvolt.models.cgcnn.ensemble import Ensemble
+
+Parts = list[tuple[Indices, Indices]]
+PARTS_FILE = "parts.npz"
+
+
+class KeptTransfer:
+    """``CgcnnTransfer`` whose networks of every split are written to a folder and read from there.
+
+    Args:
+        folder: For ``networks-<seed>``.
+        members: Networks in an ensemble.
+        epochs: See ``CgcnnTransfer``.
+    """
+
+    name = CgcnnTransfer.name
+
+    def __init__(self, folder: Path, members: int, epochs: int | None) -> None:
+        self._learner = CgcnnTransfer(members, epochs)
+        self._folder = folder
+        self.settings = self._learner.settings
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> NDArray[np.float64]:
+        """See ``protocol.Learner``."""
+        model, _ = self.networks(data, Unit(0, seed, train, validation, test), progress)
+        result = np.empty(len(test))
+        for ion in np.unique(data.ions[test]):
+            of_ion = data.ions[test] == ion
+            result[of_ion] = voltages_of(model, data[test[of_ion]], str(ion))
+        return result
+
+    def networks(
+        self, data: ElectrodeSet, unit: Unit, progress: Tell = lambda words: None
+    ) -> tuple[Ensemble, dict[str, Parts]]:
+        """The ensemble of a split, and the rows that its networks learned from and chose their epochs by."""
+        from ionvolt.models.cgcnn.ensemble import load_ensemble
+
+        folder = self._folder / f"networks-{unit.seed}"
+        mark = _mark(data, unit, self.settings)
+        if folder.is_dir():
+            model = load_ensemble(folder)
+            if model.card.training.get("mark") == mark:
+                return model, _read_parts(folder / PARTS_FILE)
+        fitted = self._learner.fit(
+            data, unit.train, unit.validation, unit.test, seed=unit.seed, progress=progress
+        )  # fmt: skip
+        _write(fitted, data, unit, mark, self.settings, folder)
+        return load_ensemble(folder), _read_parts(folder / PARTS_FILE)
+
+
+class KeptLiModel:
+    """The Li networks of ``KeptTransfer``, applied to every ion as they are."""
+
+    name = LiModel.name
+
+    def __init__(self, kept: KeptTransfer) -> None:
+        self._kept = kept
+        self.settings = kept.settings
+
+    def fit_predict(
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+    ) -> NDArray[np.float64]:
+        """See ``protocol.Learner``."""
+        model, _ = self._kept.networks(data, Unit(0, seed, train, validation, test), progress)
+        return voltages_of(model, data[test], "Li")
+
+
+def _mark(data: ElectrodeSet, unit: Unit, settings: str) -> str:
+    digest = hashlib.sha256(f"{data_fingerprint(data)}:{unit.seed}:{settings}".encode())
+    for rows in (unit.train, unit.validation, unit.test):
+        digest.update(rows.tobytes() + b"|")
+    return digest.hexdigest()
+
+
+def _write(
+    fitted: dict[str, Fitted], data: ElectrodeSet, unit: Unit, mark: str, settings: str, folder: Path
+) -> None:  # fmt: skip
+    """Write an ensemble; its folder appears only when it is complete."""
+    from ionvolt.models.card import ModelCard
+    from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
+
+    trunks = [network.trunk for network in fitted["Li"].networks]
+    used = {ion: np.unique(np.concatenate([np.concatenate(pair) for pair in f.parts])) for ion, f in fitted.items()}
+    card = ModelCard("trained for this report", attribution=str(data.provenance.get("attribution", "")))
+    for ion, rows in used.items():
+        card.ions[ion] = {"mode": "scratch" if ion == "Li" else "head", "n_rows": len(rows)}
+        card.elements[ion] = sorted({int(z) for row in rows for z in np.unique(data[int(row)].host.numbers)})
+    every = np.unique(np.concatenate(list(used.values())))
+    card.training = {
+        "mark": mark,
+        "split": "paper",
+        "split_seed": unit.seed,
+        "settings": settings,
+        "frameworks": sorted(set(data.frameworks[every].tolist())),
+    }
+    ensemble = Ensemble(trunks, {ion: [n.head for n in f.networks] for ion, f in fitted.items()}, card)
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    save_ensemble(ensemble, part)
+    arrays = {
+        f"{ion} {m} {name}": rows
+        for ion, f in fitted.items()
+        for m, pair in enumerate(f.parts)
+        for name, rows in zip(("train", "validation"), pair, strict=True)
+    }
+    with (part / PARTS_FILE).open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+
+
+def _read_parts(path: Path) -> dict[str, Parts]:
+    with np.load(path, allow_pickle=False) as arrays:
+        names = [name.split(" ") for name in arrays.files if name.endswith(" train")]
+        found: dict[str, Parts] = {}
+        for ion, member, _ in sorted(names, key=lambda name: (name[0], int(name[1]))):
+            pair = (arrays[f"{ion} {member} train"], arrays[f"{ion} {member} validation"])
+            found.setdefault(ion, []).append(pair)
+    return found

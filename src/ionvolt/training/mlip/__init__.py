@@ -1,0 +1,1 @@
+"""Training of learners on a universal potential."""
