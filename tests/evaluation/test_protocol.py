@@ -260,7 +260,7 @@ def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_classical_settings_learn_from_what_they_say(data_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     from ionvolt.datasets import read_dataset
-    from ionvolt.training.classical.fit import fit as classical
+    from ionvolt.training.classical import fit as classical
 
     data = read_dataset(data_file)
     seen: list[tuple[int, int]] = []

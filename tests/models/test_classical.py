@@ -15,7 +15,7 @@ from ionvolt.models.card import ModelCard
 from ionvolt.models.classical.forests import Forest
 from ionvolt.models.classical.model import ClassicalModel, load_classical, save_classical
 from ionvolt.training.classical.fit import NAMES, fit_classical, flattened
-from ionvolt.training.classical.fit import fit as training
+from ionvolt.training.classical import fit as training
 
 pytest.importorskip("sklearn")
 pytest.importorskip("matminer")
