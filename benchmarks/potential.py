@@ -22,20 +22,20 @@ import torch
 
 import ionvolt
 from ionvolt.physics.potentials import sevennet_convolution as equivariant_convolution
-from ionvolt.physics.potentials.sevennet import EquivariantPotential
+from ionvolt.physics.potentials.sevennet import SevenNetPotential
 from ionvolt.structures import Crystal, read_file
 
 CELLS = ((1, 1, 1), (2, 2, 1), (3, 3, 2))
 TOLERANCE = 1e-5
 
 
-def potential(program: str) -> EquivariantPotential:
+def potential(program: str) -> SevenNetPotential:
     """Either with IonVolt's convolution, or with the package's own in its place."""
     kept: Any = equivariant_convolution.PiecewiseConvolution
     if program == "package":
         equivariant_convolution.PiecewiseConvolution = lambda whole: whole  # type: ignore[assignment, misc]
     try:
-        return EquivariantPotential()
+        return SevenNetPotential()
     finally:
         equivariant_convolution.PiecewiseConvolution = kept
 

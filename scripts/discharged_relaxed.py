@@ -23,13 +23,13 @@ from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_model import pair_of_computed
-from ionvolt.models.mlip.delta_network import Pair, corrections
-from ionvolt.models.mlip.full_extraction import LIKELY
-from ionvolt.models.uncertainty.domain import together
+from ionvolt.models.mlip.delta_network import EndMemberPair, corrections
+from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
+from ionvolt.models.uncertainty.domain import ensemble_mean
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.potentials.sevennet import load_potentials
-from ionvolt.training.mlip.fit import RECIPES, train_atom_kernel, train_pair_network
+from ionvolt.training.mlip.fit import RECIPES, train_atomic_gp, train_delta_network
 from model_page import ROOT, write_between
 
 SEED = 1
@@ -65,12 +65,12 @@ def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
         print(f"{file.name}: {pair.physics:.2f} V, label {e.average_voltage:.2f}, {found.seconds:.1f} s", flush=True)
 
 
-def read_pair(file: Path, ion: str) -> tuple[Pair, float]:
+def read_pair(file: Path, ion: str) -> tuple[EndMemberPair, float]:
     with np.load(file) as c:
         volumes, energies, cells = c["volumes"], c["energies"], c["cells"].tolist()
-        empty = fm.CrystalVectors(float(energies[1]), c["empty"], c["pooled"], float(volumes[1]))
-        full = fm.CrystalVectors(float(energies[0]), c["full"], c["pooled"], float(volumes[0]))
-        return Pair(full, empty, *cells, ion, float(c["physics"])), float(c["seconds"])
+        empty = fm.CrystalFeatures(float(energies[1]), c["empty"], c["pooled"], float(volumes[1]))
+        full = fm.CrystalFeatures(float(energies[0]), c["full"], c["pooled"], float(volumes[0]))
+        return EndMemberPair(full, empty, *cells, ion, float(c["physics"])), float(c["seconds"])
 
 
 def test(path: Path, output: Path) -> None:
@@ -84,10 +84,10 @@ def test(path: Path, output: Path) -> None:
             continue
         train = np.setdiff1d(np.arange(len(t.data)), part)
         recipe = RECIPES["both"]
-        network = train_pair_network(
+        network = train_delta_network(
             t.both, t.data.voltages, train, recipe, 100 * SEED, folder=output / f"relaxed-network-{fold}"
         )
-        kernel = train_atom_kernel(t.both, t.data.voltages, train, recipe)
+        kernel = train_atomic_gp(t.both, t.data.voltages, train, recipe)
         read = [read_pair(done[int(i)], t.data[int(i)].working_ion) for i in own]
         pairs = [pair for pair, _ in read]
         learned = 0.5 * (corrections([network], pairs)[0] + kernel.corrections(pairs))
@@ -100,7 +100,7 @@ def test(path: Path, output: Path) -> None:
     empty = fm.emptied(t.data)[rows]
     relaxed = np.array([answers[int(i)] for i in rows])
     unrelaxed = unrelaxed_answers(output, len(t.data))[rows]
-    partly = np.array([chances[int(i)] < LIKELY for i in rows])
+    partly = np.array([chances[int(i)] < FULL_EXTRACTION_THRESHOLD for i in rows])
     columns = {
         "`ionvolt compute`": np.where(partly & np.isfinite(unrelaxed), unrelaxed, relaxed),
         "Δ-model, relaxed": relaxed,
@@ -131,7 +131,7 @@ def unrelaxed_answers(output: Path, n: int) -> np.ndarray:
     found = np.full(n, np.nan)
     for fold in range(fm.N_FOLDS):
         with np.load(output / f"discharged-framework-{SEED}-{fold}.npz") as content:
-            found[content["rows"]] = together(*fm.answers(dict(content), "discharged"))
+            found[content["rows"]] = ensemble_mean(*fm.answers(dict(content), "discharged"))
     return found
 
 

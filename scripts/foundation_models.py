@@ -29,20 +29,20 @@ from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.interface import Input
 from ionvolt.models.mlip.delta_model import pair_of
-from ionvolt.models.mlip.delta_network import Pair, corrections
-from ionvolt.models.mlip.full_extraction import Emptying, emptying_facts
-from ionvolt.models.mlip.host_krr import KernelSettings, standardise
-from ionvolt.models.mlip.host_model import kernel_voltages, network_voltages
-from ionvolt.models.mlip.latent_features import CrystalVectors, evaluate_vectors, vectors_of
-from ionvolt.models.mlip.trial_features import InsertedHost, from_vectors
-from ionvolt.models.uncertainty.domain import nearest, together
+from ionvolt.models.mlip.delta_network import EndMemberPair, corrections
+from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
+from ionvolt.models.mlip.full_extraction import FullExtractionClassifier, full_extraction_features
+from ionvolt.models.mlip.host_krr import KRRSettings, standardise
+from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
+from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features
+from ionvolt.models.uncertainty.domain import ensemble_mean, nearest
 from ionvolt.physics.interstitials import primitive_cell
-from ionvolt.physics.potentials.sevennet import load_equivariant
-from ionvolt.physics.reaction import exchange
+from ionvolt.physics.potentials.sevennet import load_sevennet
+from ionvolt.physics.reaction import balance
 from ionvolt.physics.trial_insertion import trial_insertions
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.mlip.fit import RECIPES, HostRows, train_atom_kernel, train_kernel, train_pair_network
-from ionvolt.training.mlip.full_extraction import fit_emptying
+from ionvolt.training.mlip.fit import RECIPES, HostRows, train_atomic_gp, train_delta_network, train_host_krr
+from ionvolt.training.mlip.full_extraction import fit_full_extraction
 
 N_FOLDS = 5
 # (split, seed, members): seed 0 served to choose settings, so that no figure rests on it.
@@ -59,8 +59,8 @@ class Ends:
     """End members of electrodes, row by row."""
 
     data: ElectrodeSet
-    both: list[Pair]
-    stripped: list[Pair | None]
+    both: list[EndMemberPair]
+    stripped: list[EndMemberPair | None]
     """None where nothing but isolated atoms is left."""
 
 
@@ -99,7 +99,7 @@ def compute_vectors(crystals: Mapping[str, Crystal], folder: Path) -> None:
         began, kept = time.time(), []
         for name, crystal in found[start : start + CHUNK]:
             try:
-                kept.append((name, evaluate_vectors([crystal])[0]))
+                kept.append((name, compute_features([crystal])[0]))
             except InputError as error:
                 print(f"{name}: {error}", flush=True)
         part = file.with_suffix(".part.npz")
@@ -135,16 +135,16 @@ def compute_trials(data: ElectrodeSet, output: Path) -> None:
     """Try the ion in every host, a file for each row."""
     folder = output / "inserted"
     folder.mkdir(parents=True, exist_ok=True)
-    potential = load_equivariant()
+    potential = load_sevennet()
     for row, e in enumerate(data):
         file = folder / f"{row:05d}.npz"
         if file.exists() or not claimed(file):
             continue
         cell = primitive_cell(e.host)
         single, filled = trial_insertions(cell, WORKING_IONS[e.working_ion], potential)
-        vectors = {name: vectors_of(t.output, t.crystal) for name, t in (("single", single), ("filled", filled))}
+        vectors = {name: pool_features(t.output, t.crystal) for name, t in (("single", single), ("filled", filled))}
         if cell is not e.host:  # else its vectors stand among the structures'
-            vectors["host"] = evaluate_vectors([cell])[0]
+            vectors["host"] = compute_features([cell])[0]
         found: dict[str, Any] = {}
         for name, v in vectors.items():
             found |= {f"{name}.energy": v.energy, f"{name}.pooled": v.pooled, f"{name}.volume": v.volume}
@@ -157,12 +157,12 @@ def compute_trials(data: ElectrodeSet, output: Path) -> None:
             print(f"ions tried in {row} hosts", flush=True)
 
 
-def read_trials(data: ElectrodeSet, hosts: dict[str, CrystalVectors], output: Path) -> list[InsertedHost]:
+def read_trials(data: ElectrodeSet, hosts: dict[str, CrystalFeatures], output: Path) -> list[TrialFeatures]:
     found = []
     for row, e in enumerate(data):
         with np.load(output / "inserted" / f"{row:05d}.npz") as z:
             own = {
-                name: CrystalVectors(
+                name: CrystalFeatures(
                     float(z[f"{name}.energy"]),
                     z[f"{name}.atoms"].astype(np.float32),
                     z[f"{name}.pooled"],
@@ -172,35 +172,35 @@ def read_trials(data: ElectrodeSet, hosts: dict[str, CrystalVectors], output: Pa
                 if f"{name}.energy" in z
             }
             host = own.get("host") or hosts[e.id_charge]
-            found.append(from_vectors(host, own["single"], own["filled"], int(z["n_ions"]), e.working_ion))
+            found.append(from_crystal_features(host, own["single"], own["filled"], int(z["n_ions"]), e.working_ion))
     return found
 
 
-def read_vectors(folder: Path) -> dict[str, CrystalVectors]:
-    found: dict[str, CrystalVectors] = {}
+def read_vectors(folder: Path) -> dict[str, CrystalFeatures]:
+    found: dict[str, CrystalFeatures] = {}
     for file in sorted(folder.glob("[0-9]*[0-9].npz")):
         with np.load(file) as content:
             names, energy, volume = content["names"].tolist(), content["energy"], content["volume"]
             pooled = content["pooled"]
             atoms = np.split(content["atoms"].astype(np.float32), np.cumsum(content["size"])[:-1])
         for i, name in enumerate(names):
-            found[name] = CrystalVectors(float(energy[i]), atoms[i], pooled[i], float(volume[i]))
+            found[name] = CrystalFeatures(float(energy[i]), atoms[i], pooled[i], float(volume[i]))
     return found
 
 
 def read_ends(path: Path, output: Path) -> Ends:
     data, _ = clean(read_dataset(path), ["abs7"])
     vectors = read_vectors(output / "vectors")
-    both: list[Pair] = []
-    stripped: list[Pair | None] = []
+    both: list[EndMemberPair] = []
+    stripped: list[EndMemberPair | None] = []
     for e in data:
         assert e.discharged is not None
         ion = WORKING_IONS[e.working_ion]
-        ends = exchange(e.discharged, e.host, ion)
+        ends = balance(e.discharged, e.host, ion)
         both.append(pair_of(vectors[e.id_discharge or ""], vectors[e.id_charge], ends, ion.symbol))
         name = f"{e.id_discharge}|{ion.symbol}"
         if name in vectors:
-            ends = exchange(e.discharged, remove_ion(e.discharged, ion), ion)
+            ends = balance(e.discharged, remove_ion(e.discharged, ion), ion)
             stripped.append(pair_of(vectors[e.id_discharge or ""], vectors[name], ends, ion.symbol))
         else:
             stripped.append(None)
@@ -226,12 +226,12 @@ def evaluate_host(t: Table, train: Any, test: Any, seed: int, n_members: int) ->
     rows = t.hosts
     some, ions = [rows.inserted[i] for i in test], rows.ion_numbers[test]
     recipe, pairs = RECIPES["host"], rows.pairs
-    networks = [train_pair_network(pairs, rows.target, train, recipe, 100 * seed + m) for m in range(n_members)]
-    kernel = train_kernel(rows, train, KernelSettings())
+    networks = [train_delta_network(pairs, rows.target, train, recipe, 100 * seed + m) for m in range(n_members)]
+    kernel = train_host_krr(rows, train, KRRSettings())
     trial = np.array([host.pair.physics for host in some])
     found = {
         "members": network_voltages(networks, some),
-        "atoms": trial + train_atom_kernel(pairs, rows.target, train, recipe).corrections([pairs[i] for i in test]),
+        "atoms": trial + train_atomic_gp(pairs, rows.target, train, recipe).corrections([pairs[i] for i in test]),
         "trial": trial,
         "distance": distances([host.host for host in rows.inserted], train, test),
     }
@@ -241,12 +241,12 @@ def evaluate_host(t: Table, train: Any, test: Any, seed: int, n_members: int) ->
 
 
 def evaluate_pairs(
-    pairs: Sequence[Pair], target: Vector, train: Any, test: Any, seed: int, variant: Input
+    pairs: Sequence[EndMemberPair], target: Vector, train: Any, test: Any, seed: int, variant: Input
 ) -> dict[str, Vector]:
     """Held-out corrections of one variant of the Δ-model."""
     some, recipe = [pairs[i] for i in test], RECIPES[variant]
-    networks = [train_pair_network(pairs, target, train, recipe, 100 * seed + m) for m in range(2)]
-    kernel = train_atom_kernel(pairs, target, train, recipe)
+    networks = [train_delta_network(pairs, target, train, recipe, 100 * seed + m) for m in range(2)]
+    kernel = train_atomic_gp(pairs, target, train, recipe)
     return {
         "members": corrections(networks, some),
         "kernel": kernel.corrections(some),
@@ -255,11 +255,11 @@ def evaluate_pairs(
     }
 
 
-def emptying(t: Ends, train: Any) -> Emptying:
+def emptying(t: Ends, train: Any) -> FullExtractionClassifier:
     """What tells whether an electrode is emptied, learned from some rows."""
-    facts = [emptying_facts(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
+    facts = [full_extraction_features(t.both[i].discharged, e.discharged, WORKING_IONS[e.working_ion])
              for i, e in zip(train, t.data[train], strict=True) if e.discharged is not None]  # fmt: skip
-    return fit_emptying(np.array(facts), emptied(t.data)[train])
+    return fit_full_extraction(np.array(facts), emptied(t.data)[train])
 
 
 def chances(t: Ends, train: Any, rows: Any) -> Vector:
@@ -274,7 +274,7 @@ def emptied(data: ElectrodeSet) -> NDArray[np.bool_]:
     return np.array([WORKING_IONS[e.working_ion].number not in e.host.numbers for e in data])
 
 
-def distances(hosts: Sequence[CrystalVectors], train: Any, test: Any) -> Vector:
+def distances(hosts: Sequence[CrystalFeatures], train: Any, test: Any) -> Vector:
     known = np.stack([hosts[i].fingerprint for i in train])
     mean, scale = known.mean(0), known.std(0) + 1e-6
     features = np.stack([hosts[i].fingerprint for i in test])
@@ -312,7 +312,7 @@ def summary(t: Table, rows: Any, found: dict[str, Vector], part: str) -> str:
     texts = []
     for prefix in ("host.", "composition.") if part == "host" else ("",):
         learners = answers(found, part, prefix)
-        errors = {"networks": learners[0].mean(0), "together": together(*learners)}
+        errors = {"networks": learners[0].mean(0), "together": ensemble_mean(*learners)}
         errors |= {f"kernel {i + 1}": learner for i, learner in enumerate(learners[1:])}
         told = ", ".join(f"{name} {np.abs(voltage - target).mean():.3f}" for name, voltage in errors.items())
         texts.append(f"{prefix or part} {told}")

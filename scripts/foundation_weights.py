@@ -18,19 +18,26 @@ from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import Input
 from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
-from ionvolt.models.mlip.delta_network import IONS, Pair, PairNetwork
-from ionvolt.models.mlip.full_extraction import LIKELY
-from ionvolt.models.mlip.host_krr import KernelSettings, standardise
-from ionvolt.models.mlip.host_model import FoundationModel, save_foundation
-from ionvolt.models.mlip.latent_features import CrystalVectors
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
+from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundation
+from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
+from ionvolt.models.mlip.host_krr import KRRSettings, standardise
+from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, SHIPPED
 from ionvolt.models.uncertainty.conformal import calibrate
-from ionvolt.models.uncertainty.domain import UNUSUAL, WIDE, Trust, signs, spread_of, together
+from ionvolt.models.uncertainty.domain import (
+    DOMAIN_PERCENTILE,
+    WIDTH_PERCENTILE,
+    ApplicabilityDomain,
+    difficulty_features,
+    ensemble_mean,
+    ensemble_std,
+)
 from ionvolt.training.mlip.fit import (
     RECIPES,
-    train_atom_kernel,
-    train_kernel,
-    train_pair_network,
+    train_atomic_gp,
+    train_delta_network,
+    train_host_krr,
 )
 
 ATTRIBUTION = (
@@ -68,8 +75,8 @@ class HeldOut:
         self.rows = np.concatenate([f["rows"] for f in found])
         learners = [fm.answers(f, part, prefix) for f in found]
         self.physics = np.concatenate([f["physics"] for f in found]) if part != "host" else None
-        self.voltage = np.concatenate([together(*some) for some in learners])
-        self.spread = np.concatenate([spread_of(*some) for some in learners])
+        self.voltage = np.concatenate([ensemble_mean(*some) for some in learners])
+        self.spread = np.concatenate([ensemble_std(*some) for some in learners])
         self.distance = np.concatenate([f["distance"] for f in found])
         self.unusual = self.voltage - (t.data.voltages.mean() if self.physics is None else self.physics)
         self.ions = t.hosts.ion_numbers[self.rows]
@@ -77,9 +84,9 @@ class HeldOut:
         self.frameworks = t.data.frameworks[self.rows]
 
     @property
-    def signs(self) -> Vector:
+    def difficulty_features(self) -> Vector:
         """Signs of trouble, as ``trust.signs`` makes them."""
-        return signs(self.spread, self.distance, self.unusual)
+        return difficulty_features(self.spread, self.distance, self.unusual)
 
 
 def coverage(held: HeldOut) -> tuple[Vector, Vector]:
@@ -88,8 +95,8 @@ def coverage(held: HeldOut) -> tuple[Vector, Vector]:
     for fold in range(fm.N_FOLDS):
         other, own = held.fold != fold, held.fold == fold
         errors = held.voltage[other] - held.target[other]
-        conformal = calibrate(held.signs[other], held.ions[other], errors)
-        widths[own] = conformal.half_widths(held.signs[own], held.ions[own])
+        conformal = calibrate(held.difficulty_features[other], held.ions[other], errors)
+        widths[own] = conformal.half_widths(held.difficulty_features[own], held.ions[own])
     return widths, np.abs(held.voltage - held.target) <= widths
 
 
@@ -98,7 +105,11 @@ def outside(held: HeldOut, widths: Vector) -> NDArray[np.bool_]:
     found = np.zeros(len(held.rows), dtype=bool)
     for fold in range(fm.N_FOLDS):
         other, own = held.fold != fold, held.fold == fold
-        for sign, percentile in ((held.distance, UNUSUAL), (held.spread, UNUSUAL), (widths, WIDE)):
+        for sign, percentile in (
+            (held.distance, DOMAIN_PERCENTILE),
+            (held.spread, DOMAIN_PERCENTILE),
+            (widths, WIDTH_PERCENTILE),
+        ):
             found[own] |= sign[own] > np.percentile(sign[other], percentile)
     return found
 
@@ -159,7 +170,7 @@ def by_anion(held: HeldOut, error: Vector) -> dict[str, Any]:
     return found
 
 
-def emptying_report(t: fm.Ends) -> dict[str, Any]:
+def full_extraction_report(t: fm.Ends) -> dict[str, Any]:
     """What the Δ-model's card says of who is emptied: how often a model without the electrode's framework is right."""
     from sklearn.metrics import log_loss, roc_auc_score
 
@@ -171,21 +182,21 @@ def emptying_report(t: fm.Ends) -> dict[str, Any]:
         "test": "framework 5-fold",
         "n": len(emptied),
         "share_emptied": round(float(emptied.mean()), 3),
-        "right": round(float(((chance >= LIKELY) == emptied).mean()), 3),
+        "right": round(float(((chance >= FULL_EXTRACTION_THRESHOLD) == emptied).mean()), 3),
         "area_under_roc": round(float(roc_auc_score(emptied, chance)), 3),
         "log_loss": round(float(log_loss(emptied, chance)), 3),
     }
 
 
-def trust_of(held: HeldOut, hosts: Sequence[CrystalVectors], crystals: Sequence[Any]) -> Trust:
+def domain_of(held: HeldOut, hosts: Sequence[CrystalFeatures], crystals: Sequence[Any]) -> ApplicabilityDomain:
     features = np.stack([host.fingerprint for host in hosts])
     mean, scale = features.mean(0), features.std(0) + 1e-6
     references = standardise(features, mean, scale).astype(np.float16).astype(np.float32)
     elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
-    limits = [np.percentile(held.distance, UNUSUAL), np.percentile(held.spread, UNUSUAL)]
-    limits.append(np.percentile(coverage(held)[0], WIDE))
-    conformal = calibrate(held.signs, held.ions, held.voltage - held.target)
-    return Trust(conformal, mean, scale, references, elements, *(float(limit) for limit in limits))
+    limits = [np.percentile(held.distance, DOMAIN_PERCENTILE), np.percentile(held.spread, DOMAIN_PERCENTILE)]
+    limits.append(np.percentile(coverage(held)[0], WIDTH_PERCENTILE))
+    conformal = calibrate(held.difficulty_features, held.ions, held.voltage - held.target)
+    return ApplicabilityDomain(conformal, mean, scale, references, elements, *(float(limit) for limit in limits))
 
 
 def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str, Any], settings: Any) -> ModelCard:
@@ -220,12 +231,12 @@ def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str
     )
 
 
-def trained_networks(pairs: Sequence[Pair], target: Vector, output: Path, name: Input) -> list[PairNetwork]:
+def trained_networks(pairs: Sequence[EndMemberPair], target: Vector, output: Path, name: Input) -> list[DeltaNetwork]:
     """Members trained on all rows."""
     networks = []
     for seed in range(7000, 7000 + fm.FINAL_MEMBERS):
         folder, rows = output / f"final-{name}-{seed}", np.arange(len(pairs))
-        networks.append(train_pair_network(pairs, target, rows, RECIPES[name], seed, folder=folder))
+        networks.append(train_delta_network(pairs, target, rows, RECIPES[name], seed, folder=folder))
         print(f"{name} network {seed}", flush=True)
     return networks
 
@@ -251,11 +262,11 @@ def train(t: fm.Table, output: Path) -> None:
         {
             "networks": asdict(RECIPES["host"].networks),
             "unit": RECIPES["host"].unit,
-            "kernel": asdict(KernelSettings()),
+            "kernel": asdict(KRRSettings()),
         },
     )
-    trust = trust_of(host, [one.host for one in t.hosts.inserted], t.data.hosts)
-    kernel = train_kernel(t.hosts, rows, KernelSettings())
+    trust = domain_of(host, [one.host for one in t.hosts.inserted], t.data.hosts)
+    kernel = train_host_krr(t.hosts, rows, KRRSettings())
     save_foundation(FoundationModel(networks, kernel, trust, card), SHIPPED / FOUNDATION_MODEL)
     print(f"{FOUNDATION_MODEL}: written", flush=True)
     correctors: dict[Variant, Corrector] = {}
@@ -264,11 +275,13 @@ def train(t: fm.Table, output: Path) -> None:
     for variant in VARIANTS:
         held = HeldOut(t, output, variant, "framework", 1)
         tests[f"{variant}, framework 5-fold"] = report(held)
-        pairs: list[Pair] = t.both if variant == "both" else [pair for pair in t.stripped if pair is not None]
+        pairs: list[EndMemberPair] = t.both if variant == "both" else [pair for pair in t.stripped if pair is not None]
         target = t.data.voltages if variant == "both" else t.data.voltages[usable]
         trained = trained_networks(pairs, target, output, variant)
-        kernel = train_atom_kernel(pairs, target, np.arange(len(pairs)), RECIPES[variant])
-        correctors[variant] = Corrector(trained, kernel, trust_of(held, [pair.charged for pair in pairs], t.data.hosts))
+        kernel = train_atomic_gp(pairs, target, np.arange(len(pairs)), RECIPES[variant])
+        correctors[variant] = Corrector(
+            trained, kernel, domain_of(held, [pair.charged for pair in pairs], t.data.hosts)
+        )
     card = card_of(
         DELTA_MODEL,
         "delta",
@@ -278,6 +291,6 @@ def train(t: fm.Table, output: Path) -> None:
         tests,
         {variant: asdict(RECIPES[variant]) for variant in VARIANTS},
     )
-    card.training["emptying"] = emptying_report(t)
+    card.training["emptying"] = full_extraction_report(t)
     save_delta(DeltaModel(correctors, fm.emptying(t, rows), card), SHIPPED / DELTA_MODEL)
     print(f"{DELTA_MODEL}: written", flush=True)

@@ -32,8 +32,8 @@ from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, load_model
-from ionvolt.models.uncertainty.domain import together
-from ionvolt.physics.potentials.sevennet import load_equivariant
+from ionvolt.models.uncertainty.domain import ensemble_mean
+from ionvolt.physics.potentials.sevennet import load_sevennet
 from model_page import write_between
 
 ROOT = Path(__file__).parent.parent
@@ -134,7 +134,7 @@ def potential_costs(data: ElectrodeSet) -> dict[str, str]:
     stripped = [remove_ion(e.discharged, WORKING_IONS[e.working_ion]) for e in some if e.discharged is not None]
     removed = [Query(e.working_ion, host, "discharged", e.discharged) for e, host in zip(some, stripped, strict=True)]
     hosts = [Query(e.working_ion, e.host) for e in some]
-    energies = load_equivariant()
+    energies = load_sevennet()
     return {
         "host": timed(lambda: foundation.estimate(hosts), len(some)),
         "both": timed(lambda: delta.estimate(both), len(some)),
@@ -177,7 +177,7 @@ def on_potential(data: ElectrodeSet, folder: Path) -> list[Entry]:
         for fold in range(FOLDS):
             file = folder / f"{part}-framework-{SEED}-{fold}.npz"
             with np.load(file) as found:
-                voltages[found["rows"]] = together(*answers(dict(found), part, prefix))
+                voltages[found["rows"]] = ensemble_mean(*answers(dict(found), part, prefix))
                 if part != "host":
                     physics[found["rows"]] = found["physics"]
         if part == "both":

@@ -17,7 +17,7 @@ import numpy as np
 
 from foundation_models import N_FOLDS, answers, candidates
 from ionvolt.datasets import clean, read_dataset
-from ionvolt.models.uncertainty.domain import together
+from ionvolt.models.uncertainty.domain import ensemble_mean
 from model_page import ROOT, write_between
 
 CASES = (
@@ -43,7 +43,7 @@ def main() -> None:
                 found = dict(content)
             learners = candidates(found, part, prefix)
             alone = np.array([learners[0].mean(0), *learners[1:]])
-            folds.append((alone, target[found["rows"]], together(*answers(found, part, prefix))))
+            folds.append((alone, target[found["rows"]], ensemble_mean(*answers(found, part, prefix))))
         subsets = [s for size in range(1, len(names) + 1) for s in combinations(range(len(names)), size)]
         # Sums of absolute errors, shape (folds, subsets).
         sums = np.array([[np.abs(alone[list(s)].mean(0) - y).sum() for s in subsets] for alone, y, _ in folds])

@@ -21,7 +21,7 @@ from ionvolt.datasets import Electrode, read_dataset
 from ionvolt.errors import InputError
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.ions import WORKING_IONS
-from ionvolt.physics.average import Computed, Options, compute
+from ionvolt.physics.average import AverageVoltage, RelaxOptions, compute
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.potentials.sevennet import VERSION, load_potentials
 
@@ -44,8 +44,8 @@ def main() -> None:
     if arguments.atoms:
         rows = [row for row in rows if row.discharged and len(row.discharged) <= arguments.atoms]
     (potential, energies), cache = load_potentials(arguments.potential), Cache(arguments.cache)
-    options = Options(arguments.relax)
-    found: list[tuple[Electrode, Computed]] = []
+    options = RelaxOptions(arguments.relax)
+    found: list[tuple[Electrode, AverageVoltage]] = []
     for k, row in enumerate(rows, start=1):
         discharged = None if arguments.start == "charged" else row.discharged
         charged = None if arguments.start == "discharged" else row.host
@@ -60,7 +60,7 @@ def main() -> None:
     print_table(found)
 
 
-def print_table(found: list[tuple[Electrode, Computed]]) -> None:
+def print_table(found: list[tuple[Electrode, AverageVoltage]]) -> None:
     print("| ion | electrodes | MAE (V) | bias (V) |\n|---|---|---|---|")
     for ion in WORKING_IONS:
         print_row(ion, [pair for pair in found if pair[0].working_ion == ion])
@@ -72,7 +72,7 @@ def print_table(found: list[tuple[Electrode, Computed]]) -> None:
     print(f"\n{np.mean(seconds):.2f} s an electrode (median {np.median(seconds):.2f}), {unfinished} not converged")
 
 
-def print_row(name: str, pairs: list[tuple[Electrode, Computed]]) -> None:
+def print_row(name: str, pairs: list[tuple[Electrode, AverageVoltage]]) -> None:
     if not pairs:
         return
     of = metrics([row.average_voltage for row, _ in pairs], [computed.voltage for _, computed in pairs])

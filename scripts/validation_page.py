@@ -77,14 +77,14 @@ def in_words(found: dict[str, Any]) -> str:
     """The whole of it in a sentence, for the README."""
     whole, multivalent = ({s["model"]: s for s in found["scores"] if s["group"] == g} for g in ("all", "multivalent"))
     names = {
-        "best": "the default answer of `predict`, on textbook cells as they are, told what is known of each",
+        "auto": "the default answer of `predict`, on textbook cells as they are, told what is known of each",
         PAPER_MODEL: "the paper's network",
         "physics": "the potential's energies of relaxed ends",
         "compute": "`ionvolt compute`, which relaxes both ends and corrects",
     }
     told = [f"{words} {error(whole[name], whole[name]['n'])} V" for name, words in names.items() if name in whole]
     n = max(score["n"] for score in whole.values())
-    default, paper = (f"{multivalent[name]['mae']:.2f} V" for name in ("best", PAPER_MODEL))
+    default, paper = (f"{multivalent[name]['mae']:.2f} V" for name in ("auto", PAPER_MODEL))
     return (
         f"  Mean absolute error on the {n} that count: {'; '.join(told)}. On the "
         f"{multivalent['best']['n']} multivalent ones the default answer is off by {default}, the paper's network by "

@@ -57,7 +57,7 @@ class Prediction:
             not stands among the warnings.
         known: What the answer rests on: ``host``, ``discharged`` (the host was made by taking the ion out), or ``both``
             end members.
-        voltage_physics: Voltage from the universal potential's energies alone, V; None where none were used.
+        voltage_potential: Voltage from the universal potential's energies alone, V; None where none were used.
     """
 
     source: str
@@ -75,7 +75,7 @@ class Prediction:
     epistemic_std: float | None = None
     in_domain: bool | None = None
     known: Input = "host"
-    voltage_physics: float | None = None
+    voltage_potential: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as plain JSON types."""
@@ -253,7 +253,7 @@ def _prediction(crystal: Crystal, ion: WorkingIon, query: Query, answer: Estimat
         epistemic_std=answer.epistemic_std,
         in_domain=answer.in_domain,
         known=query.known,
-        voltage_physics=answer.physics,
+        voltage_potential=answer.physics,
     )
 
 

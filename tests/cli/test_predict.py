@@ -13,7 +13,7 @@ from ionvolt.structures.crystal import Crystal
 KEYS = [
     "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav",
     "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "known",
-    "voltage_physics",
+    "voltage_potential",
 ]  # fmt: skip
 POSCAR = """NiO
 4.2

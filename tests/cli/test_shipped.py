@@ -9,7 +9,7 @@ import pytest
 import ionvolt as iv
 from cli.crystals import cif, crystal, fluorite, perovskite, rock_salt
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.registry import BEST, DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, SHIPPED, shipped_models
+from ionvolt.models.registry import AUTO, DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, SHIPPED, shipped_models
 from ionvolt.structures.crystal import Crystal
 
 pytestmark = pytest.mark.skipif(
@@ -35,7 +35,7 @@ KEYS = {
     "epistemic_std": float,
     "in_domain": bool,
     "known": str,
-    "voltage_physics": float | None,
+    "voltage_potential": float | None,
 }
 
 
@@ -59,7 +59,7 @@ def test_json_schema(all_ions):
         assert p["host_state"] in ("charged", "discharged")
         assert p["model"] == (FOUNDATION_MODEL if p["host_state"] == "charged" else DELTA_MODEL)
         assert p["known"] == ("host" if p["host_state"] == "charged" else "discharged")
-        assert (p["voltage_physics"] is None) == (p["known"] == "host")
+        assert (p["voltage_potential"] is None) == (p["known"] == "host")
         assert p["voltage_lower"] < p["voltage"] < p["voltage_upper"]
         assert p["voltage_std"] > 0
         assert -3 < p["voltage"] < 8
@@ -174,7 +174,7 @@ def test_card_and_weights_agree(ionvolt):
     assert shown["name"] == PAPER_MODEL
     listed = ionvolt("models", "list").out
     assert f"{PAPER_MODEL}: cgcnn, {model.card.n_members} networks" in listed
-    assert f"default: {BEST}" in listed
+    assert f"default: {AUTO}" in listed
 
 
 @pytest.mark.parametrize("name", [FOUNDATION_MODEL, DELTA_MODEL])

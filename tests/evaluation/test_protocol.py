@@ -13,7 +13,7 @@ from cli.conftest import run_command
 from datasets.builders import electrode, of_frameworks
 from ionvolt.datasets import ElectrodeSet, write_dataset
 from ionvolt.errors import DataError, ModelError
-from ionvolt.evaluation.leakage import apart_by_framework, learnable
+from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
 from ionvolt.evaluation.learners import Classical, Mean, recipes
 from ionvolt.evaluation.protocol import KINDS, Protocol
 from ionvolt.evaluation.results import read_results
@@ -63,7 +63,7 @@ def test_parts_never_overlap_and_cover_all(split: str, folds: int) -> None:
         assert all(len(part) for part in parts)
         tested[unit.seed].append(unit.test)
         if split == "framework":
-            assert apart_by_framework(data, np.concatenate(parts[:2]), unit.test)
+            assert groups_disjoint(data, np.concatenate(parts[:2]), unit.test)
     for tests in tested.values():
         every = np.concatenate(tests)
         assert len(every) == len(set(every.tolist()))
@@ -114,7 +114,7 @@ def test_no_row_of_another_ion_shares_a_tested_framework() -> None:
     data = shared_hosts(25)
     for protocol in (Protocol("random", seeds=(0, 1, 2)), Protocol("leave-one-ion-out")):
         for unit in protocol.units(data):
-            kept = learnable(data, unit.train, unit.test)
+            kept = drop_leaking_rows(data, unit.train, unit.test)
             assert set(kept) <= set(unit.train)
             pairs = {(f, i) for f, i in zip(data.frameworks[unit.test], data.ions[unit.test], strict=True)}
             for row in kept:
@@ -130,7 +130,7 @@ def test_li_rows_are_those_that_a_pre_training_may_see() -> None:
     data = shared_hosts(60)
     unit = next(Protocol("random").units(data))
     pool = np.concatenate([unit.train, unit.validation])
-    ours = learnable(data, np.sort(pool[data.ions[pool] == "Li"]), unit.test)
+    ours = drop_leaking_rows(data, np.sort(pool[data.ions[pool] == "Li"]), unit.test)
     parts = prepare(data, "Li", forbidden=frameworks_of_tests(data, ["Mg", "Ca"], "random", 0))
     theirs = np.flatnonzero(data.ions == "Li")[np.sort(np.concatenate(parts.members[0]))]
     assert np.array_equal(ours, theirs)

@@ -205,8 +205,8 @@ def test_a_model_that_is_none(tmp_path):
 
 def test_the_best_model_is_told_all_that_is_known():
     known = CATHODES["Li in TiS2 (1T)"], CATHODES["Na in FePO4 (heterosite)"], CATHODES["Li in CoO2 (layered O3)"]
-    answers = validate(known, ["best", "foundation-mp2025"])
-    best, host = answers.of("best"), answers.of("foundation-mp2025")
+    answers = validate(known, ["auto", "foundation-mp2025"])
+    best, host = answers.of("auto"), answers.of("foundation-mp2025")
     assert [best[c.name].state for c in known] == ["both", "charged", "discharged"]
     assert best[known[0].name].structure == "LiTiS2"
     assert [host[c.name].state for c in known] == ["charged", "charged", "discharged"]

@@ -10,17 +10,17 @@ from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.atomic_gp import AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
-from ionvolt.models.mlip.delta_network import IONS, Pair, PairNetwork
-from ionvolt.models.mlip.full_extraction import N_FACTS, Emptying
-from ionvolt.models.mlip.host_krr import KernelSettings
-from ionvolt.models.mlip.host_model import FoundationModel
-from ionvolt.models.mlip.latent_features import CrystalVectors, evaluate_vectors
-from ionvolt.models.mlip.trial_features import InsertedHost, try_ions
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
+from ionvolt.models.mlip.foundation_model import FoundationModel
+from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
+from ionvolt.models.mlip.host_krr import KRRSettings
+from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
+from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.uncertainty.conformal import calibrate
-from ionvolt.models.uncertainty.domain import Trust, signs
-from ionvolt.physics.reaction import exchange
+from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features
+from ionvolt.physics.reaction import balance
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.mlip.fit import HostRows, train_kernel
+from ionvolt.training.mlip.fit import HostRows, train_host_krr
 
 LI = WORKING_IONS["Li"]
 
@@ -43,26 +43,26 @@ VOLTAGES = np.array([4.0, 3.3, 3.9, 2.9])
 
 
 @cache
-def ends() -> list[CrystalVectors]:
-    return evaluate_vectors([c for d in DISCHARGED for c in (d, remove_ion(d, LI))])
+def ends() -> list[CrystalFeatures]:
+    return compute_features([c for d in DISCHARGED for c in (d, remove_ion(d, LI))])
 
 
-def pairs() -> list[Pair]:
+def pairs() -> list[EndMemberPair]:
     found = []
     for i, discharged in enumerate(DISCHARGED):
-        matched = exchange(discharged, remove_ion(discharged, LI), LI)
+        matched = balance(discharged, remove_ion(discharged, LI), LI)
         found.append(pair_of(ends()[2 * i], ends()[2 * i + 1], matched, "Li"))
     return found
 
 
-def trust(hosts: list[CrystalVectors], seed: int = 0) -> Trust:
+def trust(hosts: list[CrystalFeatures], seed: int = 0) -> ApplicabilityDomain:
     rng = np.random.default_rng(seed)
     features = np.stack([host.fingerprint for host in hosts])
     mean, scale = features.mean(0), features.std(0) + 1e-6
-    table = signs(rng.random(200), rng.random(200), rng.random(200))
+    table = difficulty_features(rng.random(200), rng.random(200), rng.random(200))
     conformal = calibrate(table, rng.integers(0, 10, 200), rng.normal(size=200))
     references = ((features - mean) / scale).astype(np.float32)
-    return Trust(conformal, mean, scale, references, frozenset({3, 8, 23, 24, 27, 28}), 0.9, 0.5, 2.0)
+    return ApplicabilityDomain(conformal, mean, scale, references, frozenset({3, 8, 23, 24, 27, 28}), 0.9, 0.5, 2.0)
 
 
 def card(name: str) -> ModelCard:
@@ -70,15 +70,15 @@ def card(name: str) -> ModelCard:
 
 
 @cache
-def inserted() -> list[InsertedHost]:
-    return try_ions([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4)
+def inserted() -> list[TrialFeatures]:
+    return featurise_trials([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4)
 
 
 def foundation(seed: int = 0) -> FoundationModel:
     rows = HostRows(inserted(), np.full(4, 1 / 3), VOLTAGES)
     torch.manual_seed(seed)
-    networks = [PairNetwork().eval() for _ in range(2)]
-    kernel = train_kernel(rows, np.arange(4), KernelSettings(ridge=1e-6))
+    networks = [DeltaNetwork().eval() for _ in range(2)]
+    kernel = train_host_krr(rows, np.arange(4), KRRSettings(ridge=1e-6))
     return FoundationModel(networks, kernel, trust([host.host for host in inserted()]), card("small"))
 
 
@@ -86,7 +86,7 @@ def delta(seed: int = 0) -> DeltaModel:
     torch.manual_seed(seed)
     kernel = fit_atom_kernel(pairs(), VOLTAGES, replace(AtomKernelSettings(), n_features=200))
     correctors = {
-        variant: Corrector([PairNetwork().eval() for _ in range(2)], kernel, trust(ends()[1::2]))
+        variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, trust(ends()[1::2]))
         for variant in ("both", "discharged")
     }
-    return DeltaModel(correctors, Emptying(np.full(N_FACTS, 0.01), 0.5), card("small-delta"))
+    return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), card("small-delta"))

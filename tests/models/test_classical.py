@@ -14,8 +14,8 @@ from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard
 from ionvolt.models.classical.forests import Forest
 from ionvolt.models.classical.model import ClassicalModel, load_classical, save_classical
-from ionvolt.training.classical.fit import NAMES, fit_classical, flattened
 from ionvolt.training.classical import fit as training
+from ionvolt.training.classical.fit import NAMES, fit_classical, flattened
 
 pytest.importorskip("sklearn")
 pytest.importorskip("matminer")

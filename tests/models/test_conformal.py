@@ -18,36 +18,36 @@ def test_quantile_is_the_score_that_enough_others_stay_below(scores: list[float]
 def electrodes(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Errors whose size grows with the first sign and differs between ions."""
     rng = np.random.default_rng(seed)
-    signs = rng.normal(size=(n, 3))
+    features = rng.normal(size=(n, 3))
     ions = rng.choice([0, 1, 5], size=n, p=[0.7, 0.28, 0.02])
-    return signs, ions, rng.standard_t(3, n) * np.exp(0.8 * signs[:, 0]) * np.where(ions == 1, 0.5, 0.2)
+    return features, ions, rng.standard_t(3, n) * np.exp(0.8 * features[:, 0]) * np.where(ions == 1, 0.5, 0.2)
 
 
 def test_coverage_holds_for_every_ion_and_widths_follow_the_difficulty() -> None:
-    signs, ions, errors = electrodes(4000, 1)
-    conformal = calibrate(signs, ions, errors)
-    signs, ions, errors = electrodes(20000, 2)
-    widths = conformal.half_widths(signs, ions)
+    features, ions, errors = electrodes(4000, 1)
+    conformal = calibrate(features, ions, errors)
+    features, ions, errors = electrodes(20000, 2)
+    widths = conformal.half_widths(features, ions)
     covered = np.abs(errors) <= widths
     assert covered.mean() == pytest.approx(0.9, abs=0.02)
     assert covered[ions == 0].mean() == pytest.approx(0.9, abs=0.03)
     assert covered[ions == 1].mean() == pytest.approx(0.9, abs=0.03)
     assert covered[ions == 5].mean() > 0.8, "some eighty calibration rows"
-    assert np.corrcoef(np.log(widths[ions == 0]), signs[ions == 0, 0])[0, 1] > 0.9
+    assert np.corrcoef(np.log(widths[ions == 0]), features[ions == 0, 0])[0, 1] > 0.9
     plain = np.quantile(np.abs(errors), 0.9)
     assert widths.mean() < plain, "adapting makes intervals shorter on the whole"
 
 
 def test_an_ion_that_was_never_seen_gets_the_common_quantile() -> None:
-    signs, ions, errors = electrodes(500, 3)
-    conformal = calibrate(signs, ions, errors)
-    assert conformal.half_widths(signs[:1], np.array([9]))[0] == pytest.approx(
-        conformal.quantiles[-1] * conformal.difficulty(signs[:1])[0]
+    features, ions, errors = electrodes(500, 3)
+    conformal = calibrate(features, ions, errors)
+    assert conformal.half_widths(features[:1], np.array([9]))[0] == pytest.approx(
+        conformal.quantiles[-1] * conformal.difficulty(features[:1])[0]
     )
 
 
 def test_difficulty_is_finite_far_outside() -> None:
-    signs, _, errors = electrodes(100, 4)
-    difficulty = fit_difficulty(signs, errors)
+    features, _, errors = electrodes(100, 4)
+    difficulty = fit_difficulty(features, errors)
     assert np.isfinite(difficulty(np.full((1, 3), 1e9))).all()
     assert difficulty(np.full((1, 3), 1e9))[0] < 1e3

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionvolt.models.mlip.atomic_gp import AtomKernel, AtomKernelSettings, fit_atom_kernel
-from ionvolt.models.mlip.delta_network import Pair
-from ionvolt.models.mlip.host_krr import KernelSettings, fit_kernel, mean_differences
-from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalVectors
+from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.delta_network import EndMemberPair
+from ionvolt.models.mlip.host_krr import KRRSettings, fit_kernel, mean_differences
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures
 
 RNG = np.random.default_rng(0)
 DESCRIPTORS = RNG.normal(size=(10, 5)).astype(np.float32)
@@ -16,7 +16,7 @@ def fitted(ridge: float = 1e-6):
     features = RNG.normal(size=(30, 12)).astype(np.float32)
     ions, content = RNG.integers(0, 10, 30), RNG.random(30)
     target = RNG.normal(3, 1, 30)
-    model = fit_kernel(features, ions, content, target, DESCRIPTORS, replace(KernelSettings(), ridge=ridge))
+    model = fit_kernel(features, ions, content, target, DESCRIPTORS, replace(KRRSettings(), ridge=ridge))
     return model, features, ions, content, target
 
 
@@ -50,9 +50,9 @@ MIX = np.random.default_rng(9).normal(size=(6, ATOM_SIZE))
 """Atoms differ in few ways, as those of crystals do, each of which shows in all numbers."""
 
 
-def crystal(rng: np.random.Generator, n: int) -> CrystalVectors:
+def crystal(rng: np.random.Generator, n: int) -> CrystalFeatures:
     atoms = (rng.normal(size=(n, len(MIX))) @ MIX).astype(np.float32)
-    return CrystalVectors(0.0, atoms, np.zeros(POOLED_SIZE, dtype=np.float32), 10.0)
+    return CrystalFeatures(0.0, atoms, np.zeros(POOLED_SIZE, dtype=np.float32), 10.0)
 
 
 def law(atoms: np.ndarray) -> float:
@@ -60,12 +60,12 @@ def law(atoms: np.ndarray) -> float:
     return float(np.tanh(atoms[:, 0] / 2).sum())
 
 
-def random_pairs(n: int, seed: int) -> tuple[list[Pair], np.ndarray]:
+def random_pairs(n: int, seed: int) -> tuple[list[EndMemberPair], np.ndarray]:
     rng = np.random.default_rng(seed)
     pairs, voltages = [], []
     for _ in range(n):
         full, empty, moved = crystal(rng, 6), crystal(rng, 4), int(rng.integers(1, 4))
-        pairs.append(Pair(full, empty, 1, 1, moved, "Mg", 2.0))
+        pairs.append(EndMemberPair(full, empty, 1, 1, moved, "Mg", 2.0))
         voltages.append(2.0 - (law(full.atoms) - law(empty.atoms)) / (moved * 2))
     return pairs, np.array(voltages)
 
@@ -81,7 +81,7 @@ def test_labels_of_electrodes_teach_energies_of_atoms() -> None:
 def test_a_stored_kernel_answers_the_same() -> None:
     pairs, voltages = random_pairs(20, 3)
     model = fit_atom_kernel(pairs, voltages, replace(AtomKernelSettings(), n_features=50))
-    again = AtomKernel.from_arrays(model.arrays())
+    again = AtomicGP.from_arrays(model.arrays())
     np.testing.assert_array_equal(again.corrections(pairs), model.corrections(pairs))
 
 
@@ -89,6 +89,6 @@ def test_doubled_cells_change_nothing() -> None:
     pairs, voltages = random_pairs(20, 4)
     model = fit_atom_kernel(pairs, voltages, replace(AtomKernelSettings(), n_features=50))
     pair = pairs[0]
-    twice = CrystalVectors(0.0, np.concatenate([pair.discharged.atoms] * 2), pair.discharged.pooled, 20.0)
+    twice = CrystalFeatures(0.0, np.concatenate([pair.discharged.atoms] * 2), pair.discharged.pooled, 20.0)
     doubled = replace(pair, discharged=twice, charged_cells=2, n_ions=2 * pair.n_ions)
     np.testing.assert_allclose(model.corrections([doubled]), model.corrections([pair]), atol=1e-5)

@@ -10,12 +10,12 @@ import pytest
 from ionvolt import prediction
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.auto import BestModel
+from ionvolt.models.auto import AutoModel
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import Query
 from ionvolt.models.mlip.delta_model import VARIANTS, load_delta, save_delta
-from ionvolt.models.mlip.full_extraction import Emptying
-from ionvolt.models.mlip.host_model import load_foundation, save_foundation
+from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
+from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.registry import load_folder
 from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
 from ionvolt.physics.average import compute
@@ -106,7 +106,7 @@ def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> No
 
 def test_what_is_seldom_emptied_is_answered_unrelaxed(monkeypatch: pytest.MonkeyPatch) -> None:
     model, host = delta(), remove_ion(DISCHARGED[0], LI)
-    monkeypatch.setattr(Emptying, "chance", lambda self, vectors, discharged, ion: 0.3)
+    monkeypatch.setattr(FullExtractionClassifier, "chance", lambda self, vectors, discharged, ion: 0.3)
     found, chance = model.estimate_partly(DISCHARGED[0], "Li")
     expected = model.estimate([Query("Li", host, "discharged", DISCHARGED[0])])[0]
     assert found is not None
@@ -114,7 +114,7 @@ def test_what_is_seldom_emptied_is_answered_unrelaxed(monkeypatch: pytest.Monkey
     # Without its lithium no atom has a neighbour: no unrelaxed host is left, so the relaxed ends answer.
     lonely = Crystal(np.diag([40.0, 8, 8]), np.array([3, 8, 8]), np.array([[0.075, 0, 0], [0, 0, 0], [0.15, 0, 0]]))
     assert model.estimate_partly(lonely, "Li") == (None, 0.3)
-    monkeypatch.setattr(Emptying, "chance", lambda self, vectors, discharged, ion: 0.5)
+    monkeypatch.setattr(FullExtractionClassifier, "chance", lambda self, vectors, discharged, ion: 0.5)
     assert model.estimate_partly(DISCHARGED[0], "Li") == (None, 0.5)
 
 
@@ -145,7 +145,7 @@ def test_out_of_the_domain_has_its_reasons() -> None:
 
 
 def test_the_best_model_takes_what_the_input_allows() -> None:
-    model = BestModel(foundation(), delta(), ModelCard("best"))
+    model = AutoModel(foundation(), delta(), ModelCard("auto"))
     queries = [Query("Li", HOSTS[0]), both(DISCHARGED[0], HOSTS[0]), Query("Li", HOSTS[1])]
     answers = model.estimate(queries)
     assert [a.model for a in answers] == ["small", "small-delta", "small"]
@@ -185,11 +185,11 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
 
 
 @pytest.fixture
-def best() -> BestModel:
-    return BestModel(foundation(), delta(), ModelCard("best", ions={"Li": {}, "Mg": {}}))
+def best() -> AutoModel:
+    return AutoModel(foundation(), delta(), ModelCard("auto", ions={"Li": {}, "Mg": {}}))
 
 
-def test_predict_says_what_it_rests_on(best: BestModel) -> None:
+def test_predict_says_what_it_rests_on(best: AutoModel) -> None:
     host = prediction.predict(HOSTS[0], "Li", model=best)
     discharged = prediction.predict(DISCHARGED[0], "Li", model=best)
     ends = prediction.predict(DISCHARGED[0], "Li", model=best, charged=HOSTS[0])
@@ -201,8 +201,8 @@ def test_predict_says_what_it_rests_on(best: BestModel) -> None:
     assert ends.capacity_grav == pytest.approx(discharged.capacity_grav)
     assert host.capacity_grav is None
     assert host.voltage_lower < host.voltage < host.voltage_upper
-    assert ends.voltage_physics is not None
-    assert host.voltage_physics is None
+    assert ends.voltage_potential is not None
+    assert host.voltage_potential is None
     assert ends.energy_grav == pytest.approx(ends.voltage * ends.capacity_grav)
 
 
@@ -217,11 +217,11 @@ def test_predict_says_what_it_rests_on(best: BestModel) -> None:
         ("LiCo0.9O2", "differs from the host"),
     ],
 )
-def test_a_formula_that_does_not_belong_to_the_host(best: BestModel, formula: str, words: str) -> None:
+def test_a_formula_that_does_not_belong_to_the_host(best: AutoModel, formula: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         prediction.predict(HOSTS[0], "Li", model=best, discharged_formula=formula)
 
 
-def test_a_charged_structure_needs_its_discharged_one(best: BestModel) -> None:
+def test_a_charged_structure_needs_its_discharged_one(best: AutoModel) -> None:
     with pytest.raises(InputError, match="holds no Li"):
         prediction.predict(HOSTS[0], "Li", model=best, charged=HOSTS[0])

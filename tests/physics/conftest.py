@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from ionvolt.physics import Potential, load_potential
+from ionvolt.physics import CHGNetPotential, load_chgnet
 from ionvolt.physics.cache import Cache
 
 
@@ -18,8 +18,8 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def potential() -> Potential:
-    return load_potential()
+def potential() -> CHGNetPotential:
+    return load_chgnet()
 
 
 @pytest.fixture(scope="session")

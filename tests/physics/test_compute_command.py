@@ -6,11 +6,11 @@ import pytest
 
 from cli.conftest import run_command
 from ionvolt.ions import remove_ion, working_ion
-from ionvolt.models.mlip.full_extraction import Emptying
+from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from physics.cells import disulfide, layered
 
 KEYS = {
-    "discharged", "charged", "working_ion", "voltage_physics", "voltage", "n_ions", "method", "volume_change",
+    "discharged", "charged", "working_ion", "voltage_potential", "voltage", "n_ions", "method", "volume_change",
     "converged", "seconds", "warnings",
 }  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_one_electrode(folder: Path) -> None:
     assert result.code == 0
     found = result.json
     assert found.keys() >= KEYS
-    assert 3.3 < found["voltage_physics"] < 4.2
+    assert 3.3 < found["voltage_potential"] < 4.2
     assert found["converged"] is None
     assert found["n_ions"] == 1
     assert found["capacity_grav"] == pytest.approx(273.8, abs=0.1)  # of LiCoO2
@@ -45,7 +45,7 @@ def test_one_electrode(folder: Path) -> None:
         assert found["voltage_lower"] < found["voltage"] < found["voltage_upper"]
         assert f"{found['voltage_lower']:.2f} to {found['voltage_upper']:.2f} V" in text.out
     text = run_command("compute", folder / "full.cif", "-i", "Li", "--no-relax")
-    assert f"the potential alone {found['voltage_physics']:.2f} V" in text.out
+    assert f"the potential alone {found['voltage_potential']:.2f} V" in text.out
     assert "charged host made by removing the ion, unrelaxed" in text.out
 
 
@@ -54,12 +54,12 @@ def test_an_electrode_that_is_seldom_emptied(folder: Path, monkeypatch: pytest.M
     asked = ("compute", folder / "full.cif", "-i", "Li", "--fmax", 1.0, "--json")
     emptied = run_command(*asked).json
     assert not any("seldom emptied" in warning for warning in emptied["warnings"])
-    monkeypatch.setattr(Emptying, "chance", lambda self, vectors, discharged, ion: 0.23)
+    monkeypatch.setattr(FullExtractionClassifier, "chance", lambda self, vectors, discharged, ion: 0.23)
     found = run_command(*asked).json
     alone = run_command("predict", folder / "full.cif", "-i", "Li", "--json").json[0]
     assert found["voltage"] == pytest.approx(alone["voltage"], abs=1e-4)
     assert found["voltage"] != pytest.approx(emptied["voltage"], abs=1e-4)
-    assert found["voltage_physics"] == pytest.approx(emptied["voltage_physics"], abs=1e-4)
+    assert found["voltage_potential"] == pytest.approx(emptied["voltage_potential"], abs=1e-4)
     assert any("seldom emptied (chance 23 %)" in warning for warning in found["warnings"])
     assert found["method"].endswith(", relaxed")
     both = run_command(*asked, "--charged", folder / "full_empty.cif").json
@@ -79,7 +79,7 @@ def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:
     steps = found["profile"]["steps"]
     total = sum(step["voltage"] * (step["filling_discharged"] - step["filling_charged"]) for step in steps)
     assert total == pytest.approx(found["profile"]["average"])
-    assert total == pytest.approx(found["voltage_physics"], abs=0.05)
+    assert total == pytest.approx(found["voltage_potential"], abs=0.05)
     for end in ("discharged", "charged"):
         assert (tmp_path / "v" / end / "INCAR").exists()
 

@@ -9,12 +9,12 @@ import pytest
 
 from ionvolt.errors import InputError
 from ionvolt.ions import remove_ion, working_ion
-from ionvolt.physics import Potential, exchange, volume_change
-from ionvolt.physics.average import Options, compute
+from ionvolt.physics import CHGNetPotential, balance, volume_change
+from ionvolt.physics.average import RelaxOptions, compute
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.insertion import default_ions, insert
-from ionvolt.physics.interstitials import distances, find_voids
-from ionvolt.physics.orderings import MOST_PER_FILLING, distinct_fillings, repeated, without
+from ionvolt.physics.interstitials import distances, find_interstitials
+from ionvolt.physics.orderings import MOST_PER_FILLING, remove_sites, supercell, symmetry_distinct_orderings
 from ionvolt.physics.profile import voltage_profile
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.physics.vasp import write_vasp
@@ -24,7 +24,7 @@ from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 LI, MG = working_ion("Li"), working_ion("Mg")
 
 
-def test_both_end_members(potential: Potential, no_cache: Cache) -> None:
+def test_both_end_members(potential: CHGNetPotential, no_cache: Cache) -> None:
     crystal = layered()
     both = compute(crystal, remove_ion(crystal, LI), LI, potential, no_cache)
     assert both.method == "both end members given, unrelaxed"
@@ -32,23 +32,23 @@ def test_both_end_members(potential: Potential, no_cache: Cache) -> None:
     assert both.steps == 0
     assert 3.3 < both.voltage < 4.2
     assert [len(output.magmoms) for output in both.outputs] == [4, 3]
-    one = compute(crystal, None, LI, potential, no_cache, Options(relax=False))
+    one = compute(crystal, None, LI, potential, no_cache, RelaxOptions(relax=False))
     assert one.voltage == pytest.approx(both.voltage, abs=1e-5)
 
 
-def test_discharged_alone_is_relaxed_without_the_ion(potential: Potential, no_cache: Cache) -> None:
+def test_discharged_alone_is_relaxed_without_the_ion(potential: CHGNetPotential, no_cache: Cache) -> None:
     words: list[str] = []
     found = compute(layered(), None, LI, potential, no_cache, told=words.append)
     assert found.method == "charged host made by removing the ion, relaxed"
     assert found.converged
     assert found.steps > 0
     assert 3.2 < found.voltage < 4.2
-    assert found.volume_change == pytest.approx(volume_change(found.discharged, found.charged, found.exchange))
+    assert found.volume_change == pytest.approx(volume_change(found.discharged, found.charged, found.reaction))
     assert "relaxing the charged host" in words
 
 
 @pytest.mark.slow
-def test_olivine(potential: Potential, no_cache: Cache) -> None:
+def test_olivine(potential: CHGNetPotential, no_cache: Cache) -> None:
     """LiFePO4: 3.45 V measured, 3.4 to 3.5 V calculated; the volume shrinks by 7 % on charge."""
     found = compute(olivine(), None, LI, potential, no_cache)
     assert found.converged
@@ -56,7 +56,7 @@ def test_olivine(potential: Potential, no_cache: Cache) -> None:
     assert 0.02 < found.volume_change < 0.09
 
 
-def test_what_makes_no_electrode_is_refused(potential: Potential, no_cache: Cache) -> None:
+def test_what_makes_no_electrode_is_refused(potential: CHGNetPotential, no_cache: Cache) -> None:
     host = remove_ion(layered(), LI)
     for full, empty in ((host, host), (host, layered()), (layered(), remove_ion(disulfide(), LI)), (None, None)):
         with pytest.raises(InputError):
@@ -65,13 +65,13 @@ def test_what_makes_no_electrode_is_refused(potential: Potential, no_cache: Cach
         compute(replace(rocksalt(), numbers=np.array([3, 3])), None, LI, potential, no_cache)
 
 
-def test_great_changes_and_unfinished_relaxations_are_told(potential: Potential, no_cache: Cache) -> None:
+def test_great_changes_and_unfinished_relaxations_are_told(potential: CHGNetPotential, no_cache: Cache) -> None:
     crystal = disulfide()
     host = remove_ion(crystal, LI)
     small = replace(host, lattice=host.lattice * 0.9)
     found = compute(crystal, small, LI, potential, no_cache)
     assert any("volume changes by 37 %" in warning for warning in found.warnings)
-    options = Options(settings=RelaxSettings(fmax=1e-4, max_steps=1))
+    options = RelaxOptions(settings=RelaxSettings(fmax=1e-4, max_steps=1))
     found = compute(crystal, None, LI, potential, no_cache, options)
     assert found.converged is False
     assert any("did not converge" in warning for warning in found.warnings)
@@ -79,8 +79,8 @@ def test_great_changes_and_unfinished_relaxations_are_told(potential: Potential,
 
 def test_voids_of_rock_salt() -> None:
     """The tetrahedral holes: in the middle of every eighth of the cubic cell, 2 for each pair of ions."""
-    (void,) = find_voids(rocksalt())
-    assert void.clearance == pytest.approx(np.sqrt(3) / 4 * 5.64, abs=1e-3)
+    (void,) = find_interstitials(rocksalt())
+    assert void.free_radius == pytest.approx(np.sqrt(3) / 4 * 5.64, abs=1e-3)
     assert len(void.frac_coords) == 2
 
 
@@ -88,14 +88,14 @@ def test_voids_of_rock_salt() -> None:
     ("crystal", "ion"), [(layered(), LI), (disulfide(), LI), (olivine(), LI), (spinel("Mg", 8.4), MG)]
 )
 def test_the_sites_of_known_electrodes_are_among_the_voids(crystal: Crystal, ion) -> None:
-    voids = find_voids(remove_ion(crystal, ion))
+    voids = find_interstitials(remove_ion(crystal, ion))
     for site in crystal.frac_coords[crystal.numbers == ion.number]:
         nearest = min(distances(crystal.lattice, site, void.frac_coords).min() for void in voids)
         assert nearest < 0.5
     for void in voids:
         host = remove_ion(crystal, ion)
         for place in void.frac_coords:
-            assert distances(host.lattice, place, host.frac_coords).min() == pytest.approx(void.clearance, abs=0.05)
+            assert distances(host.lattice, place, host.frac_coords).min() == pytest.approx(void.free_radius, abs=0.05)
 
 
 def test_distances_count_images() -> None:
@@ -104,7 +104,7 @@ def test_distances_count_images() -> None:
     assert found == pytest.approx([0.4, 0.0])
 
 
-def test_an_ion_finds_its_way_back(potential: Potential, no_cache: Cache) -> None:
+def test_an_ion_finds_its_way_back(potential: CHGNetPotential, no_cache: Cache) -> None:
     """Put into empty CoO2, lithium ends where LiCoO2 has it, and its energy is that of LiCoO2."""
     host = remove_ion(layered(), LI)
     assert default_ions(host, LI) == 1
@@ -113,12 +113,12 @@ def test_an_ion_finds_its_way_back(potential: Potential, no_cache: Cache) -> Non
     assert found.method == "discharged electrode made by inserting the ion, relaxed"
     assert found.discharged.formula == "LiCoO2"
     assert found.voltage == pytest.approx(known.voltage, abs=0.05)
-    unrelaxed = compute(None, host, LI, potential, no_cache, Options(relax=False))
+    unrelaxed = compute(None, host, LI, potential, no_cache, RelaxOptions(relax=False))
     assert unrelaxed.converged is None
     assert np.isfinite(unrelaxed.voltage)
 
 
-def test_how_many_ions_a_host_takes(potential: Potential, no_cache: Cache) -> None:
+def test_how_many_ions_a_host_takes(potential: CHGNetPotential, no_cache: Cache) -> None:
     iron_phosphate = remove_ion(olivine(), LI)
     assert [default_ions(iron_phosphate, working_ion(ion)) for ion in ("Li", "Mg", "Al")] == [4, 2, 1]
     assert default_ions(rocksalt(), LI) == 1
@@ -133,31 +133,33 @@ def test_how_many_ions_a_host_takes(potential: Potential, no_cache: Cache) -> No
 
 
 def test_fillings_that_symmetry_tells_apart() -> None:
-    chain = repeated(disulfide(), LI)
+    chain = supercell(disulfide(), LI)
     sites = np.flatnonzero(chain.numbers == 3)
     assert len(sites) == 4
     assert chain.formula == "LiTiS2"
     # Two by two sites of a triangular net: every two of the four are neighbours in one of three equal directions.
-    assert [len(distinct_fillings(chain, LI, n)) for n in range(5)] == [1, 1, 1, 1, 1]
+    assert [len(symmetry_distinct_orderings(chain, LI, n)) for n in range(5)] == [1, 1, 1, 1, 1]
     # Four sites of olivine: of its six pairs three are distinct, along a, b or the diagonal.
-    assert [len(distinct_fillings(olivine(), LI, n)) for n in range(5)] == [1, 1, 3, 1, 1]
+    assert [len(symmetry_distinct_orderings(olivine(), LI, n)) for n in range(5)] == [1, 1, 3, 1, 1]
     for n in range(5):
-        for removed in distinct_fillings(chain, LI, n):
-            assert without(chain, removed).composition.get("Li", 0) == n
-    many = distinct_fillings(Crystal.from_pymatgen(olivine().to_pymatgen().make_supercell((2, 1, 1))), LI, 4)
+        for removed in symmetry_distinct_orderings(chain, LI, n):
+            assert remove_sites(chain, removed).composition.get("Li", 0) == n
+    many = symmetry_distinct_orderings(Crystal.from_pymatgen(olivine().to_pymatgen().make_supercell((2, 1, 1))), LI, 4)
     assert len(many) == MOST_PER_FILLING
 
 
-def test_a_repeated_cell_is_the_same_crystal(potential: Potential) -> None:
-    small, large = layered(), repeated(layered(), LI)
+def test_a_repeated_cell_is_the_same_crystal(potential: CHGNetPotential) -> None:
+    small, large = layered(), supercell(layered(), LI)
     energies = [output.energy for output in potential.evaluate([small, large])]
     assert energies[1] / len(large) == pytest.approx(energies[0] / len(small), abs=2e-5)
-    assert repeated(olivine(), LI) is not None
-    assert len(repeated(olivine(), LI)) == 28
+    assert supercell(olivine(), LI) is not None
+    assert len(supercell(olivine(), LI)) == 28
 
 
 @pytest.mark.parametrize("settings", [None, RelaxSettings(fmax=0.3)])
-def test_steps_add_up_to_the_average(potential: Potential, no_cache: Cache, settings: RelaxSettings | None) -> None:
+def test_steps_add_up_to_the_average(
+    potential: CHGNetPotential, no_cache: Cache, settings: RelaxSettings | None
+) -> None:
     told: list[tuple[int, int]] = []
     profile = voltage_profile(layered(), LI, potential, settings, no_cache, lambda *done: told.append(done))
     assert told[-1] == (5, 5)
@@ -171,12 +173,12 @@ def test_steps_add_up_to_the_average(potential: Potential, no_cache: Cache, sett
         assert one.voltage >= two.voltage  # a hull is convex
     weighted = sum(step.voltage * (step.filling_discharged - step.filling_charged) for step in profile.steps)
     assert weighted == pytest.approx(profile.average, abs=1e-6)
-    whole = compute(layered(), None, LI, potential, no_cache, Options(settings is not None, None, settings))
+    whole = compute(layered(), None, LI, potential, no_cache, RelaxOptions(settings is not None, None, settings))
     assert profile.average == pytest.approx(whole.voltage, abs=1e-3 if settings is None else 0.05)
 
 
 def test_many_ions_leave_one_after_the_other(
-    potential: Potential, no_cache: Cache, monkeypatch: pytest.MonkeyPatch
+    potential: CHGNetPotential, no_cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ionvolt.physics.profile.MOST_IONS", 3)
     profile = voltage_profile(layered(), LI, potential, None, no_cache)
@@ -185,7 +187,7 @@ def test_many_ions_leave_one_after_the_other(
     assert weighted == pytest.approx(profile.average, abs=1e-6)
 
 
-def test_a_profile_needs_the_ion(potential: Potential, no_cache: Cache) -> None:
+def test_a_profile_needs_the_ion(potential: CHGNetPotential, no_cache: Cache) -> None:
     with pytest.raises(InputError, match="holds no more Mg"):
         voltage_profile(layered(), MG, potential, None, no_cache)
 
@@ -200,6 +202,6 @@ def test_vasp_inputs(tmp_path: Path) -> None:
 
     again = read_file(tmp_path / "run" / "POSCAR")
     assert again.composition == layered().composition
-    assert exchange(again, remove_ion(layered(), LI), LI).n_ions == 1
+    assert balance(again, remove_ion(layered(), LI), LI).n_ions == 1
     with pytest.raises(InputError, match="INCAR in it already"):
         write_vasp(layered(), tmp_path / "run")

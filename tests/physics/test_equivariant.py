@@ -10,11 +10,11 @@ import pytest
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
-from ionvolt.physics.average import Options, compute
+from ionvolt.physics.average import RelaxOptions, compute
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.potentials.sevennet import VERSION, EquivariantPotential, load_equivariant, load_potentials
+from ionvolt.physics.potentials.sevennet import VERSION, SevenNetPotential, load_potentials, load_sevennet
 from ionvolt.physics.profile import voltage_profile
-from ionvolt.physics.reaction import average_voltage, exchange
+from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import RELAXED, metal_energy
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, layered, olivine, rocksalt
@@ -23,14 +23,14 @@ LI = working_ion("Li")
 
 
 @pytest.fixture(scope="module")
-def equivariant() -> EquivariantPotential:
-    return load_equivariant()
+def equivariant() -> SevenNetPotential:
+    return load_sevennet()
 
 
 def test_it_loads_without_the_compiler() -> None:
     code = (
         "import sys, torch, ionvolt.physics.potentials.sevennet as e; "
-        "before = torch.compiler.disable; e.load_equivariant(); "
+        "before = torch.compiler.disable; e.load_sevennet(); "
         "print(torch.compiler.disable is before, 'torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -38,7 +38,7 @@ def test_it_loads_without_the_compiler() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:No tensor product accelerator")
-def test_it_is_sevennet(equivariant: EquivariantPotential) -> None:
+def test_it_is_sevennet(equivariant: SevenNetPotential) -> None:
     from sevenn.calculator import SevenNetCalculator
 
     calculator = SevenNetCalculator(VERSION, device="cpu")
@@ -51,7 +51,7 @@ def test_it_is_sevennet(equivariant: EquivariantPotential) -> None:
         assert output.magmoms is None
 
 
-def test_it_does_not_feel_cell_order_or_orientation(equivariant: EquivariantPotential) -> None:
+def test_it_does_not_feel_cell_order_or_orientation(equivariant: SevenNetPotential) -> None:
     crystal = layered()
     larger = Crystal.from_pymatgen(crystal.to_pymatgen().make_supercell((2, 1, 1)))
     order = np.random.default_rng(0).permutation(len(crystal))
@@ -64,7 +64,7 @@ def test_it_does_not_feel_cell_order_or_orientation(equivariant: EquivariantPote
 
 
 @pytest.mark.parametrize("symbol", ["Li", "Na", "Mg", "Ca", "Zn", "Al", "Y"])
-def test_metals_lie_at_the_minimum_of_its_energy(equivariant: EquivariantPotential, symbol: str) -> None:
+def test_metals_lie_at_the_minimum_of_its_energy(equivariant: SevenNetPotential, symbol: str) -> None:
     cell, reference = RELAXED[symbol], metal_energy(WORKING_IONS[symbol], VERSION)
     crystals = [replace(cell, a=cell.a * s, c=cell.c * s).crystal(symbol) for s in (0.97, 1.0, 1.03)]
     energies = [
@@ -74,7 +74,7 @@ def test_metals_lie_at_the_minimum_of_its_energy(equivariant: EquivariantPotenti
     assert min(energies) > reference - 5e-4
 
 
-def test_what_it_cannot_compute_is_refused(equivariant: EquivariantPotential) -> None:
+def test_what_it_cannot_compute_is_refused(equivariant: SevenNetPotential) -> None:
     heavy = replace(rocksalt(), numbers=np.where(rocksalt().numbers == 8, 8, 98))
     with pytest.raises(InputError, match="Cf"):
         equivariant.evaluate([heavy])
@@ -88,7 +88,7 @@ def test_what_it_cannot_compute_is_refused(equivariant: EquivariantPotential) ->
         load_potentials("7net")
 
 
-def test_threads_do_not_mix_their_vectors(equivariant: EquivariantPotential) -> None:
+def test_threads_do_not_mix_their_vectors(equivariant: SevenNetPotential) -> None:
     crystals = [layered(), disulfide(), rocksalt()]
     alone = [equivariant.evaluate([crystal])[0] for crystal in crystals]
     with ThreadPoolExecutor(3) as pool:
@@ -97,21 +97,21 @@ def test_threads_do_not_mix_their_vectors(equivariant: EquivariantPotential) -> 
         assert other.features == pytest.approx(one.features, abs=1e-5)
 
 
-def test_known_electrodes(equivariant: EquivariantPotential) -> None:
+def test_known_electrodes(equivariant: SevenNetPotential) -> None:
     """Within what an unrelaxed charged host and the functional cost of the measured 3.45, 3.9 and 2.1 V."""
     for crystal, measured in ((olivine(), 3.45), (layered(), 3.9), (disulfide(), 2.1)):
         host = remove_ion(crystal, LI)
         full, empty = equivariant.evaluate([crystal, host])
-        voltage = average_voltage(full.energy, empty.energy, exchange(crystal, host, LI), metal_energy(LI, VERSION), LI)
+        voltage = average_voltage(full.energy, empty.energy, balance(crystal, host, LI), metal_energy(LI, VERSION), LI)
         assert abs(voltage - measured) < 0.7, crystal.formula
 
 
-def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: EquivariantPotential, no_cache: Cache) -> None:
+def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: SevenNetPotential, no_cache: Cache) -> None:
     potential, energies = load_potentials()
     assert energies is equivariant
     assert potential.version == "0.3.0"
     crystal = layered()
-    found = compute(crystal, None, LI, potential, no_cache, Options(relax=False), energies=energies)
+    found = compute(crystal, None, LI, potential, no_cache, RelaxOptions(relax=False), energies=energies)
     full, empty = equivariant.evaluate([crystal, remove_ion(crystal, LI)])
     assert found.potential == VERSION
     assert found.voltage == pytest.approx(-(full.energy - empty.energy - metal_energy(LI, VERSION)), abs=1e-4)

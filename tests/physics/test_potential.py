@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ionvolt.errors import InputError, ModelError
-from ionvolt.physics import Potential, load_potential
+from ionvolt.physics import CHGNetPotential, load_chgnet
 from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph, find_bonds
 from ionvolt.structures.crystal import Crystal
@@ -19,7 +19,7 @@ CRYSTALS = [layered(), disulfide(), rocksalt(), spinel("Mg", 8.4), olivine()]
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_chgnet(version: str) -> None:
-    potential = load_potential(version)
+    potential = load_chgnet(version)
     for crystal, output in zip(CRYSTALS[:4], potential.evaluate(CRYSTALS[:4]), strict=True):
         theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="em", return_atom_feas=True)
         assert output.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
@@ -27,7 +27,7 @@ def test_it_is_chgnet(version: str) -> None:
         assert output.features[:, 2] == pytest.approx(theirs["atom_fea"], abs=1e-3)
 
 
-def test_shapes_and_types(potential: Potential) -> None:
+def test_shapes_and_types(potential: CHGNetPotential) -> None:
     output = potential.evaluate([olivine()])[0]
     assert isinstance(output.energy, float)
     assert output.features.shape == (28, 4, 64)
@@ -38,7 +38,7 @@ def test_shapes_and_types(potential: Potential) -> None:
     assert (output.magmoms[~iron] < 0.5).all()
 
 
-def test_an_answer_does_not_depend_on_the_batch(potential: Potential) -> None:
+def test_an_answer_does_not_depend_on_the_batch(potential: CHGNetPotential) -> None:
     together = potential.evaluate(CRYSTALS)
     backwards = potential.evaluate(CRYSTALS[::-1])[::-1]
     for crystal, one, other in zip(CRYSTALS, together, backwards, strict=True):
@@ -50,14 +50,14 @@ def test_an_answer_does_not_depend_on_the_batch(potential: Potential) -> None:
 
 
 @pytest.mark.parametrize("repeat", [(2, 1, 1), (1, 2, 3)])
-def test_energy_per_atom_is_that_of_a_supercell(potential: Potential, repeat: tuple[int, int, int]) -> None:
+def test_energy_per_atom_is_that_of_a_supercell(potential: CHGNetPotential, repeat: tuple[int, int, int]) -> None:
     for crystal in CRYSTALS[:3]:
         larger = Crystal.from_pymatgen(crystal.to_pymatgen().make_supercell(repeat))
         small, large = potential.evaluate([crystal, larger])
         assert large.energy / len(larger) == pytest.approx(small.energy / len(crystal), abs=2e-5)
 
 
-def test_order_origin_and_images_of_the_sites_do_not_matter(potential: Potential) -> None:
+def test_order_origin_and_images_of_the_sites_do_not_matter(potential: CHGNetPotential) -> None:
     crystal = olivine()
     rng = np.random.default_rng(0)
     order = rng.permutation(len(crystal))
@@ -69,11 +69,11 @@ def test_order_origin_and_images_of_the_sites_do_not_matter(potential: Potential
 
 
 def test_versions_differ() -> None:
-    energies = [load_potential(version).evaluate([disulfide()])[0].energy for version in VERSIONS]
+    energies = [load_chgnet(version).evaluate([disulfide()])[0].energy for version in VERSIONS]
     assert len({round(energy, 3) for energy in energies}) == 3
 
 
-def test_threads_do_not_mix_their_vectors(potential: Potential) -> None:
+def test_threads_do_not_mix_their_vectors(potential: CHGNetPotential) -> None:
     alone = [potential.evaluate([crystal])[0] for crystal in CRYSTALS]
     with ThreadPoolExecutor(4) as pool:
         crowd = list(pool.map(lambda crystal: potential.evaluate([crystal])[0], CRYSTALS * 4))
@@ -83,13 +83,13 @@ def test_threads_do_not_mix_their_vectors(potential: Potential) -> None:
 
 def test_it_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     threads = torch.get_num_threads()
-    Potential("0.3.0").evaluate([rocksalt()])
+    CHGNetPotential("0.3.0").evaluate([rocksalt()])
     assert torch.is_grad_enabled()
     assert torch.get_num_threads() == threads
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_it_cannot_compute_is_refused(potential: Potential) -> None:
+def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
     sparse = Crystal(np.eye(3) * 8.0, np.array([3]), np.zeros((1, 3)), source="sparse.cif")
     with pytest.raises(InputError, match=r"sparse.cif: atom 1 \(Li\) has no neighbour within 6 Å"):
         potential.evaluate([rocksalt(), sparse])
@@ -97,7 +97,7 @@ def test_what_it_cannot_compute_is_refused(potential: Potential) -> None:
     with pytest.raises(InputError, match=r"am.cif: the potential does not know Am"):
         potential.evaluate([heavy])
     with pytest.raises(ModelError, match=r"9\.9: no such version"):
-        load_potential("9.9")
+        load_chgnet("9.9")
 
 
 def test_a_bond_is_its_own_angle_with_no_bond_but_others() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ionvolt.errors import InputError
-from ionvolt.physics import Potential
+from ionvolt.physics import CHGNetPotential
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder, key
 from ionvolt.physics.potentials.calculator import forces
 from ionvolt.physics.relaxation import RelaxSettings, relax
@@ -21,7 +21,7 @@ def strained(crystal: Crystal, shake: float = 0.08, strain: float = 0.03) -> Cry
     return replace(crystal, lattice=crystal.lattice * (1 + strain), frac_coords=moved, warnings=("a note",))
 
 
-def test_forces_are_chgnets_own(potential: Potential) -> None:
+def test_forces_are_chgnets_own(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
     theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="efs")
     ours = forces(potential, crystal)
@@ -31,7 +31,7 @@ def test_forces_are_chgnets_own(potential: Potential) -> None:
     assert ours.energy == pytest.approx(potential.evaluate([crystal])[0].energy, abs=1e-5)
 
 
-def test_forces_and_stress_are_slopes_of_the_energy(potential: Potential) -> None:
+def test_forces_and_stress_are_slopes_of_the_energy(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
     found = forces(potential, crystal)
     step = 5e-3
@@ -47,7 +47,7 @@ def test_forces_and_stress_are_slopes_of_the_energy(potential: Potential) -> Non
     assert (up - down) / (2 * step) / crystal.volume == pytest.approx(np.trace(found.stress), abs=1e-3)
 
 
-def test_relaxation_goes_down_and_says_so(potential: Potential) -> None:
+def test_relaxation_goes_down_and_says_so(potential: CHGNetPotential) -> None:
     start = strained(disulfide())
     result = relax(start, potential)
     assert result.converged
@@ -65,7 +65,7 @@ def test_relaxation_goes_down_and_says_so(potential: Potential) -> None:
     assert again.energy == pytest.approx(result.energy, abs=0.01)
 
 
-def test_it_stops_when_it_must_with_the_best_so_far(potential: Potential) -> None:
+def test_it_stops_when_it_must_with_the_best_so_far(potential: CHGNetPotential) -> None:
     start = strained(disulfide())
     few = relax(start, potential, RelaxSettings(fmax=1e-4, max_steps=3))
     assert (few.converged, few.stopped_by, few.steps) == (False, "steps", 3)
@@ -76,7 +76,7 @@ def test_it_stops_when_it_must_with_the_best_so_far(potential: Potential) -> Non
     assert short.max_force > 0
 
 
-def test_a_step_into_nowhere_ends_it_cleanly(potential: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_into_nowhere_ends_it_cleanly(potential: CHGNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
     from ionvolt.physics.potentials import calculator as module
 
     real, calls = module.forces, []
@@ -96,7 +96,7 @@ def test_a_step_into_nowhere_ends_it_cleanly(potential: Potential, monkeypatch: 
         relax(disulfide(), potential)
 
 
-def test_energies_that_are_no_numbers_end_it(potential: Potential, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_energies_that_are_no_numbers_end_it(potential: CHGNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
     from ionvolt.physics.potentials import calculator as module
 
     real, calls = module.forces, []
@@ -111,13 +111,13 @@ def test_energies_that_are_no_numbers_end_it(potential: Potential, monkeypatch: 
     assert np.isfinite(result.energy)
 
 
-def test_outputs_are_remembered(potential: Potential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_are_remembered(potential: CHGNetPotential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(tmp_path / "new" / "folder")
     first = cached_outputs([disulfide(), rocksalt(), disulfide()], potential, cache)
     assert first[0].energy == first[2].energy
     assert len(list(tmp_path.rglob("*.npz"))) == 2
     assert not list(tmp_path.rglob("*.part"))
-    monkeypatch.setattr(Potential, "evaluate", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(CHGNetPotential, "evaluate", lambda *_: pytest.fail("computed again"))
     again = cached_outputs([rocksalt(), disulfide()], potential, cache)
     assert again[1].energy == first[0].energy
     assert (again[1].features == first[0].features).all()
@@ -125,7 +125,7 @@ def test_outputs_are_remembered(potential: Potential, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
-def test_a_damaged_file_is_computed_again(potential: Potential, tmp_path: Path, damage: bytes | None) -> None:
+def test_a_damaged_file_is_computed_again(potential: CHGNetPotential, tmp_path: Path, damage: bytes | None) -> None:
     cache = Cache(tmp_path)
     first = cached_outputs([rocksalt()], potential, cache)[0]
     (file,) = tmp_path.rglob("*.npz")
@@ -138,13 +138,13 @@ def test_a_damaged_file_is_computed_again(potential: Potential, tmp_path: Path, 
     assert cached_outputs([rocksalt()], potential, cache)[0].energy == pytest.approx(first.energy, abs=1e-6)
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(potential: Potential, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_no_error(potential: CHGNetPotential, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert cached_outputs([rocksalt()], potential, Cache(tmp_path / "file"))
     assert cached_outputs([rocksalt()], potential, Cache(None))
 
 
-def test_relaxations_are_remembered_and_those_out_of_time_go_on(potential: Potential, tmp_path: Path) -> None:
+def test_relaxations_are_remembered_and_those_out_of_time_go_on(potential: CHGNetPotential, tmp_path: Path) -> None:
     cache, start = Cache(tmp_path), strained(disulfide())
     hurried = RelaxSettings(timeout=1e-6)
     first = cached_relax(start, potential, hurried, cache)

@@ -7,9 +7,16 @@ import pytest
 
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.physics.interstitials import Void, by_fit, distances, find_voids, primitive_cell, repulsion
-from ionvolt.physics.potentials.chgnet import load_potential
-from ionvolt.physics.trial_insertion import Trial, filling, trial_insertions, voids_for_trials, with_room
+from ionvolt.physics.interstitials import (
+    InterstitialSite,
+    crowding_energy,
+    distances,
+    find_interstitials,
+    primitive_cell,
+    rank_sites,
+)
+from ionvolt.physics.potentials.chgnet import load_chgnet
+from ionvolt.physics.trial_insertion import Trial, expand_and_relax, fill_sites, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, rock_salt
 
@@ -19,7 +26,7 @@ COO2 = remove_ion(LICOO2, LI)
 
 
 def test_lithium_goes_back_to_where_it_was() -> None:
-    single, filled = trial_insertions(COO2, LI, load_potential())
+    single, filled = trial_insertions(COO2, LI, load_chgnet())
     assert single.n_ions == 1
     assert filled is single, "one transition metal has one electron to give"
     assert single.crystal.numbers.tolist() == [*COO2.numbers.tolist(), 3]
@@ -28,7 +35,7 @@ def test_lithium_goes_back_to_where_it_was() -> None:
 
 
 def test_a_large_ion_pushes_the_host_apart() -> None:
-    potential = load_potential()
+    potential = load_chgnet()
     single, filled = trial_insertions(COO2, WORKING_IONS["K"], potential)
     assert filled.crystal.numbers.tolist() == single.crystal.numbers.tolist()
     assert filled.output.energy < single.output.energy
@@ -38,7 +45,7 @@ def test_a_large_ion_pushes_the_host_apart() -> None:
     # Two atoms that see each other alone: stretched on, they would see nothing.
     pair = Crystal(np.diag([20.0, 20.0, 20.0]), np.array([8, 19]), np.array([[0.0, 0, 0], [0.24, 0, 0]]))
     alone = Trial(pair, 1, potential.evaluate([pair])[0])
-    assert with_room(alone, potential, potential).crystal.lattice[0, 0] < 21
+    assert expand_and_relax(alone, potential, potential).crystal.lattice[0, 0] < 21
 
 
 def along_c(crystal: Crystal, times: int) -> Crystal:
@@ -62,9 +69,9 @@ def test_supercells_have_one_primitive_cell() -> None:
 
 def test_a_void_is_filled_by_electrons_and_by_room() -> None:
     host = along_c(COO2, 4)
-    single, filled = trial_insertions(host, LI, load_potential())
+    single, filled = trial_insertions(host, LI, load_chgnet())
     assert (single.n_ions, filled.n_ions) == (1, 4)
-    assert trial_insertions(host, MG, load_potential())[1].n_ions == 2
+    assert trial_insertions(host, MG, load_chgnet())[1].n_ions == 2
     places = filled.crystal.frac_coords[-4:]
     assert min(distances(host.lattice, p, np.delete(places, i, 0)).min() for i, p in enumerate(places)) > 2.2
 
@@ -72,32 +79,34 @@ def test_a_void_is_filled_by_electrons_and_by_room() -> None:
 def test_further_ions_keep_away_from_those_there() -> None:
     lattice = np.diag([12.0, 4.0, 4.0])
     host = Crystal(lattice, np.array([8]), np.zeros((1, 3)), source="a row of sites")
-    row = Void(2.0, np.array([[x, 0.5, 0.5] for x in (0.0, 0.25, 0.5, 0.75)]))
-    np.testing.assert_allclose(filling(host, row, 2)[:, 0], [0.0, 0.5])
-    assert len(filling(host, row, 9)) == 4
-    close = Void(2.0, np.array([[0.0, 0.5, 0.5], [0.1, 0.5, 0.5]]))
-    assert len(filling(host, close, 2)) == 1, "1.2 Å apart"
-    near = repulsion(lattice, row.frac_coords[0], row.frac_coords[1:2])
-    assert near > repulsion(lattice, row.frac_coords[0], row.frac_coords[2:3])
-    assert near == pytest.approx(repulsion(lattice, row.frac_coords[0] + [3, 0, -1], row.frac_coords[1:2]))
+    row = InterstitialSite(2.0, np.array([[x, 0.5, 0.5] for x in (0.0, 0.25, 0.5, 0.75)]))
+    np.testing.assert_allclose(fill_sites(host, row, 2)[:, 0], [0.0, 0.5])
+    assert len(fill_sites(host, row, 9)) == 4
+    close = InterstitialSite(2.0, np.array([[0.0, 0.5, 0.5], [0.1, 0.5, 0.5]]))
+    assert len(fill_sites(host, close, 2)) == 1, "1.2 Å apart"
+    near = crowding_energy(lattice, row.frac_coords[0], row.frac_coords[1:2])
+    assert near > crowding_energy(lattice, row.frac_coords[0], row.frac_coords[2:3])
+    assert near == pytest.approx(crowding_energy(lattice, row.frac_coords[0] + [3, 0, -1], row.frac_coords[1:2]))
 
 
 def test_voids_are_ranked_by_anions_at_bond_length_and_distant_cations() -> None:
     host = rock_salt(25, 4.4)
-    voids = find_voids(host)
-    best = by_fit(host, "Li", voids)[0]
+    voids = find_interstitials(host)
+    best = rank_sites(host, "Li", voids)[0]
     anions = distances(host.lattice, best.frac_coords[0], host.frac_coords[host.numbers == 8])
     assert anions.min() == pytest.approx(4.4 * 3**0.5 / 4, abs=0.01), "the tetrahedral void"
     metal = Crystal(host.lattice, np.array([25, 27]), host.frac_coords, source="an alloy")
-    assert by_fit(metal, "Li", find_voids(metal))[0].clearance == max(v.clearance for v in find_voids(metal))
+    assert rank_sites(metal, "Li", find_interstitials(metal))[0].free_radius == max(
+        v.free_radius for v in find_interstitials(metal)
+    )
 
 
 def test_a_dense_host_still_has_its_widest_void() -> None:
     dense = rock_salt(12, 3.0)
-    assert not find_voids(dense)
-    (void,) = voids_for_trials(dense)
-    assert void.clearance < 1.5
-    assert trial_insertions(dense, LI, load_potential())[0].n_ions == 1
+    assert not find_interstitials(dense)
+    (void,) = sites_for_trials(dense)
+    assert void.free_radius < 1.5
+    assert trial_insertions(dense, LI, load_chgnet())[0].n_ions == 1
 
 
 def test_layers_in_a_vacuum() -> None:
@@ -108,6 +117,6 @@ def test_layers_in_a_vacuum() -> None:
         places = np.array([[0, 0, 0.5], [0.5, 0.5, 0.5 + shift / height]])
         return Crystal(lattice, np.array([25, 8]), places, source="sheet.cif")
 
-    assert max(void.clearance for void in voids_for_trials(sheet(16.0, 2.5))) < 4.8
+    assert max(void.free_radius for void in sites_for_trials(sheet(16.0, 2.5))) < 4.8
     with pytest.raises(InputError, match=r"sheet.cif: its atoms lie in one plane"):
-        voids_for_trials(sheet(20.0, 0.0))
+        sites_for_trials(sheet(20.0, 0.0))

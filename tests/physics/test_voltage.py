@@ -7,7 +7,15 @@ import pytest
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
-from ionvolt.physics import Exchange, Potential, average_voltage, exchange, load_potential, metal_energy, volume_change
+from ionvolt.physics import (
+    CHGNetPotential,
+    IntercalationReaction,
+    average_voltage,
+    balance,
+    load_chgnet,
+    metal_energy,
+    volume_change,
+)
 from ionvolt.physics.metals import TEXTBOOK, MetalCell
 from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.references import RELAXED
@@ -17,13 +25,13 @@ from physics.cells import disulfide, layered, olivine, spinel
 LI, MG = working_ion("Li"), working_ion("Mg")
 
 
-def per_atom(potential: Potential, cell: MetalCell, symbol: str) -> float:
+def per_atom(potential: CHGNetPotential, cell: MetalCell, symbol: str) -> float:
     crystal = cell.crystal(symbol)
     return potential.evaluate([crystal])[0].energy / len(crystal)
 
 
 @pytest.mark.parametrize("symbol", WORKING_IONS)
-def test_metal_energies_are_those_of_the_relaxed_cells(potential: Potential, symbol: str) -> None:
+def test_metal_energies_are_those_of_the_relaxed_cells(potential: CHGNetPotential, symbol: str) -> None:
     cell = RELAXED[symbol]
     assert metal_energy(WORKING_IONS[symbol]) == pytest.approx(per_atom(potential, cell, symbol), abs=1e-3)
     for scale in (0.98, 1.02):
@@ -39,7 +47,7 @@ def test_every_version_has_every_metal() -> None:
         assert all(np.isfinite(values))
     # The cells of 0.3.0 are near those of the others, but for alkali metals that version 0.2.0 does not know.
     for version, symbol in (("0.2.0", "Mg"), ("0.2.0", "Al"), ("r2scan", "Li"), ("r2scan", "Y")):
-        near = per_atom(load_potential(version), RELAXED[symbol], symbol)
+        near = per_atom(load_chgnet(version), RELAXED[symbol], symbol)
         assert metal_energy(WORKING_IONS[symbol], version) == pytest.approx(near, abs=0.03)
     with pytest.raises(ModelError):
         metal_energy(LI, "0")
@@ -56,10 +64,10 @@ def cell(symbols: list[str], source: str = "cell") -> Crystal:
 def test_cells_of_different_size_are_matched() -> None:
     full = cell(["Li"] * 2 + ["Co"] * 2 + ["O"] * 4)
     empty = cell(["Co"] * 3 + ["O"] * 6)
-    assert exchange(full, empty, LI) == Exchange(3, 2, 6)
-    assert exchange(full, cell(["Co", "O", "O"]), LI) == Exchange(1, 2, 2)
+    assert balance(full, empty, LI) == IntercalationReaction(3, 2, 6)
+    assert balance(full, cell(["Co", "O", "O"]), LI) == IntercalationReaction(1, 2, 2)
     half = cell(["Li"] + ["Co"] * 2 + ["O"] * 4)
-    assert exchange(full, half, LI) == Exchange(1, 1, 1)
+    assert balance(full, half, LI) == IntercalationReaction(1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -74,24 +82,24 @@ def test_cells_of_different_size_are_matched() -> None:
 )
 def test_nothing_exchanged_is_an_error_and_no_number(full: list[str], empty: list[str], words: str) -> None:
     with pytest.raises(InputError) as refused:
-        exchange(cell(full, "discharged.cif"), cell(empty, "charged.cif"), LI)
+        balance(cell(full, "discharged.cif"), cell(empty, "charged.cif"), LI)
     assert words in str(refused.value)
     assert refused.value.remedy
 
 
 def test_sign_and_units_by_hand() -> None:
     # Two Mg go into a host: 10 eV are won beyond the metal, over four charges.
-    assert average_voltage(-50.0, -37.0, Exchange(1, 1, 2), -1.5, MG) == pytest.approx(2.5)
+    assert average_voltage(-50.0, -37.0, IntercalationReaction(1, 1, 2), -1.5, MG) == pytest.approx(2.5)
     # A host in which the ion is worse off than in its metal has a negative voltage.
-    assert average_voltage(-37.5, -37.0, Exchange(1, 1, 1), -1.5, LI) == pytest.approx(-1.0)
+    assert average_voltage(-37.5, -37.0, IntercalationReaction(1, 1, 1), -1.5, LI) == pytest.approx(-1.0)
     # Twice the charged cell makes the same framework.
-    assert average_voltage(-50.0, -20.0, Exchange(1, 2, 2), -1.5, LI) == pytest.approx(3.5)
+    assert average_voltage(-50.0, -20.0, IntercalationReaction(1, 2, 2), -1.5, LI) == pytest.approx(3.5)
 
 
 def test_volume_grows_on_discharge() -> None:
     full, small = cell(["Li", "Co", "O", "O"]), cell(["Co", "O", "O"])
     empty = replace(small, lattice=small.lattice * 0.9)
-    assert volume_change(full, empty, Exchange(1, 1, 1)) == pytest.approx(1 / 0.9**3 - 1)
+    assert volume_change(full, empty, IntercalationReaction(1, 1, 1)) == pytest.approx(1 / 0.9**3 - 1)
 
 
 @pytest.mark.parametrize(
@@ -107,26 +115,26 @@ def test_volume_grows_on_discharge() -> None:
     ],
 )  # fmt: skip
 def test_known_electrodes_from_single_points(
-    potential: Potential, crystal: Crystal, ion: str, low: float, high: float
+    potential: CHGNetPotential, crystal: Crystal, ion: str, low: float, high: float
 ) -> None:
     moved = working_ion(ion)
     host = remove_ion(crystal, moved)
     full, empty = potential.evaluate([crystal, host])
-    voltage = average_voltage(full.energy, empty.energy, exchange(crystal, host, moved), metal_energy(moved), moved)
+    voltage = average_voltage(full.energy, empty.energy, balance(crystal, host, moved), metal_energy(moved), moved)
     assert low < voltage < high
 
 
-def test_voltage_does_not_depend_on_the_cells(potential: Potential) -> None:
+def test_voltage_does_not_depend_on_the_cells(potential: CHGNetPotential) -> None:
     crystal = disulfide()
     host = remove_ion(crystal, LI)
     larger = Crystal.from_pymatgen(host.to_pymatgen().make_supercell((2, 1, 1)))
     full, empty, more = (output.energy for output in potential.evaluate([crystal, host, larger]))
-    one = average_voltage(full, empty, exchange(crystal, host, LI), metal_energy(LI), LI)
-    two = average_voltage(full, more, exchange(crystal, larger, LI), metal_energy(LI), LI)
+    one = average_voltage(full, empty, balance(crystal, host, LI), metal_energy(LI), LI)
+    two = average_voltage(full, more, balance(crystal, larger, LI), metal_energy(LI), LI)
     assert one == pytest.approx(two, abs=2e-4)
 
 
-def test_against_calculated_voltages(potential: Potential, shared_data) -> None:
+def test_against_calculated_voltages(potential: CHGNetPotential, shared_data) -> None:
     """Single points of both end members, untrained, on the first electrodes of the table for each of four ions."""
     import csv
     import gzip
@@ -151,7 +159,7 @@ def test_against_calculated_voltages(potential: Potential, shared_data) -> None:
         if max(map(len, ends)) > 40:
             continue
         full, empty = potential.evaluate(ends)
-        voltage = average_voltage(full.energy, empty.energy, exchange(*ends, ion), metal_energy(ion), ion)
+        voltage = average_voltage(full.energy, empty.energy, balance(*ends, ion), metal_energy(ion), ion)
         errors.append(voltage - float(row["average_voltage"]))
     assert len(errors) > 15
     assert np.mean(np.abs(errors)) < 0.4

@@ -293,14 +293,14 @@ def test_without_li(data_file: Path, tmp_path: Path) -> None:
 # -- verdicts --
 
 
-def by_hand(errors: dict[str, list[float]]) -> tested.Tested:
+def by_hand(errors: dict[str, list[float]]) -> tested.HeldOutPredictions:
     """Models with given errors on the same electrodes."""
     n = len(next(iter(errors.values())))
     names = np.repeat(list(errors), n)
     off = np.concatenate([np.array(e) for e in errors.values()])
     keys = np.tile([f"s:{k}" for k in range(n)], len(errors))
     seeds, target = np.zeros(names.size, dtype=np.int64), np.full(names.size, 2.0)
-    return tested.Tested(names, np.full(names.size, "Zn"), seeds, keys, target, target + off)
+    return tested.HeldOutPredictions(names, np.full(names.size, "Zn"), seeds, keys, target, target + off)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.mlip.delta_model import save_delta
-from ionvolt.models.mlip.host_model import save_foundation
+from ionvolt.models.mlip.foundation_model import save_foundation
 from ionvolt.prediction import predict
 from ionvolt.structures.crystal import Crystal
 from ionvolt.web.settings import Settings
@@ -61,7 +61,7 @@ def test_a_discharged_structure_goes_to_the_model_that_uses_it(mixed: Served) ->
     asked = {"structures": [{"text": poscar(DISCHARGED[1])}], "ions": ["Li"], "model": "delta"}
     (p,) = mixed.client.post("/api/v1/predict", json=asked).json()["results"][0]["predictions"]
     assert p["known"] == "discharged"
-    assert p["voltage_physics"] is not None
+    assert p["voltage_potential"] is not None
     asked["structures"] = [{"text": HOST}]
     refused = mixed.client.post("/api/v1/predict", json=asked)
     assert refused.status_code == 422

@@ -242,15 +242,15 @@ def _judge(cases: Sequence[Case], ion: str, kind: str, change: str, rng: np.rand
     from scipy.stats import spearmanr, wilcoxon
 
     moves = [np.abs(c.change) for c in cases]
-    shares = [c.weight / c.weight.sum() for c in cases]
-    random = np.array([float(m @ s) for m, s in zip(moves, shares, strict=True)])
+    attribute = [c.weight / c.weight.sum() for c in cases]
+    random = np.array([float(m @ s) for m, s in zip(moves, attribute, strict=True)])
     top = [int(np.abs(c.local).argmax()) for c in cases]
     high, low = [int(c.local.argmax()) for c in cases], [int(c.local.argmin()) for c in cases]
 
     def of(places: list[int], values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         return np.array([v[p] for v, p in zip(values, places, strict=True)])
 
-    draws = np.mean([rng.choice(m, DRAWS, p=s) for m, s in zip(moves, shares, strict=True)], axis=0)
+    draws = np.mean([rng.choice(m, DRAWS, p=s) for m, s in zip(moves, attribute, strict=True)], axis=0)
     departing, highest, lowest = of(top, moves), of(high, moves), of(low, moves)
     signed = [c.change for c in cases]
     ranks = [float(spearmanr(c.local, -c.change).statistic) for c in cases if len(c.local) >= 4]

@@ -12,9 +12,9 @@ import typer
 if TYPE_CHECKING:
     from ionvolt.cli.pairs import Known
     from ionvolt.models.interface import Estimate
-    from ionvolt.physics.average import Computed, Options
+    from ionvolt.physics.average import AverageVoltage, RelaxOptions
     from ionvolt.physics.cache import Cache
-    from ionvolt.physics.potentials.chgnet import Evaluator, Potential
+    from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
     from ionvolt.physics.profile import Profile
 
 PARTLY = (
@@ -77,7 +77,7 @@ def compute(
     could be done.
     """
     from ionvolt.errors import InputError
-    from ionvolt.physics.average import Options
+    from ionvolt.physics.average import RelaxOptions
     from ionvolt.physics.cache import Cache, default_folder
     from ionvolt.physics.potentials.sevennet import load_potentials
     from ionvolt.physics.relaxation import RelaxSettings
@@ -86,7 +86,7 @@ def compute(
         raise InputError("compute", "give a structure or --pairs, one of them", "See ionvolt compute --help")
     if pairs is not None and (charged or profile or insert):
         raise InputError("--pairs", "--charged, --profile and --insert are for one structure", "Leave them out")
-    options = Options(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
+    options = RelaxOptions(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
     remembered = Cache(None if no_cache else cache or default_folder())
     potentials = load_potentials(potential)
     if pairs is not None:
@@ -98,7 +98,7 @@ def compute(
     _single(file, charged, ion, potentials, remembered, options, profile, vasp, as_json)
 
 
-def _learned(computed: Computed, known: Known) -> tuple[Estimate | None, tuple[str, ...]]:
+def _learned(computed: AverageVoltage, known: Known) -> tuple[Estimate | None, tuple[str, ...]]:
     """The answer of the Δ-model, which has learned the potential's errors, and reservations.
 
     The answer is None where the model does not come along.
@@ -123,9 +123,9 @@ def _single(
     file: str,
     charged: str | None,
     ion_name: str,
-    potentials: tuple[Potential, Evaluator],
+    potentials: tuple[CHGNetPotential, Potential],
     cache: Cache,
-    options: Options,
+    options: RelaxOptions,
     profile: bool,
     vasp: Path | None,
     as_json: bool,
@@ -166,9 +166,9 @@ def _single(
 def _table(
     table: Path,
     ion_name: str | None,
-    potentials: tuple[Potential, Evaluator],
+    potentials: tuple[CHGNetPotential, Potential],
     cache: Cache,
-    options: Options,
+    options: RelaxOptions,
     vasp: Path | None,
     as_json: bool,
 ) -> None:
@@ -211,7 +211,7 @@ def _table(
     raise typer.Exit(0 if not failed else 1 if failed < len(records) else 2)
 
 
-def _write_vasp(computed: Computed, folder: Path) -> None:
+def _write_vasp(computed: AverageVoltage, folder: Path) -> None:
     from ionvolt.physics.vasp import write_vasp
 
     write_vasp(computed.discharged, folder / "discharged")

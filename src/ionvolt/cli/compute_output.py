@@ -8,29 +8,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ionvolt.cli.pairs import Pair
     from ionvolt.models.interface import Estimate
-    from ionvolt.physics.average import Computed
+    from ionvolt.physics.average import AverageVoltage
     from ionvolt.physics.profile import Profile
 
 
-def record_of(pair: Pair, computed: Computed, learned: Estimate | None, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+def record_of(
+    pair: Pair, computed: AverageVoltage, learned: Estimate | None, notes: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """What ``--json`` says of an electrode: the learned answer where there is one, the potential's own beside it."""
     from ionvolt.ions import capacity_grav
 
-    n_all = computed.discharged.composition[computed.ion.symbol] * computed.exchange.discharged_cells
+    n_all = computed.discharged.composition[computed.ion.symbol] * computed.reaction.discharged_cells
     return {
         "discharged": pair.discharged,
         "charged": pair.charged,
         "working_ion": computed.ion.symbol,
         "formula_discharged": computed.discharged.formula,
         "formula_charged": computed.charged.formula,
-        "voltage_physics": computed.voltage,
+        "voltage_potential": computed.voltage,
         "voltage": learned.voltage if learned else computed.voltage,
         "voltage_lower": learned.lower if learned else None,
         "voltage_upper": learned.upper if learned else None,
         "in_domain": learned.in_domain if learned else None,
         "model": learned.model if learned else computed.potential,
-        "n_ions": computed.exchange.n_ions,
-        "capacity_grav": capacity_grav(computed.discharged, computed.ion) * computed.exchange.n_ions / n_all,
+        "n_ions": computed.reaction.n_ions,
+        "capacity_grav": capacity_grav(computed.discharged, computed.ion) * computed.reaction.n_ions / n_all,
         "method": computed.method,
         "volume_change": computed.volume_change,
         "converged": computed.converged,
@@ -40,15 +42,14 @@ def record_of(pair: Pair, computed: Computed, learned: Estimate | None, notes: t
     }
 
 
-def print_one(record: dict[str, Any], computed: Computed) -> None:
+def print_one(record: dict[str, Any], computed: AverageVoltage) -> None:
     """Print one electrode in lines."""
     print(f"{record['formula_charged']} → {record['formula_discharged']} against {record['working_ion']}")
     interval = ""
     if record["voltage_lower"] is not None:
         interval = f", 90 % interval {record['voltage_lower']:.2f} to {record['voltage_upper']:.2f} V"
-    print(
-        f"average voltage  {record['voltage']:.2f} V{interval} (the potential alone {record['voltage_physics']:.2f} V)"
-    )
+    alone = f"the potential alone {record['voltage_potential']:.2f} V"
+    print(f"average voltage  {record['voltage']:.2f} V{interval} ({alone})")
     print(f"model            {record['model']}")
     print(f"capacity         {record['capacity_grav']:.0f} mAh/g, volume {100 * record['volume_change']:+.1f} %")
     print(f"method           {record['method']}")
@@ -92,7 +93,7 @@ def print_records(records: list[dict[str, Any]]) -> None:
         if "error" not in r:
             table.add_row(
                 r["formula_discharged"], r["formula_charged"], r["working_ion"], f"{r['voltage']:.2f}",
-                f"{r['voltage_physics']:.2f}", f"{100 * r['volume_change']:+.1f} %",
+                f"{r['voltage_potential']:.2f}", f"{100 * r['volume_change']:+.1f} %",
                 {True: "yes", False: "no", None: "-"}[r["converged"]],
             )  # fmt: skip
     Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False).print(table)

@@ -18,7 +18,7 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Cards as a JSON list.")] = False,
 ) -> None:
     """List the models that come with IonVolt, with their ions and test errors."""
-    from ionvolt.models.registry import BEST, best_card, default_model, shipped_models
+    from ionvolt.models.registry import AUTO, auto_card, default_model, shipped_models
 
     cards = shipped_models()
     if as_json:
@@ -28,9 +28,9 @@ def list_models(
     for name, card in cards.items():
         print(f"{name}: {card.kind}, {card.n_members} networks, ions {', '.join(card.ions)}")
         print(f"  {card.description}")
-    best = best_card()
+    best = auto_card()
     if best:
-        print(f"{BEST}: {best.description}")
+        print(f"{AUTO}: {best.description}")
     print(f"default: {default_model()}")
 
 

@@ -62,10 +62,10 @@ def validate(
 
 
 def _models(asked: list[str]) -> list[str]:
-    from ionvolt.models.registry import BEST, DELTA_MODEL, best_card, shipped_models
+    from ionvolt.models.registry import AUTO, DELTA_MODEL, auto_card, shipped_models
 
     # The Δ-model needs discharged structures, which few cathodes have here; the best one takes it where it can.
-    everything = ([BEST] if best_card() else []) + [name for name in shipped_models() if name != DELTA_MODEL]
+    everything = ([AUTO] if auto_card() else []) + [name for name in shipped_models() if name != DELTA_MODEL]
 
     names: list[str] = []
     for name in (part.strip() for text in asked for part in text.split(",")):

@@ -12,7 +12,7 @@ import ionvolt
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.descriptors import element_table
 from ionvolt.errors import DataError
-from ionvolt.evaluation.leakage import apart_by_framework, learnable
+from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
 from ionvolt.evaluation.learners import features_of
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evaluation.protocol import Indices, Kind, Protocol, Tell
@@ -52,12 +52,12 @@ def train_baseline(
     unit = next(Protocol(split, ions=tuple(ions), seeds=(seed,)).units(data))
     test: Indices = np.empty(0, dtype=np.int64) if final else unit.test
     of_ions = np.flatnonzero(np.isin(data.ions, list(ions)))
-    pool = learnable(data, np.setdiff1d(of_ions, test), test)
+    pool = drop_leaking_rows(data, np.setdiff1d(of_ions, test), test)
     if len(pool) < 10:
         raise DataError(f"{', '.join(ions)}: only {len(pool)} electrodes to train on. At least 10 are needed")
     reads_ion = len(ions) > 1
     rows = features_of(data[np.concatenate([pool, test])], progress, with_ion=reads_ion)
-    by_framework = split == "framework" if final else apart_by_framework(data, pool, test)
+    by_framework = split == "framework" if final else groups_disjoint(data, pool, test)
     groups = data.frameworks[pool] if by_framework else None
     progress("search of settings")
     fit = fit_classical(learner, rows[: len(pool)], data.voltages[pool], groups=groups, seed=seed)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
-from ionvolt.evaluation.leakage import learnable
+from ionvolt.evaluation.leakage import drop_leaking_rows
 from ionvolt.evaluation.networks import Recipe, graphs_for, graphs_of, telling
 from ionvolt.evaluation.protocol import Indices, Tell
 from ionvolt.structures.crystal import Crystal
@@ -41,7 +41,7 @@ class CgcnnJoint(Recipe):
         """See ``protocol.Learner``."""
         from ionvolt.training.cgcnn.joint import joint_voltages, train_joint
 
-        rows = learnable(data, np.sort(np.concatenate([train, validation])), test)
+        rows = drop_leaking_rows(data, np.sort(np.concatenate([train, validation])), test)
         ions, graphs = data.ions.tolist(), graphs_of(data, np.arange(len(data)))
         answers = []
         for m in range(self.members):
@@ -88,9 +88,9 @@ class CgcnnImitator(CgcnnJoint):
 
 def _vectors_of(crystals: list[Crystal]) -> list[NDArray[np.float32]]:
     """SevenNet's atom vectors, each crystal evaluated once in a process."""
-    from ionvolt.models.mlip.latent_features import evaluate_vectors
+    from ionvolt.models.mlip.latent_features import compute_features
 
     for crystal in crystals:
         if crystal not in _vectors:
-            _vectors[crystal] = evaluate_vectors([crystal])[0].atoms
+            _vectors[crystal] = compute_features([crystal])[0].atoms
     return [_vectors[crystal] for crystal in crystals]

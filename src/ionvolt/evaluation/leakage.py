@@ -12,7 +12,7 @@ from ionvolt.datasets import ElectrodeSet
 Indices = NDArray[np.int64]
 
 
-def learnable(data: ElectrodeSet, rows: Indices, test: Indices) -> Indices:
+def drop_leaking_rows(data: ElectrodeSet, rows: Indices, test: Indices) -> Indices:
     """Rows that a model for several ions may learn from.
 
     A row is left out where its framework is tested with *another* ion: the host would be known. Rows of the tested ion
@@ -27,7 +27,7 @@ def learnable(data: ElectrodeSet, rows: Indices, test: Indices) -> Indices:
     return kept
 
 
-def apart_by_framework(data: ElectrodeSet, rows: Indices, test: Indices) -> bool:
+def groups_disjoint(data: ElectrodeSet, rows: Indices, test: Indices) -> bool:
     """Whether no framework stands on both sides, so that settings should be searched by whole frameworks, too."""
     return not np.isin(data.frameworks[test], data.frameworks[rows]).any()
 

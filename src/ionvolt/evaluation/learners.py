@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
-from ionvolt.evaluation.leakage import apart_by_framework, learnable
+from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
 from ionvolt.evaluation.protocol import Indices, Learner, Tell
 from ionvolt.structures.crystal import Crystal
 
@@ -69,9 +69,9 @@ class Classical:
         """See ``Learner``."""
         pool = np.sort(np.concatenate([train, validation]))
         if self.setting == "all":
-            return self._fit(data, learnable(data, pool, test), test, seed, progress)
+            return self._fit(data, drop_leaking_rows(data, pool, test), test, seed, progress)
         if self.setting == "li":
-            return self._fit(data, learnable(data, pool[data.ions[pool] == "Li"], test), test, seed, progress)
+            return self._fit(data, drop_leaking_rows(data, pool[data.ions[pool] == "Li"], test), test, seed, progress)
         result = np.empty(len(test))
         for ion in np.unique(data.ions[test]):
             progress(str(ion))
@@ -88,7 +88,7 @@ class Classical:
                 f"{self.name} learns from {whose}, of which this split leaves {len(train)}. "
                 f"Take {self.learner}-all, or another split"
             )
-        groups = data.frameworks[train] if apart_by_framework(data, train, test) else None
+        groups = data.frameworks[train] if groups_disjoint(data, train, test) else None
         rows = features_of(data[np.concatenate([train, test])], progress, with_ion=self.setting == "all")
         fit = fit_classical(self.learner, rows[: len(train)], data.voltages[train], groups=groups, seed=seed)
         return fit.predictor.predict(rows[len(train) :])
@@ -138,7 +138,7 @@ class Trained:
         return int(np.isin(data.frameworks[test], sorted(listed)).sum()) if listed else None
 
     def unlisted(self, data: ElectrodeSet, test: Indices) -> list[str]:
-        """Tested ions whose last layers learned from rows of which the card lists no framework."""
+        """HeldOutPredictions ions whose last layers learned from rows of which the card lists no framework."""
         facts = {ion: self.card.ions.get(ion, {}) for ion in dict.fromkeys(data.ions[test].tolist())}
         return [
             ion for ion, of in facts.items() if of.get("mode") == "head" and "n_rows" in of and "frameworks" not in of

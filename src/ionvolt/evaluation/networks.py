@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet, validation_folds
 from ionvolt.errors import ModelError
-from ionvolt.evaluation.leakage import apart_by_framework, data_fingerprint, learnable
+from ionvolt.evaluation.leakage import data_fingerprint, drop_leaking_rows, groups_disjoint
 from ionvolt.evaluation.protocol import Indices, Tell
 from ionvolt.structures.crystal import Crystal
 
@@ -111,7 +111,7 @@ class LiModel(Recipe):
     ) -> Fitted:
         from ionvolt.training.settings import Settings
 
-        pool = learnable(data, _pool(data, train, validation, "Li"), test)
+        pool = drop_leaking_rows(data, _pool(data, train, validation, "Li"), test)
         key = (data_fingerprint(data), seed, self.settings, pool.tobytes())
         if key not in _li_networks:
             settings = Settings(epochs=self.epochs or Settings().epochs, seed=100 * seed)
@@ -164,7 +164,7 @@ def _pool(data: ElectrodeSet, train: Indices, validation: Indices, ion: str) -> 
 def _members(
     data: ElectrodeSet, pool: Indices, test: Indices, members: int, seed: int
 ) -> list[tuple[Indices, Indices]]:
-    by_framework = apart_by_framework(data, pool, test) and len(set(data.frameworks[pool])) >= 9
+    by_framework = groups_disjoint(data, pool, test) and len(set(data.frameworks[pool])) >= 9
     return validation_folds(data, pool, members, kind="framework" if by_framework else "random", seed=seed)
 
 

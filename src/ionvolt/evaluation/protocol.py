@@ -37,7 +37,7 @@ class Learner(TypingProtocol):
     """Anything that learns from rows and answers for others.
 
     In a random split a test host may stand among the *training* rows of another ion. A learner that takes more than
-    an ion's own rows passes them through ``leaks.learnable`` first.
+    an ion's own rows passes them through ``leaks.drop_leaking_rows`` first.
     """
 
     name: str

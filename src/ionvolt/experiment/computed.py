@@ -9,12 +9,12 @@ from ionvolt.experiment.cathodes import Cathode, host_structures
 from ionvolt.experiment.validate import Estimate
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.mlip.delta_model import DeltaModel, pair_of
-from ionvolt.models.mlip.latent_features import vectors_of
+from ionvolt.models.mlip.latent_features import pool_features
 from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
-from ionvolt.physics import exchange
+from ionvolt.physics import balance
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder
 from ionvolt.physics.insertion import insert
-from ionvolt.physics.potentials.chgnet import Evaluator, Potential
+from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
 from ionvolt.physics.potentials.sevennet import load_potentials
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures import Crystal
@@ -66,18 +66,18 @@ def ions_to_insert(cathode: Cathode, host: Crystal) -> int:
     return max(1, round(units * ((cathode.x_to or 1.0) - (cathode.x_from or 0.0))))
 
 
-def _estimates(cathode: Cathode, potential: Potential, energies: Evaluator, cache: Cache) -> list[Estimate]:
+def _estimates(cathode: Cathode, potential: CHGNetPotential, energies: Potential, cache: Cache) -> list[Estimate]:
     ion = working_ion(cathode.ion)
     state = "discharged" if cathode.discharged else "charged"
     structure = cathode.discharged or cathode.charged
     try:
         full, empty = _ends(cathode, potential, cache)
-        moved = exchange(full.crystal, empty.crystal, ion)
+        moved = balance(full.crystal, empty.crystal, ion)
         ends = [full.crystal, empty.crystal]
         outputs = cached_outputs(ends, energies, cache)
     except InputError as error:
         return [Estimate(NAME, cathode.name, None, structure=structure, state=state, note=str(error))]
-    vectors = [vectors_of(output, end) for output, end in zip(outputs, ends, strict=True)]
+    vectors = [pool_features(output, end) for output, end in zip(outputs, ends, strict=True)]
     pair = pair_of(vectors[0], vectors[1], moved, ion.symbol)
     notes = [f"{moved.n_ions} {ion.symbol} between the relaxed cells"]
     notes += [
@@ -101,7 +101,7 @@ def _estimates(cathode: Cathode, potential: Potential, energies: Evaluator, cach
     return found
 
 
-def _ends(cathode: Cathode, potential: Potential, cache: Cache) -> tuple[Relaxation, Relaxation]:
+def _ends(cathode: Cathode, potential: CHGNetPotential, cache: Cache) -> tuple[Relaxation, Relaxation]:
     structures = host_structures()
     ion = working_ion(cathode.ion)
     charged = structures[cathode.charged].crystal(primitive=True) if cathode.charged else None

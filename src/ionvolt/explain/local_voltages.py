@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.explain.attribution import Shares, shares
+from ionvolt.explain.attribution import AtomContributions, attribute
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.ions import parse_ions
 from ionvolt.prediction import Assume, Prediction, as_explainer, host_for, predict_checked
@@ -106,14 +106,14 @@ def explain_many(
     predictions = predict_checked([crystal], ions, model=ensemble, assume=assume)
     # All ions that find the crystal charged share one host, so its graph and atom vectors are made once.
     hosts = {_host_key(p): host_for(crystal, p) for p in predictions}
-    found: dict[str, tuple[list[Site], Shares]] = {}
+    found: dict[str, tuple[list[Site], AtomContributions]] = {}
     for key, host in hosts.items():
         of_host = [p.working_ion for p in predictions if _host_key(p) == key]
         graph = build_graph(host, ties=ensemble.card.ties)
         vectors = ensemble.atom_vectors(graph)
         surroundings = _coordination(graph)
         for ion in of_host:
-            of_ion = shares(vectors, ensemble.heads[ion], ensemble.local_heads[ion])
+            of_ion = attribute(vectors, ensemble.heads[ion], ensemble.local_heads[ion])
             found[ion] = (_sites(host, of_ion, *surroundings), of_ion)
     return [_explanation(p, hosts[_host_key(p)], *found[p.working_ion]) for p in predictions]
 
@@ -122,7 +122,9 @@ def _host_key(prediction: Prediction) -> str:
     return "as it is" if prediction.host_state == "charged" else f"without {prediction.working_ion}"
 
 
-def _sites(host: Crystal, members: Shares, coordination: NDArray[np.float64], shells: list[str]) -> list[Site]:
+def _sites(
+    host: Crystal, members: AtomContributions, coordination: NDArray[np.float64], shells: list[str]
+) -> list[Site]:
     """The atoms of a host with their local voltages."""
     local, linear = members.additive.mean(0), members.linear.mean(0)
     spread = members.additive.std(0, ddof=1) if len(members.additive) > 1 else np.zeros(len(host))
@@ -143,7 +145,7 @@ def _sites(host: Crystal, members: Shares, coordination: NDArray[np.float64], sh
     ]
 
 
-def _explanation(prediction: Prediction, host: Crystal, sites: list[Site], members: Shares) -> Explanation:
+def _explanation(prediction: Prediction, host: Crystal, sites: list[Site], members: AtomContributions) -> Explanation:
     symbols, local = np.array(host.symbols), members.additive.mean(0)
     reference = float(members.reference.mean())
     elements = {

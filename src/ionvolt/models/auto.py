@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import Estimate, Query
 from ionvolt.models.mlip.delta_model import DeltaModel
-from ionvolt.models.mlip.host_model import FoundationModel
+from ionvolt.models.mlip.foundation_model import FoundationModel
 
 
 @dataclass(eq=False)
-class BestModel:
+class AutoModel:
     """End members to the Δ-model, hosts alone to the foundation model; every answer names the one that gave it.
 
     Attributes:

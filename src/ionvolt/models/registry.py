@@ -20,7 +20,7 @@ PAPER_MODEL = "cgcnn-mp2020"
 """The paper's model, whose atoms can be asked."""
 FOUNDATION_MODEL = "foundation-mp2025"
 DELTA_MODEL = "delta-mp2025"
-BEST = "best"
+AUTO = "auto"
 """No folder of its own: the best of the shipped models that the input allows."""
 
 
@@ -45,7 +45,7 @@ def model_folder(name: str | Path) -> Path:
         return shipped
     if (Path(name) / CARD_FILE).is_file():
         return Path(name)
-    names = [BEST, *(card.parent.name for card in sorted(SHIPPED.glob(f"*/{CARD_FILE}")))]
+    names = [AUTO, *(card.parent.name for card in sorted(SHIPPED.glob(f"*/{CARD_FILE}")))]
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Shipped models: {', '.join(names)}"
     raise ModelError(f"{name}: no such model, and no folder that holds a {CARD_FILE}. {hint}")
@@ -53,7 +53,7 @@ def model_folder(name: str | Path) -> Path:
 
 def default_model() -> str:
     """Name of the model that answers where none is named: the best, or the paper's where its parts are not there."""
-    return BEST if is_shipped(FOUNDATION_MODEL) and is_shipped(DELTA_MODEL) else PAPER_MODEL
+    return AUTO if is_shipped(FOUNDATION_MODEL) and is_shipped(DELTA_MODEL) else PAPER_MODEL
 
 
 def load_model(name: str | Path | None = None) -> Predictor:
@@ -63,8 +63,8 @@ def load_model(name: str | Path | None = None) -> Predictor:
         ModelError: There is no such model, or it cannot be read.
     """
     name = name or default_model()
-    if str(name) == BEST:
-        return _load_best()
+    if str(name) == AUTO:
+        return _load_auto()
     folder = model_folder(name)
     return _load_shipped(folder.name) if folder.parent == SHIPPED else load_folder(folder)
 
@@ -81,7 +81,7 @@ def load_folder(folder: Path) -> Predictor:
 
         return load_classical(folder)
     if kind == "foundation":
-        from ionvolt.models.mlip.host_model import load_foundation
+        from ionvolt.models.mlip.foundation_model import load_foundation
 
         return load_foundation(folder)
     if kind == "delta":
@@ -98,22 +98,22 @@ def _load_shipped(name: str) -> Predictor:
     return load_folder(SHIPPED / name)
 
 
-def best_card() -> ModelCard | None:
+def auto_card() -> ModelCard | None:
     """The card of the best model; None where its parts are not there."""
-    if default_model() != BEST:
+    if default_model() != AUTO:
         return None
     card = read_card(SHIPPED / FOUNDATION_MODEL / CARD_FILE)
     words = f"{DELTA_MODEL} where the discharged structure is known, else {FOUNDATION_MODEL}."
-    return replace(card, name=BEST, description=words)
+    return replace(card, name=AUTO, description=words)
 
 
 @lru_cache(maxsize=1)
-def _load_best() -> Predictor:
-    from ionvolt.models.auto import BestModel
+def _load_auto() -> Predictor:
+    from ionvolt.models.auto import AutoModel
     from ionvolt.models.mlip.delta_model import load_delta
-    from ionvolt.models.mlip.host_model import load_foundation
+    from ionvolt.models.mlip.foundation_model import load_foundation
 
-    card = best_card()
+    card = auto_card()
     if card is None:
-        raise ModelError(f"{BEST}: its parts do not come with this IonVolt. Choose from {', '.join(shipped_models())}")
-    return BestModel(load_foundation(SHIPPED / FOUNDATION_MODEL), load_delta(SHIPPED / DELTA_MODEL), card)
+        raise ModelError(f"{AUTO}: its parts do not come with this IonVolt. Choose from {', '.join(shipped_models())}")
+    return AutoModel(load_foundation(SHIPPED / FOUNDATION_MODEL), load_delta(SHIPPED / DELTA_MODEL), card)

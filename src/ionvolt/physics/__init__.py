@@ -1,16 +1,16 @@
 """Voltages from a universal potential: energies, relaxation, insertion, profiles."""
 
-from ionvolt.physics.potentials.chgnet import Potential, PotentialOutput, load_potential
-from ionvolt.physics.reaction import Exchange, average_voltage, exchange, volume_change
+from ionvolt.physics.potentials.chgnet import CHGNetPotential, PotentialOutput, load_chgnet
+from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance, volume_change
 from ionvolt.physics.references import metal_energy
 
 __all__ = [
-    "Exchange",
-    "Potential",
+    "CHGNetPotential",
+    "IntercalationReaction",
     "PotentialOutput",
     "average_voltage",
-    "exchange",
-    "load_potential",
+    "balance",
+    "load_chgnet",
     "metal_energy",
     "volume_change",
 ]

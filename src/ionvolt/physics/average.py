@@ -11,8 +11,8 @@ import numpy as np
 from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.insertion import insert
-from ionvolt.physics.potentials.chgnet import Evaluator, Potential, PotentialOutput
-from ionvolt.physics.reaction import Exchange, average_voltage, exchange, volume_change
+from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential, PotentialOutput
+from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance, volume_change
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures.crystal import Crystal
@@ -23,7 +23,7 @@ GREAT_CHANGE = 0.25
 
 
 @dataclass(frozen=True)
-class Options:
+class RelaxOptions:
     """How end members are treated.
 
     Attributes:
@@ -38,7 +38,7 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Computed:
+class AverageVoltage:
     """An electrode whose voltage the potential gave.
 
     Attributes:
@@ -60,7 +60,7 @@ class Computed:
     ion: WorkingIon
     discharged: Crystal
     charged: Crystal
-    exchange: Exchange
+    reaction: IntercalationReaction
     outputs: tuple[PotentialOutput, PotentialOutput]
     potential: str
     voltage: float
@@ -76,13 +76,13 @@ def compute(
     discharged: Crystal | None,
     charged: Crystal | None,
     ion: WorkingIon,
-    potential: Potential,
+    potential: CHGNetPotential,
     cache: Cache,
-    options: Options | None = None,
+    options: RelaxOptions | None = None,
     told: Callable[[str], None] | None = None,
     *,
-    energies: Evaluator | None = None,
-) -> Computed:
+    energies: Potential | None = None,
+) -> AverageVoltage:
     """The average voltage of an electrode.
 
     With both end members their energies suffice. From the discharged one alone, the charged host is made by removing
@@ -102,18 +102,18 @@ def compute(
     Raises:
         InputError: Neither is given, frameworks differ, nothing is exchanged, or the potential cannot compute one.
     """
-    options, told, energies = options or Options(), told or (lambda words: None), energies or potential
+    options, told, energies = options or RelaxOptions(), told or (lambda words: None), energies or potential
     started = time.monotonic()
     relaxations: list[Relaxation] = []
 
     relax = options.relax if options.relax is not None else discharged is None or charged is None
     if discharged is not None and charged is not None:
-        exchange(discharged, charged, ion)  # before minutes are spent on it
+        balance(discharged, charged, ion)  # before minutes are spent on it
         method = "both end members given"
     elif discharged is not None:
         method = "charged host made by removing the ion"
         charged = replace(remove_ion(discharged, ion), source=f"{discharged.source} without {ion.symbol}")
-        exchange(discharged, charged, ion)
+        balance(discharged, charged, ion)
     elif charged is not None:
         method = "discharged electrode made by inserting the ion"
     else:
@@ -134,18 +134,18 @@ def compute(
         best = insert(charged, ion, potential, options.settings if relax else None, cache, options.insert)[0]
         relaxations += [best] if relax else []
         discharged = replace(best.crystal, source=f"{charged.source} with {ion.symbol}")
-    moved = exchange(discharged, charged, ion)
+    moved = balance(discharged, charged, ion)
     told("computing energies")
     full, empty = cached_outputs([discharged, charged], energies, cache)
     for crystal, output in ((discharged, full), (charged, empty)):
         if not np.isfinite(output.energy):
             raise refusal(crystal.source, "the potential gives no finite energy", "Check cell and coordinates")
     growth = volume_change(discharged, charged, moved)
-    return Computed(
+    return AverageVoltage(
         ion=ion,
         discharged=discharged,
         charged=charged,
-        exchange=moved,
+        reaction=moved,
         outputs=(full, empty),
         potential=energies.version,
         voltage=average_voltage(full.energy, empty.energy, moved, metal_energy(ion, energies.version), ion),

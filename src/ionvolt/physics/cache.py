@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.physics.potentials.chgnet import ATOMS_TOGETHER, Evaluator, Potential, PotentialOutput
+from ionvolt.physics.potentials.chgnet import ATOMS_TOGETHER, CHGNetPotential, Potential, PotentialOutput
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
 
@@ -82,7 +82,7 @@ class Cache:
         return self.folder / name[:2] / f"{name}.npz"
 
 
-def cached_outputs(crystals: Iterable[Crystal], potential: Evaluator, cache: Cache) -> list[PotentialOutput]:
+def cached_outputs(crystals: Iterable[Crystal], potential: Potential, cache: Cache) -> list[PotentialOutput]:
     """``Evaluator.evaluate``, computing only what the cache does not hold and remembering each pass as it ends.
 
     Raises:
@@ -108,7 +108,7 @@ def cached_outputs(crystals: Iterable[Crystal], potential: Evaluator, cache: Cac
     return [output for name in names if (output := found[name]) is not None]
 
 
-def cached_relax(crystal: Crystal, potential: Potential, settings: RelaxSettings, cache: Cache) -> Relaxation:
+def cached_relax(crystal: Crystal, potential: CHGNetPotential, settings: RelaxSettings, cache: Cache) -> Relaxation:
     """``relax``, remembered. One that ran out of time goes on from where it was.
 
     Raises:

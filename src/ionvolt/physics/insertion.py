@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ionvolt.ions import WorkingIon
 from ionvolt.physics.cache import Cache, cached_relax
-from ionvolt.physics.interstitials import distances, find_voids
-from ionvolt.physics.potentials.chgnet import Potential
+from ionvolt.physics.interstitials import distances, find_interstitials
+from ionvolt.physics.potentials.chgnet import CHGNetPotential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.wording import refusal
@@ -45,7 +45,7 @@ def redox_active(crystal: Crystal) -> NDArray[np.bool_]:
 def insert(
     host: Crystal,
     ion: WorkingIon,
-    potential: Potential,
+    potential: CHGNetPotential,
     settings: RelaxSettings | None,
     cache: Cache,
     n_ions: int | None = None,
@@ -70,7 +70,7 @@ def insert(
         InputError: The host has no void, or not as many as ions were asked for.
     """
     wanted = default_ions(host, ion) if n_ions is None else n_ions
-    voids = find_voids(host)
+    voids = find_interstitials(host)
     if wanted < 1 or not voids:
         raise refusal(
             host.source,
@@ -104,7 +104,7 @@ def _fill(
     start: NDArray[np.float64],
     sites: NDArray[np.float64],
     wanted: int,
-    potential: Potential,
+    potential: CHGNetPotential,
 ) -> NDArray[np.float64] | None:
     """Sites of ``wanted`` ions, found one after the other; None where there is no room."""
     filled = start
@@ -118,7 +118,7 @@ def _fill(
 
 
 def _energies(
-    host: Crystal, ion: WorkingIon, arrangements: list[NDArray[np.float64]], potential: Potential
+    host: Crystal, ion: WorkingIon, arrangements: list[NDArray[np.float64]], potential: CHGNetPotential
 ) -> NDArray[np.float64]:
     outputs = potential.evaluate([with_ions(host, ion, sites) for sites in arrangements])
     return np.array([output.energy for output in outputs])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
 
-CLEARANCE = 1.5
+MIN_FREE_RADIUS = 1.5
 """Å from a void's centre to the nearest atom: shorter than any bond of a working ion, for the host will give way."""
 
 SAME_SITE = 0.5
@@ -36,7 +36,7 @@ REACH = 8.0
 
 
 @dataclass(frozen=True, eq=False)
-class Void:
+class InterstitialSite:
     """A void of a host and all that symmetry makes of it.
 
     Attributes:
@@ -44,11 +44,11 @@ class Void:
         frac_coords: All its equivalents in the cell, shape (multiplicity, 3), float64; the first stands for all.
     """
 
-    clearance: float
+    free_radius: float
     frac_coords: NDArray[np.float64]
 
 
-def find_voids(host: Crystal, clearance: float = CLEARANCE) -> list[Void]:
+def find_interstitials(host: Crystal, free_radius: float = MIN_FREE_RADIUS) -> list[InterstitialSite]:
     """Symmetry-distinct voids of a host, the widest first: vertices of the Voronoi cells of its atoms.
 
     A vertex is as far from its nearest atoms as a point can be; octahedral and tetrahedral sites are such points.
@@ -56,13 +56,13 @@ def find_voids(host: Crystal, clearance: float = CLEARANCE) -> list[Void]:
     Raises:
         InputError: All atoms lie in one plane, with a vacuum beside it.
     """
-    points, clearances = _vertices(host)
-    order = np.argsort(-np.round(clearances, 3), kind="stable")
+    points, free_radii = _vertices(host)
+    order = np.argsort(-np.round(free_radii, 3), kind="stable")
     operations = symmetry_operations(host)
-    voids: list[Void] = []
+    voids: list[InterstitialSite] = []
     taken = np.zeros((0, 3))
     for k in order:
-        if clearances[k] < clearance or len(voids) == MAX_ORBITS:
+        if free_radii[k] < free_radius or len(voids) == MAX_ORBITS:
             break
         if taken.size and distances(host.lattice, points[k], taken).min() < SAME_SITE:
             continue
@@ -71,12 +71,12 @@ def find_voids(host: Crystal, clearance: float = CLEARANCE) -> list[Void]:
             image = (rotation @ points[k] + translation) % 1.0
             if distances(host.lattice, image, orbit).min() >= SAME_SITE:
                 orbit = np.vstack([orbit, image])
-        voids.append(Void(float(clearances[k]), orbit))
+        voids.append(InterstitialSite(float(free_radii[k]), orbit))
         taken = np.vstack([taken, orbit])
     return voids
 
 
-def by_fit(host: Crystal, ion: str, voids: list[Void]) -> list[Void]:
+def rank_sites(host: Crystal, ion: str, voids: list[InterstitialSite]) -> list[InterstitialSite]:
     """Voids in the order in which an ion likes them: anions near its bond length, cations far.
 
     A cheap stand-in for the energy: among 59 hosts with twelve voids the one of lowest energy was, but for 0.01 V on
@@ -84,7 +84,7 @@ def by_fit(host: Crystal, ion: str, voids: list[Void]) -> list[Void]:
     """
     anions = np.isin(host.numbers, list(ANION_RADII))
 
-    def fit(void: Void) -> float:
+    def fit(void: InterstitialSite) -> float:
         away = distances(host.lattice, void.frac_coords[0], host.frac_coords)
         if not anions.any():
             return float(away.min())
@@ -108,7 +108,7 @@ def primitive_cell(crystal: Crystal) -> Crystal:
     return replace(crystal, lattice=np.array(lattice), frac_coords=np.array(places), numbers=np.array(numbers))
 
 
-def repulsion(lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+def crowding_energy(lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """Sum of 1/d^4 over the images of other ions up to the next cells, Å^-4: a measure of crowding."""
     return float((_squares(lattice, point, others) ** -2).sum())
 
@@ -159,8 +159,8 @@ def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         ) from error
     inside = vertices @ np.linalg.inv(host.lattice)
     keep = ((inside > -1e-6) & (inside < 1 - 1e-6)).all(axis=1)
-    clearances, _ = cKDTree(cartesian).query(vertices[keep])
-    return inside[keep] % 1.0, np.asarray(clearances, dtype=np.float64)
+    free_radii, _ = cKDTree(cartesian).query(vertices[keep])
+    return inside[keep] % 1.0, np.asarray(free_radii, dtype=np.float64)
 
 
 def symmetry_operations(crystal: Crystal) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -25,7 +25,7 @@ MOST_PER_FILLING = 8
 """Arrangements of a filling whose energy is computed, those with the ions farthest from each other."""
 
 
-def repeated(discharged: Crystal, ion: WorkingIon) -> Crystal:
+def supercell(discharged: Crystal, ion: WorkingIon) -> Crystal:
     """The smallest repetition of a cell, along its shortest axes, that holds ``FEWEST_IONS`` in ``MOST_ATOMS``."""
     cell = discharged
     while int((cell.numbers == ion.number).sum()) < FEWEST_IONS and 2 * len(cell) <= MOST_ATOMS:
@@ -44,12 +44,12 @@ def repeated(discharged: Crystal, ion: WorkingIon) -> Crystal:
     return cell
 
 
-def without(cell: Crystal, removed: NDArray[np.int64]) -> Crystal:
+def remove_sites(cell: Crystal, removed: NDArray[np.int64]) -> Crystal:
     """A cell with the atoms of these indices taken out."""
     return replace(cell, numbers=np.delete(cell.numbers, removed), frac_coords=np.delete(cell.frac_coords, removed, 0))
 
 
-def distinct_fillings(cell: Crystal, ion: WorkingIon, n_kept: int) -> list[NDArray[np.int64]]:
+def symmetry_distinct_orderings(cell: Crystal, ion: WorkingIon, n_kept: int) -> list[NDArray[np.int64]]:
     """Symmetry-distinct ways to keep ``n_kept`` of a cell's working ions.
 
     Returns:
@@ -65,8 +65,8 @@ def distinct_fillings(cell: Crystal, ion: WorkingIon, n_kept: int) -> list[NDArr
         if kept in seen:
             continue
         seen |= {tuple(sorted(permutation[list(kept)])) for permutation in permutations}
-        repulsion = float((1 / apart[np.ix_(kept, kept)]).sum()) if kept else 0.0
-        found.append((round(repulsion, 6), kept))
+        crowding_energy = float((1 / apart[np.ix_(kept, kept)]).sum()) if kept else 0.0
+        found.append((round(crowding_energy, 6), kept))
     return [np.delete(sites, list(kept)) for _, kept in sorted(found)[:MOST_PER_FILLING]]
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
-from ionvolt.physics.orderings import MOST_IONS, distinct_fillings, repeated, without
-from ionvolt.physics.potentials.chgnet import Evaluator, Potential
-from ionvolt.physics.reaction import exchange
+from ionvolt.physics.orderings import MOST_IONS, remove_sites, supercell, symmetry_distinct_orderings
+from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
+from ionvolt.physics.reaction import balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures.crystal import Crystal
@@ -61,12 +61,12 @@ class Profile:
 def voltage_profile(
     discharged: Crystal,
     ion: WorkingIon,
-    potential: Potential,
+    potential: CHGNetPotential,
     settings: RelaxSettings | None,
     cache: Cache,
     progress: Callable[[int, int], None] | None = None,
     *,
-    energies: Evaluator | None = None,
+    energies: Potential | None = None,
 ) -> Profile:
     """Empty a discharged electrode in steps.
 
@@ -86,8 +86,8 @@ def voltage_profile(
     Raises:
         InputError: The structure does not hold the ion, or nothing else, or the potential cannot compute it.
     """
-    exchange(discharged, remove_ion(discharged, ion), ion)  # refuses what is no discharged electrode
-    cell = repeated(discharged, ion)
+    balance(discharged, remove_ion(discharged, ion), ion)  # refuses what is no discharged electrode
+    cell = supercell(discharged, ion)
     sites = np.flatnonzero(cell.numbers == ion.number)
     energies = energies or potential
     states: list[tuple[Crystal, float]] = []
@@ -95,10 +95,10 @@ def voltage_profile(
     best: NDArray[np.int64] = np.array([], dtype=np.int64)
     for done, n_kept in enumerate(range(len(sites), -1, -1)):
         if len(sites) <= MOST_IONS:
-            ways = distinct_fillings(cell, ion, n_kept)
+            ways = symmetry_distinct_orderings(cell, ion, n_kept)
         else:
             ways = [np.append(best, site) for site in np.setdiff1d(sites, best)] if done else [best]
-        crystals = [without(cell, removed) for removed in ways]
+        crystals = [remove_sites(cell, removed) for removed in ways]
         k = int(np.argmin([output.energy for output in cached_outputs(crystals, potential, cache)]))
         n_computed += len(ways)
         best, state = ways[k], crystals[k]

@@ -15,7 +15,7 @@ from ionvolt.structures.wording import refusal
 
 
 @dataclass(frozen=True)
-class Exchange:
+class IntercalationReaction:
     """How the cells of the two end members make one and the same framework, and what moves between them.
 
     Attributes:
@@ -29,7 +29,7 @@ class Exchange:
     n_ions: int
 
 
-def exchange(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Exchange:
+def balance(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> IntercalationReaction:
     """Match the frameworks of two end members: their compositions less the working ion must be proportional.
 
     The charged crystal may still hold some of the ion.
@@ -61,11 +61,11 @@ def exchange(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Exchange
             f"{discharged.formula} holds no more {ion.symbol} than {charged.formula} ({charged.source})",
             "Give the discharged structure, which holds more of the ion, first",
         )
-    return Exchange(cells_full, cells_empty, n_ions)
+    return IntercalationReaction(cells_full, cells_empty, n_ions)
 
 
 def average_voltage(
-    e_discharged: float, e_charged: float, exchange: Exchange, metal_energy: float, ion: WorkingIon
+    e_discharged: float, e_charged: float, reaction: IntercalationReaction, metal_energy: float, ion: WorkingIon
 ) -> float:
     """Average voltage between two end members.
 
@@ -75,21 +75,21 @@ def average_voltage(
     Args:
         e_discharged: Energy of the discharged cell, eV.
         e_charged: Energy of the charged cell, eV.
-        exchange: What moves.
+        reaction: What moves.
         metal_energy: Energy of the ion's metal, eV per atom, on the same scale.
         ion: The working ion.
 
     Returns:
         Volts.
     """
-    n = exchange.n_ions
-    reaction = exchange.discharged_cells * e_discharged - exchange.charged_cells * e_charged - n * metal_energy
-    return -reaction / (n * ion.charge)
+    n = reaction.n_ions
+    gained = reaction.discharged_cells * e_discharged - reaction.charged_cells * e_charged - n * metal_energy
+    return -gained / (n * ion.charge)
 
 
-def volume_change(discharged: Crystal, charged: Crystal, exchange: Exchange) -> float:
+def volume_change(discharged: Crystal, charged: Crystal, reaction: IntercalationReaction) -> float:
     """How much the host grows when the ions go in, as a fraction of the charged host's volume."""
-    full, empty = exchange.discharged_cells * discharged.volume, exchange.charged_cells * charged.volume
+    full, empty = reaction.discharged_cells * discharged.volume, reaction.charged_cells * charged.volume
     return (full - empty) / empty
 
 

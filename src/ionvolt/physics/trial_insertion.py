@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon
 from ionvolt.physics.insertion import APART, default_ions, with_ions
-from ionvolt.physics.interstitials import ION_RADII, Void, by_fit, distances, find_voids, repulsion
-from ionvolt.physics.potentials.chgnet import Evaluator, Potential, PotentialOutput, load_potential
+from ionvolt.physics.interstitials import (
+    ION_RADII,
+    InterstitialSite,
+    crowding_energy,
+    distances,
+    find_interstitials,
+    rank_sites,
+)
+from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential, PotentialOutput, load_chgnet
 from ionvolt.physics.relaxation import RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
@@ -49,53 +56,53 @@ class Trial:
     output: PotentialOutput
 
 
-def voids_for_trials(host: Crystal) -> list[Void]:
+def sites_for_trials(host: Crystal) -> list[InterstitialSite]:
     """Voids of a host, which do not hang on the ion; the widest, however narrow, where none is wide enough.
 
     Raises:
         InputError: There is none at all.
     """
-    voids = find_voids(host) or find_voids(host, clearance=0.0)[:1]
+    voids = find_interstitials(host) or find_interstitials(host, free_radius=0.0)[:1]
     if not voids:
         raise refusal(host.source, "no void in it to try an ion in", "Give a discharged structure instead")
-    return [void for void in voids if void.clearance < WIDEST] or voids
+    return [void for void in voids if void.free_radius < WIDEST] or voids
 
 
 def trial_insertions(
-    host: Crystal, ion: WorkingIon, potential: Evaluator, voids: Sequence[Void] | None = None
+    host: Crystal, ion: WorkingIon, potential: Potential, voids: Sequence[InterstitialSite] | None = None
 ) -> tuple[Trial, Trial]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled.
 
     The second takes no more ions than the host has electrons to give (``insertion.default_ions``), and none that lie
     too near each other; it is the first one again where that is one ion. Where the ion is a large one, room is made
-    for it in the second (``with_room``). Both hang on the cell: give the primitive one.
+    for it in the second (``expand_and_relax``). Both hang on the cell: give the primitive one.
 
     Args:
         host: The charged host; it is not relaxed.
         ion: The working ion.
         potential: The potential whose energies count; CHGNet relaxes.
-        voids: From ``voids_for_trials``, where they are known.
+        voids: From ``sites_for_trials``, where they are known.
 
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
     """
-    likely = by_fit(host, ion.symbol, list(voids or voids_for_trials(host)))[:CANDIDATES]
+    likely = rank_sites(host, ion.symbol, list(voids or sites_for_trials(host)))[:CANDIDATES]
     crystals = [with_ions(host, ion, void.frac_coords[:1]) for void in likely]
     outputs = potential.evaluate(crystals)
     best = int(np.argmin([output.energy for output in outputs]))
     single = Trial(crystals[best], 1, outputs[best])
     wanted = default_ions(host, ion)
-    places = filling(host, likely[best], wanted)
+    places = fill_sites(host, likely[best], wanted)
     filled = single
     if len(places) > 1:
         crystal = with_ions(host, ion, places)
         filled = Trial(crystal, len(places), potential.evaluate([crystal])[0])
     if ION_RADII[ion.symbol] > LARGE:
-        filled = with_room(filled, potential, load_potential())
+        filled = expand_and_relax(filled, potential, load_chgnet())
     return single, filled
 
 
-def with_room(trial: Trial, potential: Evaluator, mover: Potential) -> Trial:
+def expand_and_relax(trial: Trial, potential: Potential, mover: CHGNetPotential) -> Trial:
     """The same in a cell stretched alike along all edges until its energy rises, and then relaxed for some steps.
 
     Bonds of large ions are too short in a host that was without them: over 84 hosts the voltages of trials with K go
@@ -105,7 +112,7 @@ def with_room(trial: Trial, potential: Evaluator, mover: Potential) -> Trial:
     best = trial
     for step in range(1, round(MOST_STRETCHED / STRETCH) + 1):
         wider = replace(trial.crystal, lattice=trial.crystal.lattice * (1 + STRETCH * step))
-        found = _tried(wider, trial.n_ions, potential)
+        found = _evaluate_or_none(wider, trial.n_ions, potential)
         if found is None or found.output.energy >= best.output.energy:
             break
         best = found
@@ -113,10 +120,10 @@ def with_room(trial: Trial, potential: Evaluator, mover: Potential) -> Trial:
         settled = relax(best.crystal, mover, SETTLING).crystal
     except InputError:
         return best
-    return _tried(settled, trial.n_ions, potential) or best
+    return _evaluate_or_none(settled, trial.n_ions, potential) or best
 
 
-def _tried(crystal: Crystal, n_ions: int, potential: Evaluator) -> Trial | None:
+def _evaluate_or_none(crystal: Crystal, n_ions: int, potential: Potential) -> Trial | None:
     """None where an atom has lost its last neighbour."""
     try:
         return Trial(crystal, n_ions, potential.evaluate([crystal])[0])
@@ -124,7 +131,7 @@ def _tried(crystal: Crystal, n_ions: int, potential: Evaluator) -> Trial | None:
         return None
 
 
-def filling(host: Crystal, void: Void, wanted: int) -> NDArray[np.float64]:
+def fill_sites(host: Crystal, void: InterstitialSite, wanted: int) -> NDArray[np.float64]:
     """Sites of at most so many ions in the equivalents of a void, each where the others crowd it least; (n, 3)."""
     places = void.frac_coords[:1]
     free = void.frac_coords[1:]
@@ -132,6 +139,6 @@ def filling(host: Crystal, void: Void, wanted: int) -> NDArray[np.float64]:
         free = np.array([site for site in free if distances(host.lattice, site, places).min() >= APART])
         if not len(free):
             break
-        crowding = [repulsion(host.lattice, site, places) for site in free]
+        crowding = [crowding_energy(host.lattice, site, places) for site in free]
         places = np.vstack([places, free[int(np.argmin(np.round(crowding, 9)))]])
     return places

@@ -8,7 +8,7 @@ from typing import Any
 from ionvolt.evaluation.metrics import Metrics
 from ionvolt.reproduction import paper
 from ionvolt.reproduction.exhibits import Claim, Exhibit, Holds, write_figure, write_table
-from ionvolt.reproduction.held_out import Tested, measure, voltages_rows
+from ionvolt.reproduction.held_out import HeldOutPredictions, measure, voltages_rows
 from ionvolt.reproduction.parity import PARTS, Parity, draw_parities, draw_parity, label_of, parity
 from ionvolt.reproduction.stages import Job
 from ionvolt.reproduction.svr_vs_krr import fig_s4
@@ -36,7 +36,9 @@ def against(here: Metrics, number: paper.Number, splits: int) -> tuple[Holds, st
     return "no", f"{value} is above the paper's {number.value:.2f} V, and so is the whole interval."
 
 
-def better(tested: Tested, ion: str, other: str, words: str, number: str = "", *, added: bool = False) -> Claim | None:
+def better(
+    tested: HeldOutPredictions, ion: str, other: str, words: str, number: str = "", *, added: bool = False
+) -> Claim | None:
     """The claim that the transfer model has a smaller error than another on the same electrodes."""
     apart = tested.difference(TRANSFER, other, ion)
     one, two = tested.errors(TRANSFER, ion), tested.errors(other, ion)
@@ -53,7 +55,7 @@ def better(tested: Tested, ion: str, other: str, words: str, number: str = "", *
     return Claim(words, number, f"{one.mae:.2f} V against {two.mae:.2f} V", holds, sentence, added)
 
 
-def _panel(job: Job, panel: str, ion: str, tested: Tested, folder: Path) -> Exhibit:
+def _panel(job: Job, panel: str, ion: str, tested: HeldOutPredictions, folder: Path) -> Exhibit:
     name = f"fig-2{panel}"
     title = f"Fig. 2{panel}: predicted and calculated voltages of {ion} electrodes"
     if not job.has_li:
@@ -85,7 +87,7 @@ def _panel(job: Job, panel: str, ion: str, tested: Tested, folder: Path) -> Exhi
     return Exhibit(name, title, caption, [name], [name, f"{name}-errors"], [c for c in claims if c])
 
 
-def _error_claim(tested: Tested, ion: str) -> Claim:
+def _error_claim(tested: HeldOutPredictions, ion: str) -> Claim:
     here, number = tested.errors(TRANSFER, ion), paper.TRANSFER[ion]
     assert here is not None
     holds, sentence = against(here, number, tested.splits(TRANSFER, ion))
@@ -93,7 +95,7 @@ def _error_claim(tested: Tested, ion: str) -> Claim:
     return Claim(f"mean absolute error of {what}", str(number), f"{here.mae:.2f} V", holds, sentence)
 
 
-def _beaten(tested: Tested, ion: str) -> list[Claim]:
+def _beaten(tested: HeldOutPredictions, ion: str) -> list[Claim]:
     found: list[Claim | None] = []
     if ion == "Li":
         number = paper.CLASSICAL["Li"]
@@ -142,7 +144,7 @@ def _distributions(one: Parity) -> Claim:
     return Claim("the three parts have similar distributions of voltages", "", told, holds, sentence)
 
 
-def errors_rows(tested: Tested, ion: str) -> list[dict[str, Any]]:
+def errors_rows(tested: HeldOutPredictions, ion: str) -> list[dict[str, Any]]:
     """Errors of every model on an ion, the paper's beside them."""
     stated = {TRANSFER: paper.TRANSFER, ML: paper.CLASSICAL, LI_MODEL: paper.LI_MODEL}
     rows = []
@@ -162,7 +164,7 @@ def errors_rows(tested: Tested, ion: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _table_s2(job: Job, tested: Tested, folder: Path) -> Exhibit:
+def _table_s2(job: Job, tested: HeldOutPredictions, folder: Path) -> Exhibit:
     name, title = "table-s2", "Table S2: errors of all models for all ions"
     if not job.ions:
         return Exhibit(name, title, missing="the data hold too few electrodes of every ion to train and test on")
@@ -187,7 +189,7 @@ def _table_s2(job: Job, tested: Tested, folder: Path) -> Exhibit:
     )  # fmt: skip
 
 
-def _monovalent(tested: Tested, ion: str) -> Claim | None:
+def _monovalent(tested: HeldOutPredictions, ion: str) -> Claim | None:
     """Whether the Li model is relatively good: clearly better than the mean of the ion's own training rows."""
     apart, here = tested.difference(LI_MODEL, "mean", ion), tested.errors(LI_MODEL, ion)
     if apart is None or here is None:

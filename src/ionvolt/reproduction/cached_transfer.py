@@ -23,7 +23,7 @@ Parts = list[tuple[Indices, Indices]]
 PARTS_FILE = "parts.npz"
 
 
-class KeptTransfer:
+class CachedTransfer:
     """``CgcnnTransfer`` whose networks of every split are written to a folder and read from there.
 
     Args:
@@ -70,11 +70,11 @@ class KeptTransfer:
 
 
 class KeptLiModel:
-    """The Li networks of ``KeptTransfer``, applied to every ion as they are."""
+    """The Li networks of ``CachedTransfer``, applied to every ion as they are."""
 
     name = LiModel.name
 
-    def __init__(self, kept: KeptTransfer) -> None:
+    def __init__(self, kept: CachedTransfer) -> None:
         self._kept = kept
         self.settings = kept.settings
 

@@ -13,7 +13,7 @@ from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.evaluation.networks import CgcnnScratch
 from ionvolt.evaluation.protocol import Learner, Protocol
 from ionvolt.evaluation.results import Results, read_results
-from ionvolt.reproduction.cached_transfer import KeptLiModel, KeptTransfer
+from ionvolt.reproduction.cached_transfer import CachedTransfer, KeptLiModel
 from ionvolt.reproduction.stages import Job
 
 LABELS = {
@@ -54,7 +54,7 @@ class Difference:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class HeldOutPredictions:
     """Out-of-sample voltages: rows of one or more results, all of shape (n,).
 
     Attributes:
@@ -74,7 +74,7 @@ class Tested:
     predicted: NDArray[np.float64]
 
     @classmethod
-    def of(cls, results: list[Results]) -> Tested:
+    def of(cls, results: list[Results]) -> HeldOutPredictions:
         """Rows of results, the mean predictor's once."""
         columns = {
             name: np.concatenate([r.column(name) for r in results])
@@ -127,9 +127,9 @@ class Tested:
         return Difference(float(gaps.mean()), float(low), float(high), int(sizes.size))
 
 
-def kept(job: Job) -> KeptTransfer:
+def kept(job: Job) -> CachedTransfer:
     """The paper's method with the recipe's settings."""
-    return KeptTransfer(job.folder, job.recipe.members, job.recipe.epochs)
+    return CachedTransfer(job.folder, job.recipe.members, job.recipe.epochs)
 
 
 def plans(job: Job) -> Iterator[tuple[str, Protocol, list[Learner]]]:
@@ -149,7 +149,7 @@ def plans(job: Job) -> Iterator[tuple[str, Protocol, list[Learner]]]:
             yield "scratch", job.protocol(job.others, seeds), [CgcnnScratch(1, job.recipe.epochs)]
 
 
-def measure(job: Job, tell: Callable[[int, int, str], None] = lambda done, total, words: None) -> Tested:
+def measure(job: Job, tell: Callable[[int, int, str], None] = lambda done, total, words: None) -> HeldOutPredictions:
     """Let everyone run through the splits; what a file holds already is not repeated.
 
     Args:
@@ -169,10 +169,10 @@ def measure(job: Job, tell: Callable[[int, int, str], None] = lambda done, total
                 progress=lambda done, total, words, before=before: tell(before + done, sum(counts), words),  # type: ignore[misc]
             )
         )
-    return Tested.of(found)
+    return HeldOutPredictions.of(found)
 
 
-def voltages_rows(tested: Tested) -> list[dict[str, object]]:
+def voltages_rows(tested: HeldOutPredictions) -> list[dict[str, object]]:
     """All rows as a table."""
     columns = (tested.model, tested.ion, tested.seed, tested.key, tested.target, tested.predicted)
     return [

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.explain.figures import INK, SOFT, canvas, styled
-from ionvolt.reproduction.held_out import LABELS, Tested, kept
+from ionvolt.reproduction.held_out import LABELS, HeldOutPredictions, kept
 from ionvolt.reproduction.paper import Number
 from ionvolt.reproduction.stages import Job
 
@@ -91,7 +91,7 @@ def parity(job: Job, ion: str) -> Parity:
 
 @styled
 def draw_parity(
-    *, parity: Parity, tested: Tested, paper: dict[str, Number | None], model: str = "transfer model"
+    *, parity: Parity, tested: HeldOutPredictions, paper: dict[str, Number | None], model: str = "transfer model"
 ) -> Figure:
     """Parity plot with the distributions of both axes, and bars of the models' test errors.
 
@@ -142,7 +142,7 @@ def _plane(grid: Any, parity: Parity, model: str) -> None:
     top.set_title(f"{parity.ion}: distributions of each part")
 
 
-def _bars(axes: Any, tested: Tested, ion: str, paper: dict[str, Number | None]) -> None:
+def _bars(axes: Any, tested: HeldOutPredictions, ion: str, paper: dict[str, Number | None]) -> None:
     models = [m for m in tested.models(ion) if not (ion == "Li" and m == "li-model")]
     highest = 0.0
     for row, name in enumerate(models):

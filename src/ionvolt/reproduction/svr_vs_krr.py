@@ -9,14 +9,14 @@ import numpy as np
 
 from ionvolt.explain.figures import ACCENT, SOFT, canvas, styled
 from ionvolt.reproduction.exhibits import Claim, Exhibit, Holds, write_figure, write_table
-from ionvolt.reproduction.held_out import Tested
+from ionvolt.reproduction.held_out import HeldOutPredictions
 from ionvolt.reproduction.stages import Job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def fig_s4(job: Job, tested: Tested, folder: Path) -> Exhibit:
+def fig_s4(job: Job, tested: HeldOutPredictions, folder: Path) -> Exhibit:
     """How far the voltages of both machines are apart."""
     name, title = "fig-s4", "Fig. S4: support vector and kernel ridge regression"
     models = ("svr-li", "kernel-ridge-li") if job.has_li else ("svr", "kernel-ridge")
@@ -51,7 +51,7 @@ def fig_s4(job: Job, tested: Tested, folder: Path) -> Exhibit:
 
 
 @styled
-def draw_two_machines(*, tested: Tested, pairs: dict[str, tuple[Any, Any]]) -> Figure:
+def draw_two_machines(*, tested: HeldOutPredictions, pairs: dict[str, tuple[Any, Any]]) -> Figure:
     """Voltages of one machine against those of the other, by ion."""
     from ionvolt.ions import WORKING_IONS
 

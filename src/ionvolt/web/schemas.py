@@ -105,7 +105,7 @@ class PredictionOut(BaseModel):
     epistemic_std: float | None = Field(description="Spread of the model's members, V.")
     in_domain: bool | None = Field(description="Whether the electrode is like those that the model was trained on.")
     known: Literal["host", "discharged", "both"] = Field(description="What the answer rests on.")
-    voltage_physics: float | None = Field(description="From the universal potential's energies alone, V.")
+    voltage_potential: float | None = Field(description="From the universal potential's energies alone, V.")
 
 
 class Predicted(BaseModel):

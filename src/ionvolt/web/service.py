@@ -11,7 +11,7 @@ from typing import Any
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import parse_ions
 from ionvolt.models.card import ModelCard
-from ionvolt.models.registry import BEST, PAPER_MODEL, SHIPPED, best_card, load_folder, shipped_models
+from ionvolt.models.registry import AUTO, PAPER_MODEL, SHIPPED, auto_card, load_folder, shipped_models
 from ionvolt.structures.materials_project import UnavailableError, check_id, require_key
 from ionvolt.web import fetcher, worker
 from ionvolt.web.metrics import Metrics
@@ -26,7 +26,7 @@ class Service:
 
     Attributes:
         settings: How the server behaves.
-        folders: Model folders by name, the default first. ``best`` has none of its own: it stands for its name.
+        folders: Model folders by name, the default first. ``auto`` has none of its own: it stands for its name.
         cards: Their cards.
         pool: The workers.
         fetchers: The process that asks the Materials Project, started when it is first needed.
@@ -198,11 +198,11 @@ def _shipped() -> dict[str, Path]:
     """The fast model first: it answers those who name none. The page asks for the best one."""
     names = sorted(shipped_models(), key=lambda name: (name != PAPER_MODEL, name))
     found = {name: SHIPPED / name for name in names}
-    return found | {BEST: Path(BEST)} if best_card() else found
+    return found | {AUTO: Path(AUTO)} if auto_card() else found
 
 
 def _card(name: str, folder: Path) -> ModelCard:
-    best = best_card() if name == BEST else None
+    best = auto_card() if name == AUTO else None
     return best or load_folder(folder).card
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ionvolt.models.mlip.delta_network import IONS, Pair, collate_pairs
+from ionvolt.models.mlip.delta_network import IONS, EndMemberPair, collate_pairs
 from ionvolt.models.tensors import Arrays
 
 Vector = NDArray[np.float64]
@@ -50,7 +50,7 @@ class AtomKernelSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class AtomKernel:
+class AtomicGP:
     """A fitted kernel.
 
     Attributes:
@@ -69,7 +69,7 @@ class AtomKernel:
     weights: Matrix
     shifts: Matrix
 
-    def corrections(self, pairs: Sequence[Pair]) -> Vector:
+    def corrections(self, pairs: Sequence[EndMemberPair]) -> Vector:
         """What the voltage of the potential lacks, in V, shape (n_pairs,)."""
         ions = np.array([IONS.index(pair.ion) for pair in pairs])
         sums = pair_features(pairs, self.mean, self.scale, self.directions, self.phases)
@@ -83,12 +83,14 @@ class AtomKernel:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> AtomKernel:
+    def from_arrays(cls, arrays: Arrays) -> AtomicGP:
         """What stored arrays say."""
         return cls(*(arrays[f"atom_kernel.{name}"].astype(np.float32) for name in cls.__dataclass_fields__))
 
 
-def pair_features(pairs: Sequence[Pair], mean: Matrix, scale: Matrix, directions: Matrix, phases: Matrix) -> Matrix:
+def pair_features(
+    pairs: Sequence[EndMemberPair], mean: Matrix, scale: Matrix, directions: Matrix, phases: Matrix
+) -> Matrix:
     """Random features of the atoms, added up as their energies enter the voltage, shape (n_pairs, n_features)."""
     parts = []
     for start in range(0, len(pairs), TOGETHER):
@@ -100,7 +102,7 @@ def pair_features(pairs: Sequence[Pair], mean: Matrix, scale: Matrix, directions
     return np.concatenate(parts)
 
 
-def fit_atom_kernel(pairs: Sequence[Pair], target: Vector, settings: AtomKernelSettings) -> AtomKernel:
+def fit_atom_kernel(pairs: Sequence[EndMemberPair], target: Vector, settings: AtomKernelSettings) -> AtomicGP:
     """Fit on training pairs.
 
     Args:
@@ -129,4 +131,4 @@ def fit_atom_kernel(pairs: Sequence[Pair], target: Vector, settings: AtomKernelS
         importance = settings.robust / np.maximum(np.abs(lacking - kernel @ dual), settings.robust)
     shifts = settings.ion * np.bincount(ions, dual, minlength=len(IONS)) + settings.common * dual.sum()
     weights = (sums.T @ dual.astype(np.float32)) / np.float32(unit)
-    return AtomKernel(mean, scale, directions, phases, weights.astype(np.float32), shifts.astype(np.float32))
+    return AtomicGP(mean, scale, directions, phases, weights.astype(np.float32), shifts.astype(np.float32))

@@ -19,16 +19,16 @@ from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.card import ModelCard, require_ions
 from ionvolt.models.interface import Estimate, Query, with_interval
-from ionvolt.models.mlip.atomic_gp import AtomKernel
-from ionvolt.models.mlip.delta_network import IONS, Pair, PairNetwork, corrections
-from ionvolt.models.mlip.full_extraction import LIKELY, Emptying
-from ionvolt.models.mlip.latent_features import CrystalVectors, evaluate_vectors, vectors_of
+from ionvolt.models.mlip.atomic_gp import AtomicGP
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections
+from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD, FullExtractionClassifier
+from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
-from ionvolt.models.uncertainty.domain import Trust, signs, spread_of, together
-from ionvolt.physics.average import Computed
+from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
+from ionvolt.physics.average import AverageVoltage
 from ionvolt.physics.potentials.sevennet import VERSION
-from ionvolt.physics.reaction import Exchange, average_voltage, exchange
+from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.structures.crystal import Crystal
 
@@ -49,9 +49,9 @@ class Corrector:
         trust: Judges the answers.
     """
 
-    networks: list[PairNetwork]
-    kernel: AtomKernel
-    trust: Trust
+    networks: list[DeltaNetwork]
+    kernel: AtomicGP
+    trust: ApplicabilityDomain
 
 
 @dataclass(eq=False)
@@ -65,7 +65,7 @@ class DeltaModel:
     """
 
     correctors: dict[Variant, Corrector]
-    emptying: Emptying
+    emptying: FullExtractionClassifier
     card: ModelCard
 
     @property
@@ -94,10 +94,10 @@ class DeltaModel:
                 )
             ends.append((query.discharged, query.host))
         matched = [
-            exchange(discharged, host, WORKING_IONS[query.ion])
+            balance(discharged, host, WORKING_IONS[query.ion])
             for (discharged, host), query in zip(ends, queries, strict=True)
         ]
-        vectors = evaluate_vectors([crystal for pair in ends for crystal in pair])
+        vectors = compute_features([crystal for pair in ends for crystal in pair])
         pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
         variants: list[Variant] = ["both" if query.known == "both" else "discharged" for query in queries]
         return self.estimate_pairs(pairs, [host for _, host in ends], variants)
@@ -114,19 +114,19 @@ class DeltaModel:
         """
         self.require([ion])
         working_ion = WORKING_IONS[ion]
-        (full,) = evaluate_vectors([discharged])
+        (full,) = compute_features([discharged])
         chance = self.emptying.chance(full, discharged, working_ion)
-        if chance >= LIKELY:
+        if chance >= FULL_EXTRACTION_THRESHOLD:
             return None, chance
         host = remove_ion(discharged, working_ion)
         try:
-            (empty,) = evaluate_vectors([host])
+            (empty,) = compute_features([host])
         except InputError:
             return None, chance
-        pair = pair_of(full, empty, exchange(discharged, host, working_ion), ion)
+        pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)
         return self.estimate_pairs([pair], [host], ["discharged"])[0], chance
 
-    def estimate_computed(self, computed: Computed, variant: Variant) -> Estimate:
+    def estimate_computed(self, computed: AverageVoltage, variant: Variant) -> Estimate:
         """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again."""
         ion = computed.ion.symbol
         if computed.potential != VERSION:
@@ -135,7 +135,7 @@ class DeltaModel:
         return self.estimate_pairs([pair_of_computed(computed)], [computed.charged], [variant])[0]
 
     def estimate_pairs(
-        self, pairs: Sequence[Pair], hosts: Sequence[Crystal], variants: Sequence[Variant]
+        self, pairs: Sequence[EndMemberPair], hosts: Sequence[Crystal], variants: Sequence[Variant]
     ) -> list[Estimate]:
         """Answers for pairs whose vectors are known; ``hosts`` are the charged crystals."""
         answers: dict[int, Estimate] = {}
@@ -147,11 +147,11 @@ class DeltaModel:
             members = corrections(corrector.networks, some)
             kernel = corrector.kernel.corrections(some)
             physics = np.array([pair.physics for pair in some])
-            learned = together(members, kernel)
-            voltages, spread = physics + learned, spread_of(members, kernel)
+            learned = ensemble_mean(members, kernel)
+            voltages, spread = physics + learned, ensemble_std(members, kernel)
             distances = corrector.trust.distances([pair.charged for pair in some])
             ions = np.array([IONS.index(pair.ion) for pair in some])
-            widths = corrector.trust.conformal.half_widths(signs(spread, distances, learned), ions)
+            widths = corrector.trust.conformal.half_widths(difficulty_features(spread, distances, learned), ions)
             for j, i in enumerate(chosen):
                 reasons = corrector.trust.reasons(hosts[i], float(distances[j]), float(spread[j]), float(widths[j]))
                 answers[i] = with_interval(
@@ -160,20 +160,24 @@ class DeltaModel:
         return [answers[i] for i in range(len(pairs))]
 
 
-def pair_of(discharged: CrystalVectors, charged: CrystalVectors, matched: Exchange, ion: str) -> Pair:
+def pair_of(
+    discharged: CrystalFeatures, charged: CrystalFeatures, matched: IntercalationReaction, ion: str
+) -> EndMemberPair:
     """Both end members with the voltage of the potential's energies."""
     working_ion = WORKING_IONS[ion]
     physics = average_voltage(
         discharged.energy, charged.energy, matched, metal_energy(working_ion, VERSION), working_ion
     )
-    return Pair(discharged, charged, matched.discharged_cells, matched.charged_cells, matched.n_ions, ion, physics)
+    return EndMemberPair(
+        discharged, charged, matched.discharged_cells, matched.charged_cells, matched.n_ions, ion, physics
+    )
 
 
-def pair_of_computed(computed: Computed) -> Pair:
+def pair_of_computed(computed: AverageVoltage) -> EndMemberPair:
     """Both end members of an electrode that was computed with SevenNet's energies."""
     full, empty = computed.outputs
-    vectors = vectors_of(full, computed.discharged), vectors_of(empty, computed.charged)
-    return pair_of(*vectors, computed.exchange, computed.ion.symbol)
+    vectors = pool_features(full, computed.discharged), pool_features(empty, computed.charged)
+    return pair_of(*vectors, computed.reaction, computed.ion.symbol)
 
 
 def save_delta(model: DeltaModel, folder: Path) -> None:
@@ -201,6 +205,6 @@ def load_delta(folder: Path) -> DeltaModel:
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
-            networks = [fill(PairNetwork(), f"network.{m}", own) for m in range(card.n_members)]
-            correctors[variant] = Corrector(networks, AtomKernel.from_arrays(own), Trust.from_arrays(own))
-        return DeltaModel(correctors, Emptying.from_arrays(arrays), card)
+            networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(card.n_members)]
+            correctors[variant] = Corrector(networks, AtomicGP.from_arrays(own), ApplicabilityDomain.from_arrays(own))
+        return DeltaModel(correctors, FullExtractionClassifier.from_arrays(arrays), card)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.mlip.latent_features import ATOM_SIZE, CrystalVectors
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, CrystalFeatures
 
 IONS = tuple(WORKING_IONS)
 CLIP = 8.0
@@ -47,7 +47,7 @@ class AtomBatch:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class EndMemberPair:
     """Both end members of an electrode and what the potential's energies say of them.
 
     Attributes:
@@ -60,8 +60,8 @@ class Pair:
         physics: Voltage from the energies alone, V.
     """
 
-    discharged: CrystalVectors
-    charged: CrystalVectors
+    discharged: CrystalFeatures
+    charged: CrystalFeatures
     discharged_cells: int
     charged_cells: int
     n_ions: int
@@ -76,7 +76,7 @@ class Pair:
         return [self.physics - 2.5, per_atom, float(np.log(growth)), WORKING_IONS[self.ion].charge - 1.0]
 
 
-def collate_pairs(pairs: Sequence[Pair]) -> AtomBatch:
+def collate_pairs(pairs: Sequence[EndMemberPair]) -> AtomBatch:
     """A batch of end members, the discharged ones first."""
     charge = np.array([WORKING_IONS[pair.ion].charge * pair.n_ions for pair in pairs], dtype=np.float64)
     full = -np.array([pair.discharged_cells for pair in pairs]) / charge
@@ -121,7 +121,7 @@ def _mean(values: Tensor, key: Tensor, n: int) -> Tensor:
     return torch.zeros(n, values.shape[1]).index_add(0, key, values) / count
 
 
-class PairNetwork(nn.Module):
+class DeltaNetwork(nn.Module):
     """Both end members in, what the potential's voltage lacks out.
 
     Two parts are added: a correction of each atom's energy, which enters the voltage just as the energies do (the last
@@ -159,7 +159,7 @@ class PairNetwork(nn.Module):
 
 
 @torch.no_grad()
-def corrections(networks: Sequence[PairNetwork], pairs: Sequence[Pair]) -> NDArray[np.float64]:
+def corrections(networks: Sequence[DeltaNetwork], pairs: Sequence[EndMemberPair]) -> NDArray[np.float64]:
     """What every member adds to the voltage of the potential, in V, shape (n_members, n_pairs)."""
     parts = []
     for start in range(0, len(pairs), TOGETHER):

@@ -12,35 +12,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import WORKING_IONS, WorkingIon
-from ionvolt.models.mlip.latent_features import POOLED_SIZE, CrystalVectors
+from ionvolt.models.mlip.latent_features import POOLED_SIZE, CrystalFeatures
 from ionvolt.models.tensors import Arrays
 from ionvolt.physics.insertion import redox_active
 from ionvolt.structures.crystal import Crystal
 
 Vector = NDArray[np.float64]
 
-LIKELY = 0.5
+FULL_EXTRACTION_THRESHOLD = 0.5
 """Chance from which on an electrode is taken to be emptied."""
 
 N_ELEMENTS = 100
-N_FACTS = POOLED_SIZE + N_ELEMENTS + len(WORKING_IONS) + 4
+N_FEATURES = POOLED_SIZE + N_ELEMENTS + len(WORKING_IONS) + 4
 
 
 @dataclass(frozen=True, eq=False)
-class Emptying:
+class FullExtractionClassifier:
     """A logistic regression.
 
     Attributes:
-        coefficients: Of the facts of an electrode, shape (N_FACTS,), float64.
+        coefficients: Of the facts of an electrode, shape (N_FEATURES,), float64.
         constant: Added to them.
     """
 
     coefficients: Vector
     constant: float
 
-    def chance(self, vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon) -> float:
+    def chance(self, vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> float:
         """How likely all ions go out, 0 to 1."""
-        score = float(emptying_facts(vectors, discharged, ion) @ self.coefficients) + self.constant
+        score = float(full_extraction_features(vectors, discharged, ion) @ self.coefficients) + self.constant
         return float(1 / (1 + np.exp(-score)))
 
     def arrays(self) -> Arrays:
@@ -48,14 +48,14 @@ class Emptying:
         return {"emptying.coefficients": self.coefficients, "emptying.constant": np.array([self.constant])}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> Emptying:
+    def from_arrays(cls, arrays: Arrays) -> FullExtractionClassifier:
         """What stored arrays say."""
-        coefficients = arrays["emptying.coefficients"].astype(np.float64).reshape(N_FACTS)
+        coefficients = arrays["emptying.coefficients"].astype(np.float64).reshape(N_FEATURES)
         return cls(coefficients, float(arrays["emptying.constant"][0]))
 
 
-def emptying_facts(vectors: CrystalVectors, discharged: Crystal, ion: WorkingIon) -> Vector:
-    """What tells whether an electrode is emptied, shape (N_FACTS,); the same for a supercell.
+def full_extraction_features(vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> Vector:
+    """What tells whether an electrode is emptied, shape (N_FEATURES,); the same for a supercell.
 
     What the potential sees of it; the share of each element among its atoms; which ion; the logarithm of the electrons
     of its ions for each transition metal, the shares of ions and of transition metals, and the charge of the ion.

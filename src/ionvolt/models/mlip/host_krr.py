@@ -16,7 +16,7 @@ BLOCK = 64
 
 
 @dataclass(frozen=True)
-class KernelSettings:
+class KRRSettings:
     """What shapes the kernel.
 
     Attributes:
@@ -37,7 +37,7 @@ class KernelSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class IonKernel:
+class HostIonKRR:
     """A fitted kernel model.
 
     Attributes:
@@ -53,7 +53,7 @@ class IonKernel:
         target_mean: V.
     """
 
-    settings: KernelSettings
+    settings: KRRSettings
     mean: Matrix
     scale: Matrix
     importance: Matrix
@@ -109,13 +109,13 @@ def mean_differences(a: Matrix, b: Matrix) -> Matrix:
     return distances
 
 
-def content_kernel(a: Vector, b: Vector, settings: KernelSettings) -> Vector:
+def content_kernel(a: Vector, b: Vector, settings: KRRSettings) -> Vector:
     """Likeness of numbers of ions per host atom."""
     like: Vector = np.exp(-np.abs(a[:, None] - b[None]) / settings.content_width)
     return like
 
 
-def ion_kernel(descriptors: Matrix, settings: KernelSettings) -> Vector:
+def ion_kernel(descriptors: Matrix, settings: KRRSettings) -> Vector:
     """Likeness of ions from their standardised properties (without the one-hot), shape (n_ions, n_ions)."""
     square = ((descriptors[:, None].astype(np.float64) - descriptors[None]) ** 2).sum(-1)
     like: Vector = (1 - settings.own) * np.exp(-square / (2 * settings.ion_width**2)) + settings.own * np.eye(
@@ -130,9 +130,9 @@ def fit_kernel(
     content: Vector,
     target: Vector,
     descriptors: Matrix,
-    settings: KernelSettings,
+    settings: KRRSettings,
     importance: Matrix | None = None,
-) -> IonKernel:
+) -> HostIonKRR:
     """Fit on training rows.
 
     Args:
@@ -157,4 +157,4 @@ def fit_kernel(
     for kernel in (hosts, hosts * like):
         matrix = between_ions * (kernel + settings.offset) + settings.ridge * np.eye(len(target))
         weights.append(np.linalg.solve(matrix, target - offset))
-    return IonKernel(settings, mean, scale, counts, references, ions, content, likeness, np.array(weights), offset)
+    return HostIonKRR(settings, mean, scale, counts, references, ions, content, likeness, np.array(weights), offset)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet import PotentialOutput
-from ionvolt.physics.potentials.sevennet import N_LAYERS, N_SCALARS, load_equivariant
+from ionvolt.physics.potentials.sevennet import N_LAYERS, N_SCALARS, load_sevennet
 from ionvolt.structures.crystal import Crystal
 
 ATOM_SIZE = N_LAYERS * N_SCALARS
@@ -20,7 +20,7 @@ POOLED_SIZE = 4 * ATOM_SIZE
 
 
 @dataclass(frozen=True, eq=False)
-class CrystalVectors:
+class CrystalFeatures:
     """A crystal as the universal potential SevenNet sees it.
 
     Attributes:
@@ -44,15 +44,15 @@ class CrystalVectors:
         return self.pooled[POOLED_SIZE // 2 :][:ATOM_SIZE]
 
 
-def vectors_of(output: PotentialOutput, crystal: Crystal) -> CrystalVectors:
+def pool_features(output: PotentialOutput, crystal: Crystal) -> CrystalFeatures:
     """The vectors of a crystal from what the equivariant potential says of it."""
     layers = output.features
     statistics = np.stack([layers.mean(0), layers.std(0), layers.min(0), layers.max(0)], axis=1)
     atoms = layers.reshape(len(layers), ATOM_SIZE).astype(np.float32)
-    return CrystalVectors(output.energy, atoms, statistics.ravel().astype(np.float32), crystal.volume)
+    return CrystalFeatures(output.energy, atoms, statistics.ravel().astype(np.float32), crystal.volume)
 
 
-def evaluate_vectors(crystals: Sequence[Crystal]) -> list[CrystalVectors]:
+def compute_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
     """The vectors of crystals as they are, in their order; a crystal given twice is evaluated once.
 
     Raises:
@@ -60,7 +60,7 @@ def evaluate_vectors(crystals: Sequence[Crystal]) -> list[CrystalVectors]:
     """
     unique = list({id(crystal): crystal for crystal in crystals}.values())
     known = {
-        id(crystal): vectors_of(output, crystal)
-        for crystal, output in zip(unique, load_equivariant().evaluate(unique), strict=True)
+        id(crystal): pool_features(output, crystal)
+        for crystal, output in zip(unique, load_sevennet().evaluate(unique), strict=True)
     }
     return [known[id(crystal)] for crystal in crystals]

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.mlip.delta_network import Pair
-from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalVectors, evaluate_vectors, vectors_of
+from ionvolt.models.mlip.delta_network import EndMemberPair
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures, compute_features, pool_features
 from ionvolt.physics.interstitials import primitive_cell
-from ionvolt.physics.potentials.sevennet import VERSION, load_equivariant
+from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.references import metal_energy
-from ionvolt.physics.trial_insertion import Trial, trial_insertions, voids_for_trials
+from ionvolt.physics.trial_insertion import Trial, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
 
 WITHIN = (-3.0, 9.0)
@@ -35,7 +35,7 @@ FEATURES = sum(size for size, _ in BLOCKS)
 
 
 @dataclass(frozen=True, eq=False)
-class InsertedHost:
+class TrialFeatures:
     """A host with a working ion tried in it.
 
     Attributes:
@@ -43,11 +43,11 @@ class InsertedHost:
         features: What the kernel compares, shape (FEATURES,), float32.
     """
 
-    pair: Pair
+    pair: EndMemberPair
     features: NDArray[np.float32]
 
     @property
-    def host(self) -> CrystalVectors:
+    def host(self) -> CrystalFeatures:
         """The host alone."""
         return self.pair.charged
 
@@ -57,7 +57,7 @@ def importance() -> NDArray[np.float32]:
     return np.concatenate([np.full(size, share * FEATURES / size) for size, share in BLOCKS]).astype(np.float32)
 
 
-def try_ions(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[InsertedHost]:
+def featurise_trials(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[TrialFeatures]:
     """Hosts, each with the symbol of its ion, in their primitive cells.
 
     What belongs to the host alone is computed once for the same object.
@@ -67,25 +67,25 @@ def try_ions(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[InsertedHost
     """
     unique = {id(host): host for host in hosts}
     cells = {key: primitive_cell(host) for key, host in unique.items()}
-    voids = {key: voids_for_trials(cell) for key, cell in cells.items()}
-    potential = load_equivariant()
-    vectors = dict(zip(cells, evaluate_vectors(list(cells.values())), strict=True))
+    voids = {key: sites_for_trials(cell) for key, cell in cells.items()}
+    potential = load_sevennet()
+    vectors = dict(zip(cells, compute_features(list(cells.values())), strict=True))
     found = []
     for key, ion in zip(map(id, hosts), ions, strict=True):
         trials = trial_insertions(cells[key], WORKING_IONS[ion], potential, voids[key])
-        found.append(inserted_host(vectors[key], *trials, ion))
+        found.append(trial_features(vectors[key], *trials, ion))
     return found
 
 
-def inserted_host(host: CrystalVectors, single: Trial, filled: Trial, ion: str) -> InsertedHost:
+def trial_features(host: CrystalFeatures, single: Trial, filled: Trial, ion: str) -> TrialFeatures:
     """What the learners take, from a host's vectors and the trials' outputs."""
-    one, all_ = vectors_of(single.output, single.crystal), vectors_of(filled.output, filled.crystal)
-    return from_vectors(host, one, all_, filled.n_ions, ion)
+    one, all_ = pool_features(single.output, single.crystal), pool_features(filled.output, filled.crystal)
+    return from_crystal_features(host, one, all_, filled.n_ions, ion)
 
 
-def from_vectors(
-    host: CrystalVectors, single: CrystalVectors, filled: CrystalVectors, n_ions: int, ion: str
-) -> InsertedHost:
+def from_crystal_features(
+    host: CrystalFeatures, single: CrystalFeatures, filled: CrystalFeatures, n_ions: int, ion: str
+) -> TrialFeatures:
     """The same from vectors alone; the ions are the last ``n_ions`` atoms."""
     voltages = [_voltage(host, trial, n, ion) for trial, n in ((single, 1), (filled, n_ions))]
     features = [
@@ -95,11 +95,11 @@ def from_vectors(
         filled.atoms[-n_ions:, LAST].mean(0),
         np.array(voltages),
     ]
-    pair = Pair(filled, host, 1, 1, n_ions, ion, voltages[1])
-    return InsertedHost(pair, np.concatenate(features).astype(np.float32))
+    pair = EndMemberPair(filled, host, 1, 1, n_ions, ion, voltages[1])
+    return TrialFeatures(pair, np.concatenate(features).astype(np.float32))
 
 
-def _voltage(host: CrystalVectors, trial: CrystalVectors, n_ions: int, ion: str) -> float:
+def _voltage(host: CrystalFeatures, trial: CrystalFeatures, n_ions: int, ion: str) -> float:
     working_ion = WORKING_IONS[ion]
     gained = host.energy + n_ions * metal_energy(working_ion, VERSION) - trial.energy
     return float(np.clip(gained / (n_ions * working_ion.charge), *WITHIN))

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 
 LEVEL = 0.9
-ENOUGH = 40
+MIN_CALIBRATION_SIZE = 40
 """Held-out electrodes of an ion from which it has a quantile of its own."""
-LEAST = 0.02
+ERROR_FLOOR_V = 0.02
 """V: differences below this one count as this one in the fit of the difficulty."""
 
 
 @dataclass(frozen=True, eq=False)
 class Difficulty:
-    """Expected size of the error, log-linear in a few signs of trouble.
+    """Expected size of the error, log-linear in a few features.
 
     Attributes:
-        coefficients: Of each sign, shape (n_signs,), after the constant.
+        coefficients: Of each feature, shape (n_features,), after the constant.
         constant: Logarithm of V.
-        mean: Of each sign.
-        scale: Deviation of each sign.
+        mean: Of each feature.
+        scale: Deviation of each feature.
     """
 
     coefficients: Vector
@@ -37,18 +37,18 @@ class Difficulty:
     mean: Vector
     scale: Vector
 
-    def __call__(self, signs: Vector) -> Vector:
-        """Expected error in V, shape (n,), of signs of shape (n, n_signs)."""
-        standardised = np.clip((signs - self.mean) / self.scale, -3, 3)
+    def __call__(self, features: Vector) -> Vector:
+        """Expected error in V, shape (n,), of features of shape (n, n_features)."""
+        standardised = np.clip((features - self.mean) / self.scale, -3, 3)
         expected: Vector = np.exp(self.constant + standardised @ self.coefficients)
         return expected
 
 
-def fit_difficulty(signs: Vector, errors: Vector, strength: float = 10.0) -> Difficulty:
-    """Ridge regression of the logarithm of held-out absolute errors on signs of trouble."""
-    mean, scale = signs.mean(0), signs.std(0) + 1e-9
-    x = np.clip((signs - mean) / scale, -3, 3)
-    y = np.log(np.abs(errors) + LEAST)
+def fit_difficulty(features: Vector, errors: Vector, strength: float = 10.0) -> Difficulty:
+    """Ridge regression of the logarithm of held-out absolute errors on difficulty features."""
+    mean, scale = features.mean(0), features.std(0) + 1e-9
+    x = np.clip((features - mean) / scale, -3, 3)
+    y = np.log(np.abs(errors) + ERROR_FLOOR_V)
     constant = float(y.mean())
     coefficients = np.linalg.solve(x.T @ x + strength * np.eye(x.shape[1]), x.T @ (y - constant))
     return Difficulty(coefficients, constant, mean, scale)
@@ -66,10 +66,10 @@ class Conformal:
     difficulty: Difficulty
     quantiles: dict[int, float]
 
-    def half_widths(self, signs: Vector, ions: NDArray[np.int64]) -> Vector:
+    def half_widths(self, features: Vector, ions: NDArray[np.int64]) -> Vector:
         """Half-widths in V, shape (n,), of the 90 % intervals."""
         multiples = np.array([self.quantiles.get(int(ion), self.quantiles[-1]) for ion in ions])
-        widths: Vector = multiples * self.difficulty(signs)
+        widths: Vector = multiples * self.difficulty(features)
         return widths
 
 
@@ -80,21 +80,21 @@ def conformal_quantile(scores: Vector, level: float = LEVEL) -> float:
     return float(np.sort(scores)[min(rank, n) - 1])
 
 
-def calibrate(signs: Vector, ions: NDArray[np.int64], errors: Vector, level: float = LEVEL) -> Conformal:
+def calibrate(features: Vector, ions: NDArray[np.int64], errors: Vector, level: float = LEVEL) -> Conformal:
     """Learn difficulty and quantiles from held-out errors in V.
 
     Args:
-        signs: Signs of trouble of each held-out electrode, shape (n, n_signs).
+        features: Signs of trouble of each held-out electrode, shape (n, n_features).
         ions: Index of its ion, shape (n,).
         errors: Predicted minus target, V, shape (n,).
         level: Coverage asked for.
     """
-    difficulty = fit_difficulty(signs, errors)
-    scores = np.abs(errors) / difficulty(signs)
+    difficulty = fit_difficulty(features, errors)
+    scores = np.abs(errors) / difficulty(features)
     quantiles = {-1: conformal_quantile(scores, level)}
     for ion in np.unique(ions):
         own = scores[ions == ion]
-        if len(own) >= ENOUGH:
+        if len(own) >= MIN_CALIBRATION_SIZE:
             quantiles[int(ion)] = conformal_quantile(own, level)
         else:  # few electrodes: never narrower than for all ions
             quantiles[int(ion)] = max(quantiles[-1], conformal_quantile(own, level))

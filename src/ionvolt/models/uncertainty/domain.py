@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.models.mlip.host_krr import mean_differences, standardise
-from ionvolt.models.mlip.latent_features import CrystalVectors
+from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.conformal import Conformal, Difficulty
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
 Vector = NDArray[np.float64]
-UNUSUAL, WIDE = 97, 90
+DOMAIN_PERCENTILE, WIDTH_PERCENTILE = 97, 90
 """Percentiles of held-out electrodes beyond which distance or spread, or the width of the interval, are a reason."""
 
 
 @dataclass(frozen=True, eq=False)
-class Trust:
+class ApplicabilityDomain:
     """What is needed to judge an answer.
 
     Attributes:
@@ -29,7 +29,7 @@ class Trust:
         references: Standardised fingerprints of the training hosts, shape (n, ATOM_SIZE).
         elements: Atomic numbers that the training hosts hold.
         distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the
-            percentile ``UNUSUAL`` of electrodes held out by whole frameworks.
+            percentile ``DOMAIN_PERCENTILE`` of electrodes held out by whole frameworks.
         spread_limit: V, the same for the spread of the learners.
         width_limit: V, the percentile ``WIDE`` of half-widths of intervals.
     """
@@ -43,7 +43,7 @@ class Trust:
     spread_limit: float
     width_limit: float
 
-    def distances(self, hosts: Sequence[CrystalVectors]) -> Vector:
+    def distances(self, hosts: Sequence[CrystalFeatures]) -> Vector:
         """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
         features = np.stack([host.fingerprint for host in hosts])
         return nearest(features, self.mean, self.scale, self.references)
@@ -56,18 +56,18 @@ class Trust:
             found.append(f"{', '.join(SYMBOLS[z] for z in unseen)}: in no electrode that the model was trained on")
         if distance > self.distance_limit:
             found.append(
-                f"far from all training frameworks (distance {distance:.2f}, {UNUSUAL} % of held-out ones lie within "
-                f"{self.distance_limit:.2f})"
+                f"far from all training frameworks (distance {distance:.2f}; "
+                f"{DOMAIN_PERCENTILE} % of held-out ones lie within {self.distance_limit:.2f})"
             )
         if spread > self.spread_limit:
             found.append(
-                f"the learners disagree (by {spread:.2f} V, in {UNUSUAL} % of held-out electrodes by less than "
-                f"{self.spread_limit:.2f} V)"
+                f"the members of the ensemble differ by {spread:.2f} V; "
+                f"those of {DOMAIN_PERCENTILE} % of held-out electrodes by less than {self.spread_limit:.2f} V"
             )
         if half_width > self.width_limit:
             found.append(
-                f"a large error is to be expected (±{half_width:.2f} V, for {WIDE} % of held-out electrodes less than "
-                f"±{self.width_limit:.2f} V)"
+                f"the interval is wide (±{half_width:.2f} V; "
+                f"{WIDTH_PERCENTILE} % of held-out electrodes have less than ±{self.width_limit:.2f} V)"
             )
         return tuple(found)
 
@@ -89,7 +89,7 @@ class Trust:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Trust:
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> ApplicabilityDomain:
         """What stored arrays say."""
         constant, distance_limit, spread_limit, width_limit = (float(v) for v in arrays["trust.scalars"])
         difficulty = Difficulty(
@@ -122,18 +122,18 @@ def nearest(
     return distances
 
 
-def signs(spread: Vector, distance: Vector, disagreement: Vector) -> Vector:
-    """Signs of trouble, shape (n, 3): logarithms of spread (V), distance and disagreement (V)."""
+def difficulty_features(spread: Vector, distance: Vector, disagreement: Vector) -> Vector:
+    """Difficulty features, shape (n, 3): logarithms of spread (V), distance and disagreement (V)."""
     return np.stack([np.log(spread + 0.01), np.log(distance + 0.01), np.log(np.abs(disagreement) + 0.01)], axis=1)
 
 
-def together(members: Vector, *others: Vector) -> Vector:
+def ensemble_mean(members: Vector, *others: Vector) -> Vector:
     """The mean over kinds of learners, V, shape (n,): members of one kind, shape (n_members, n), and others."""
     mean: Vector = np.mean([members.mean(0), *others], axis=0)
     return mean
 
 
-def spread_of(members: Vector, *others: Vector) -> Vector:
+def ensemble_std(members: Vector, *others: Vector) -> Vector:
     """How far the answers lie apart, V, shape (n,): members of one kind, shape (n_members, n), and other learners."""
     apart: Vector = np.sqrt(members.var(0) + np.var([members.mean(0), *others], axis=0))
     return apart

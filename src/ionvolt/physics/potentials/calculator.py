@@ -15,7 +15,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
-from ionvolt.physics.potentials.chgnet import Potential
+from ionvolt.physics.potentials.chgnet import CHGNetPotential
 from ionvolt.structures.crystal import Crystal
 
 
@@ -34,7 +34,7 @@ class Forces:
     stress: NDArray[np.float64]
 
 
-def forces(potential: Potential, crystal: Crystal) -> Forces:
+def forces(potential: CHGNetPotential, crystal: Crystal) -> Forces:
     """Energy, forces and stress of a crystal.
 
     Raises:
@@ -65,7 +65,7 @@ class PotentialCalculator(Calculator):
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
 
-    def __init__(self, potential: Potential) -> None:
+    def __init__(self, potential: CHGNetPotential) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.potential = potential
 

@@ -55,7 +55,7 @@ class PotentialOutput:
     magmoms: NDArray[np.float32] | None
 
 
-class Evaluator(Protocol):
+class Potential(Protocol):
     """A potential that gives energies of crystals as they are."""
 
     version: str
@@ -69,7 +69,7 @@ class Evaluator(Protocol):
         ...
 
 
-class Potential:
+class CHGNetPotential:
     """CHGNet on the CPU. One object serves many threads."""
 
     def __init__(self, version: str = DEFAULT_VERSION) -> None:
@@ -138,13 +138,13 @@ class Potential:
 
 
 @lru_cache(maxsize=len(VERSIONS))
-def load_potential(version: str = DEFAULT_VERSION) -> Potential:
+def load_chgnet(version: str = DEFAULT_VERSION) -> CHGNetPotential:
     """The potential of a version, loaded once in a process.
 
     Raises:
         ModelError: There is no such version.
     """
-    return Potential(version)
+    return CHGNetPotential(version)
 
 
 def _chunks(crystals: Sequence[Crystal], most: int) -> Iterator[list[Crystal]]:

@@ -18,10 +18,10 @@ from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet import (
     DEFAULT_VERSION,
     VERSIONS,
-    Evaluator,
+    CHGNetPotential,
     Potential,
     PotentialOutput,
-    load_potential,
+    load_chgnet,
 )
 from ionvolt.physics.potentials.chgnet_graph import find_bonds, require_known, wrapped
 from ionvolt.structures.crystal import SYMBOLS, Crystal
@@ -36,7 +36,7 @@ N_LAYERS = 2
 """The last convolutions, whose vectors are handed out."""
 
 
-class EquivariantPotential:
+class SevenNetPotential:
     """SevenNet on the CPU, energies and atom vectors only. One object serves many threads."""
 
     version = VERSION
@@ -136,12 +136,12 @@ def _import_e3nn() -> None:
 
 
 @lru_cache(maxsize=1)
-def load_equivariant() -> EquivariantPotential:
+def load_sevennet() -> SevenNetPotential:
     """The potential, loaded once in a process."""
-    return EquivariantPotential()
+    return SevenNetPotential()
 
 
-def load_potentials(version: str = VERSION) -> tuple[Potential, Evaluator]:
+def load_potentials(version: str = VERSION) -> tuple[CHGNetPotential, Potential]:
     """The potential that relaxes and ranks, and the one whose energies give the voltage.
 
     Args:
@@ -151,8 +151,8 @@ def load_potentials(version: str = VERSION) -> tuple[Potential, Evaluator]:
         ModelError: There is no such version.
     """
     if version == VERSION:
-        return load_potential(DEFAULT_VERSION), load_equivariant()
+        return load_chgnet(DEFAULT_VERSION), load_sevennet()
     if version not in VERSIONS:
         raise ModelError(f"{version}: no such version of a potential. Choose from {', '.join((VERSION, *VERSIONS))}")
-    potential = load_potential(version)
+    potential = load_chgnet(version)
     return potential, potential

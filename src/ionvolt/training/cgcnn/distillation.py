@@ -25,7 +25,7 @@ IMITATION = Settings(epochs=15, batch_size=64, learning_rate=5e-3, weight_decay=
 
 
 @dataclass(frozen=True, eq=False)
-class TaughtBatch:
+class DistillationBatch:
     """B crystals, N atoms in all, and what is to be learned of each atom.
 
     Attributes:
@@ -41,7 +41,7 @@ class TaughtBatch:
         return [*self.graphs.arrays(), self.vectors.numpy()]
 
 
-class Imitator(nn.Module):
+class FeatureDistiller(nn.Module):
     """A trunk and a linear layer from its atom vectors to those of the potential."""
 
     def __init__(self, size: int) -> None:
@@ -50,7 +50,7 @@ class Imitator(nn.Module):
         self.scale = Standardise(size)
         self.output = nn.Linear(N_FEATURES, size)
 
-    def forward(self, batch: TaughtBatch) -> Tensor:
+    def forward(self, batch: DistillationBatch) -> Tensor:
         """Mean squared error of each crystal, in variances of the vectors, shape (B,)."""
         errors = self.output(self.trunk.atom_vectors(batch.graphs)) - self.scale(batch.vectors)
         of_atoms = errors.square().mean(1, keepdim=True)
@@ -74,12 +74,12 @@ def imitate(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = Imitator(vectors[0].shape[1])
+        network = FeatureDistiller(vectors[0].shape[1])
         network.scale.learn(np.concatenate(list(vectors)))
 
-        def batch_of(rows: Indices) -> TaughtBatch:
+        def batch_of(rows: Indices) -> DistillationBatch:
             taught = torch.from_numpy(np.concatenate([vectors[i] for i in rows]))
-            return TaughtBatch(collate([graphs[i] for i in rows]), taught)
+            return DistillationBatch(collate([graphs[i] for i in rows]), taught)
 
         nothing, every = np.zeros(len(graphs)), np.arange(len(graphs))
         fit(network, batch_of, nothing, every, [], settings, scale=(0.0, 1.0), progress=progress)

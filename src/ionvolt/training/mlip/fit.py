@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from ionvolt.models.interface import Input
-from ionvolt.models.mlip.atomic_gp import AtomKernel, AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.mlip.delta_network import (
     IONS,
     AtomBatch,
-    Pair,
-    PairNetwork,
+    DeltaNetwork,
+    EndMemberPair,
     collate_pairs,
     ion_descriptors,
 )
-from ionvolt.models.mlip.host_krr import IonKernel, KernelSettings, fit_kernel
-from ionvolt.models.mlip.trial_features import InsertedHost, importance
+from ionvolt.models.mlip.host_krr import HostIonKRR, KRRSettings, fit_kernel
+from ionvolt.models.mlip.trial_features import TrialFeatures, importance
 from ionvolt.training.loop import Indices, fit
 from ionvolt.training.settings import Settings
 
@@ -64,12 +64,12 @@ class HostRows:
         target: V, shape (n,).
     """
 
-    inserted: Sequence[InsertedHost]
+    inserted: Sequence[TrialFeatures]
     content: Vector
     target: Vector
 
     @property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[EndMemberPair]:
         """What the learners of corrections see."""
         return [host.pair for host in self.inserted]
 
@@ -79,7 +79,7 @@ class HostRows:
         return np.array([IONS.index(host.pair.ion) for host in self.inserted], dtype=np.int64)
 
 
-def train_kernel(rows: HostRows, train: Indices, settings: KernelSettings) -> IonKernel:
+def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> HostIonKRR:
     """Fit the kernel on crystals on some rows."""
     return fit_kernel(
         np.stack([rows.inserted[i].features for i in train]),
@@ -92,13 +92,13 @@ def train_kernel(rows: HostRows, train: Indices, settings: KernelSettings) -> Io
     )
 
 
-def train_atom_kernel(pairs: Sequence[Pair], target: Vector, train: Indices, recipe: Recipe) -> AtomKernel:
+def train_atomic_gp(pairs: Sequence[EndMemberPair], target: Vector, train: Indices, recipe: Recipe) -> AtomicGP:
     """Fit the kernel that corrects energies atom by atom on some rows."""
     return fit_atom_kernel([pairs[i] for i in train], target[train], recipe.kernel)
 
 
-def train_pair_network(
-    pairs: Sequence[Pair],
+def train_delta_network(
+    pairs: Sequence[EndMemberPair],
     target: Vector,
     train: Indices,
     recipe: Recipe,
@@ -106,7 +106,7 @@ def train_pair_network(
     *,
     folder: Path | None = None,
     tell: Tell | None = None,
-) -> PairNetwork:
+) -> DeltaNetwork:
     """Train one network on what the potential's voltages lack.
 
     Args:
@@ -120,7 +120,7 @@ def train_pair_network(
     """
     torch.manual_seed(seed)
     atoms = np.concatenate([c.atoms for i in train for c in (pairs[i].discharged, pairs[i].charged)])
-    network = PairNetwork()
+    network = DeltaNetwork()
     network.atom_scale.learn(atoms)
     lacking = target - np.array([pair.physics for pair in pairs])
 

@@ -60,7 +60,7 @@ async function patient(path, body, signal) {
 }
 
 /** Models that try each ion in the host: many ions take seconds, so two workers share them. */
-const TRY_IONS = ["best", "foundation-mp2025"];
+const TRY_IONS = ["auto", "foundation-mp2025"];
 
 /** A structure's predictions or its problem, for each structure in order. */
 export async function predict(structures, settings, signal) {

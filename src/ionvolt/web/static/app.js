@@ -480,7 +480,7 @@ async function start() {
   const names = models.status === "fulfilled" ? (models.value.models ?? []).map((model) => model.name) : [];
   $("model").replaceChildren(...names.map((name) => el("option", { value: name }, name)));
   // The best model answers here unless another is chosen; the atoms are explained by the network that can.
-  if (!state.model && names.includes("best")) state.model = "best";
+  if (!state.model && names.includes("auto")) state.model = "auto";
   if (state.model) $("model").value = state.model;
   $("model-label").hidden = names.length < 2;
 }

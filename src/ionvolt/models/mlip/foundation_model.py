@@ -2,7 +2,7 @@
 
 The ion is tried in the host's voids (``inserted``). Learners of two kinds answer, and their mean counts: small networks
 that correct the voltage of the trial atom by atom, as in the Δ-model, and kernel ridge regression on the crystal
-(``kernel.IonKernel``), which also uses the discharged composition where it is known.
+(``kernel.HostIonKRR``), which also uses the discharged composition where it is known.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from ionvolt.models.card import ModelCard, require_ions
 from ionvolt.models.interface import Estimate, Query, with_interval
-from ionvolt.models.mlip.delta_network import IONS, PairNetwork, corrections
-from ionvolt.models.mlip.host_krr import IonKernel, KernelSettings
-from ionvolt.models.mlip.trial_features import InsertedHost, try_ions
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections
+from ionvolt.models.mlip.host_krr import HostIonKRR, KRRSettings
+from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
-from ionvolt.models.uncertainty.domain import Trust, signs, spread_of, together
+from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 
 KIND = "foundation"
 TOGETHER = 64
@@ -41,9 +41,9 @@ class FoundationModel:
         card: What it is.
     """
 
-    networks: list[PairNetwork]
-    kernel: IonKernel
-    trust: Trust
+    networks: list[DeltaNetwork]
+    kernel: HostIonKRR
+    trust: ApplicabilityDomain
     card: ModelCard
 
     @property
@@ -61,21 +61,23 @@ class FoundationModel:
         answers: list[Estimate] = []
         for start in range(0, len(queries), TOGETHER):
             some = queries[start : start + TOGETHER]
-            inserted = try_ions([query.host for query in some], [query.ion for query in some])
-            answers += self.estimate_inserted(inserted, some)
+            inserted = featurise_trials([query.host for query in some], [query.ion for query in some])
+            answers += self.estimate_featurised(inserted, some)
         return answers
 
-    def estimate_inserted(self, inserted: Sequence[InsertedHost], queries: Sequence[Query]) -> list[Estimate]:
+    def estimate_featurised(self, inserted: Sequence[TrialFeatures], queries: Sequence[Query]) -> list[Estimate]:
         """Answers for hosts whose trials are known."""
         content = np.array([np.nan if q.n_ions is None else q.n_ions / len(q.host) for q in queries])
         ions = np.array([IONS.index(query.ion) for query in queries])
         kernel, shift = kernel_voltages(self.kernel, inserted, ions, content)
         members = network_voltages(self.networks, inserted) + shift
-        voltages = together(members, kernel)
-        spread = spread_of(members, kernel)
+        voltages = ensemble_mean(members, kernel)
+        spread = ensemble_std(members, kernel)
         distances = self.trust.distances([host.host for host in inserted])
         # Voltages far from the middle are rarer, and harder.
-        widths = self.trust.conformal.half_widths(signs(spread, distances, voltages - self.kernel.target_mean), ions)
+        widths = self.trust.conformal.half_widths(
+            difficulty_features(spread, distances, voltages - self.kernel.target_mean), ions
+        )
         answers = []
         for i, query in enumerate(queries):
             reasons = self.trust.reasons(query.host, float(distances[i]), float(spread[i]), float(widths[i]))
@@ -85,14 +87,14 @@ class FoundationModel:
         return answers
 
 
-def network_voltages(networks: Sequence[PairNetwork], inserted: Sequence[InsertedHost]) -> Vector:
+def network_voltages(networks: Sequence[DeltaNetwork], inserted: Sequence[TrialFeatures]) -> Vector:
     """What every member says, in V, shape (n_members, n_hosts)."""
     pairs = [host.pair for host in inserted]
     return np.array([pair.physics for pair in pairs]) + corrections(networks, pairs)
 
 
 def kernel_voltages(
-    kernel: IonKernel, inserted: Sequence[InsertedHost], ions: NDArray[np.int64], content: Vector
+    kernel: HostIonKRR, inserted: Sequence[TrialFeatures], ions: NDArray[np.int64], content: Vector
 ) -> tuple[Vector, Vector]:
     """What the kernel on crystals says, in V, shape (n_hosts,), and by how much the ion content moved it.
 
@@ -137,8 +139,8 @@ def load_foundation(folder: Path) -> FoundationModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
-        kernel = IonKernel(
-            KernelSettings(**card.training["kernel"]),
+        kernel = HostIonKRR(
+            KRRSettings(**card.training["kernel"]),
             arrays["kernel.mean"].astype(np.float32),
             arrays["kernel.scale"].astype(np.float32),
             arrays["kernel.importance"].astype(np.float32),
@@ -149,5 +151,5 @@ def load_foundation(folder: Path) -> FoundationModel:
             arrays["kernel.weights"].astype(np.float64),
             float(arrays["kernel.target_mean"][0]),
         )
-        networks = [fill(PairNetwork(), f"network.{m}", arrays) for m in range(card.n_members)]
-        return FoundationModel(networks, kernel, Trust.from_arrays(arrays), card)
+        networks = [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(card.n_members)]
+        return FoundationModel(networks, kernel, ApplicabilityDomain.from_arrays(arrays), card)
