@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.datasets.splits import framework_folds, random_folds
 from ionvolt.errors import InputError
-from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.interface import Input
+from ionvolt.ions import WORKING_IONS, EndMembers, remove_ion
 from ionvolt.models.mlip.delta_model import pair_of
 from ionvolt.models.mlip.delta_network import EndMemberPair, corrections
 from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
@@ -225,7 +224,7 @@ def evaluate_host(t: Table, train: Any, test: Any, seed: int, n_members: int) ->
     """Held-out answers of host models, with and without the discharged composition."""
     rows = t.hosts
     some, ions = [rows.inserted[i] for i in test], rows.ion_numbers[test]
-    recipe, pairs = RECIPES["host"], rows.pairs
+    recipe, pairs = RECIPES["charged"], rows.pairs
     networks = [train_delta_network(pairs, rows.target, train, recipe, 100 * seed + m) for m in range(n_members)]
     kernel = train_host_krr(rows, train, KRRSettings())
     trial = np.array([host.pair.physics for host in some])
@@ -241,7 +240,7 @@ def evaluate_host(t: Table, train: Any, test: Any, seed: int, n_members: int) ->
 
 
 def evaluate_pairs(
-    pairs: Sequence[EndMemberPair], target: Vector, train: Any, test: Any, seed: int, variant: Input
+    pairs: Sequence[EndMemberPair], target: Vector, train: Any, test: Any, seed: int, variant: EndMembers
 ) -> dict[str, Vector]:
     """Held-out corrections of one variant of the Δ-model."""
     some, recipe = [pairs[i] for i in test], RECIPES[variant]

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 import foundation_models as fm
 from ionvolt.datasets.splits import framework_folds
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.ions import WORKING_IONS
+from ionvolt.ions import WORKING_IONS, EndMembers
 from ionvolt.models.card import ModelCard
-from ionvolt.models.interface import Input
 from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundation
@@ -231,7 +230,9 @@ def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str
     )
 
 
-def trained_networks(pairs: Sequence[EndMemberPair], target: Vector, output: Path, name: Input) -> list[DeltaNetwork]:
+def trained_networks(
+    pairs: Sequence[EndMemberPair], target: Vector, output: Path, name: EndMembers
+) -> list[DeltaNetwork]:
     """Members trained on all rows."""
     networks = []
     for seed in range(7000, 7000 + fm.FINAL_MEMBERS):
@@ -251,7 +252,7 @@ def train(t: fm.Table, output: Path) -> None:
         ),
         "random 5-fold": report(HeldOut(t, output, "host", "random", 1, "host.")),
     }
-    networks = trained_networks(t.hosts.pairs, t.hosts.target, output, "host")
+    networks = trained_networks(t.hosts.pairs, t.hosts.target, output, "charged")
     card = card_of(
         FOUNDATION_MODEL,
         "foundation",
@@ -260,8 +261,8 @@ def train(t: fm.Table, output: Path) -> None:
         t,
         tests,
         {
-            "networks": asdict(RECIPES["host"].networks),
-            "unit": RECIPES["host"].unit,
+            "networks": asdict(RECIPES["charged"].networks),
+            "unit": RECIPES["charged"].unit,
             "kernel": asdict(KRRSettings()),
         },
     )

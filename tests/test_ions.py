@@ -8,8 +8,8 @@ from ionvolt.ions import (
     WORKING_IONS,
     capacity_grav,
     element,
+    end_member,
     formula_mass,
-    host_state,
     parse_ions,
     remove_ion,
     working_ion,
@@ -117,9 +117,9 @@ def test_one_wrong_ion_among_many_is_named() -> None:
 
 
 def test_state_of_a_host() -> None:
-    assert host_state(crystal("LiFePO4"), WORKING_IONS["Li"]) == "discharged"
-    assert host_state(crystal("FePO4"), WORKING_IONS["Li"]) == "charged"
-    assert host_state(crystal("LiFePO4"), WORKING_IONS["Na"]) == "charged"
+    assert end_member(crystal("LiFePO4"), WORKING_IONS["Li"]) == "discharged"
+    assert end_member(crystal("FePO4"), WORKING_IONS["Li"]) == "charged"
+    assert end_member(crystal("LiFePO4"), WORKING_IONS["Na"]) == "charged"
 
 
 def test_remove_ion_leaves_the_rest_where_it_was() -> None:
@@ -131,7 +131,7 @@ def test_remove_ion_leaves_the_rest_where_it_was() -> None:
     np.testing.assert_array_equal(host.frac_coords, full.frac_coords[full.numbers != 3])
     np.testing.assert_array_equal(host.numbers, full.numbers[full.numbers != 3])
     assert len(full) == 7
-    assert host_state(host, WORKING_IONS["Li"]) == "charged"
+    assert end_member(host, WORKING_IONS["Li"]) == "charged"
 
 
 def test_composition_of_the_host_is_its_own() -> None:

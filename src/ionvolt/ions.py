@@ -18,7 +18,9 @@ from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
 FARADAY = 96485.33212
 """Faraday constant, C/mol (CODATA 2018, exact)."""
 
-HostState = Literal["charged", "discharged"]
+EndMember = Literal["charged", "discharged"]
+EndMembers = Literal["charged", "discharged", "both"]
+"""Which end members of an electrode are known: the charged host, the discharged structure, or both."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def parse_ions(text: str) -> list[WorkingIon]:
     return list(ions.values())
 
 
-def host_state(crystal: Crystal, ion: WorkingIon) -> HostState:
+def end_member(crystal: Crystal, ion: WorkingIon) -> EndMember:
     """What a structure is taken to be: discharged where it holds the working ion, else a charged host."""
     return "discharged" if bool(np.any(crystal.numbers == ion.number)) else "charged"
 

@@ -11,17 +11,17 @@ import numpy as np
 
 from ionvolt.errors import InputError
 from ionvolt.ions import (
-    HostState,
+    EndMembers,
     WorkingIon,
     capacity_grav,
     capacity_of_formula,
-    host_state,
+    end_member,
     ions_of_formula,
     parse_ions,
     remove_ion,
     working_ion,
 )
-from ionvolt.models.interface import Estimate, Input, Predictor, Query
+from ionvolt.models.interface import Estimate, Predictor, Query
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 
@@ -44,8 +44,8 @@ class Prediction:
         voltage: Average voltage over the whole charge, V against the ion's metal.
         voltage_std: One standard deviation of the expected error, V; None for a single network.
         model: Name of the model that answered.
-        host_state: What the input was taken to be: ``charged`` (it holds no working ion: it is the host itself) or
-            ``discharged`` (its working ions were taken out to get the host).
+        end_members: What the answer rests on: ``charged`` (the host alone), ``discharged`` (the host was made by taking
+            the ion out) or ``both``.
         capacity_grav: Theoretical capacity of the discharged electrode, mAh/g; None for a charged host whose ion
             content when discharged is not known.
         energy_grav: Voltage times capacity, Wh/kg; None where the capacity is.
@@ -55,8 +55,6 @@ class Prediction:
         epistemic_std: Spread of the model's members, V; None for a single one.
         in_domain: Whether the electrode is like those that the model was trained on; None where it cannot tell. Why
             not stands among the warnings.
-        known: What the answer rests on: ``host``, ``discharged`` (the host was made by taking the ion out), or ``both``
-            end members.
         voltage_potential: Voltage from the universal potential's energies alone, V; None where none were used.
     """
 
@@ -66,7 +64,7 @@ class Prediction:
     voltage: float
     voltage_std: float | None
     model: str
-    host_state: HostState
+    end_members: EndMembers
     capacity_grav: float | None
     energy_grav: float | None
     warnings: tuple[str, ...]
@@ -74,7 +72,6 @@ class Prediction:
     voltage_upper: float | None = None
     epistemic_std: float | None = None
     in_domain: bool | None = None
-    known: Input = "host"
     voltage_potential: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -165,7 +162,7 @@ def predict_checked(
 
 def host_for(crystal: Crystal, prediction: Prediction) -> Crystal:
     """The charged host that a prediction about a crystal was made for."""
-    if prediction.host_state == "charged":
+    if prediction.end_members == "charged":
         return crystal
     return remove_ion(crystal, working_ion(prediction.working_ion))
 
@@ -200,7 +197,7 @@ MOBILE = ("Li", "Na", "K", "Rb", "Cs")
 
 
 def _query(crystal: Crystal, ion: WorkingIon, assume: Assume, charged: Crystal | None, formula: str | None) -> Query:
-    holds = host_state(crystal, ion)
+    holds = end_member(crystal, ion)
     state = holds if assume == "auto" else assume
     if charged is not None:
         if holds == "charged":
@@ -213,7 +210,7 @@ def _query(crystal: Crystal, ion: WorkingIon, assume: Assume, charged: Crystal |
     if state == "charged":
         # The same object for every ion, so that its graph is made once.
         n_ions = None if formula is None else ions_of_formula(crystal, ion, formula)
-        return Query(ion.symbol, crystal, "host", n_ions=n_ions)
+        return Query(ion.symbol, crystal, "charged", n_ions=n_ions)
     if holds == "charged":
         raise InputError(
             crystal.source,
@@ -229,10 +226,10 @@ def _prediction(crystal: Crystal, ion: WorkingIon, query: Query, answer: Estimat
     symbol = ion.symbol
     capacity = None
     if query.discharged is not None:
-        capacity = capacity_grav(crystal, ion, 0 if query.known == "discharged" else _left(query, ion))
+        capacity = capacity_grav(crystal, ion, 0 if query.end_members == "discharged" else _left(query, ion))
     elif formula is not None and query.n_ions is not None:
         capacity = capacity_of_formula(query.host, ion, query.n_ions)
-    if query.known == "discharged":
+    if query.end_members == "discharged":
         warnings.append(f"taken as discharged: {symbol} was removed and the rest left unrelaxed")
     mobile = sorted(set(query.host.symbols) & set(MOBILE))
     if mobile:
@@ -244,7 +241,7 @@ def _prediction(crystal: Crystal, ion: WorkingIon, query: Query, answer: Estimat
         voltage=answer.voltage,
         voltage_std=answer.std,
         model=answer.model,
-        host_state="charged" if query.known == "host" else "discharged",
+        end_members=query.end_members,
         capacity_grav=capacity,
         energy_grav=None if capacity is None else capacity * answer.voltage,
         warnings=tuple(warnings),
@@ -252,7 +249,6 @@ def _prediction(crystal: Crystal, ion: WorkingIon, query: Query, answer: Estimat
         voltage_upper=answer.upper,
         epistemic_std=answer.epistemic_std,
         in_domain=answer.in_domain,
-        known=query.known,
         voltage_potential=answer.physics,
     )
 

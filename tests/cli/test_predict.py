@@ -11,8 +11,8 @@ from cli.crystals import MG_PEROVSKITE, cif, crystal, fluorite, perovskite, rock
 from ionvolt.structures.crystal import Crystal
 
 KEYS = [
-    "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav",
-    "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "known",
+    "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav",
+    "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain",
     "voltage_potential",
 ]  # fmt: skip
 POSCAR = """NiO
@@ -56,7 +56,7 @@ def test_json(ionvolt, mg_model, files):
     assert list(discharged) == list(charged) == KEYS
     assert discharged["source"] == str(files / "b.cif")
     assert (discharged["formula"], charged["formula"]) == ("MgTiO3", "NiO")
-    assert (discharged["host_state"], charged["host_state"]) == ("discharged", "charged")
+    assert (discharged["end_members"], charged["end_members"]) == ("discharged", "charged")
     assert discharged["working_ion"] == charged["working_ion"] == "Mg"
     assert discharged["model"] == "mg"
     for p in (discharged, charged):
@@ -77,7 +77,7 @@ def test_both_end_members_and_a_known_composition(ionvolt, mg_model, files):
     (ends,) = predict(ionvolt, mg_model, files / "b.cif", "--charged", files / "host.cif", *ask).json
     (known,) = predict(ionvolt, mg_model, files / "host.cif", "--discharged", "MgTiO3", *ask).json
     (bare,) = predict(ionvolt, mg_model, files / "host.cif", *ask).json
-    assert [p["known"] for p in (ends, known, bare)] == ["both", "host", "host"]
+    assert [p["end_members"] for p in (ends, known, bare)] == ["both", "charged", "charged"]
     assert ends["voltage"] == pytest.approx(bare["voltage"], abs=1e-5), "this model sees the host alone"
     assert known["capacity_grav"] == pytest.approx(ends["capacity_grav"])
     assert bare["capacity_grav"] is None
@@ -101,14 +101,14 @@ def test_the_ion_is_taken_out_of_a_discharged_structure(ionvolt, mg_model, files
     (files / "host.cif").write_text(cif(host))
     whole, bare = predict(ionvolt, mg_model, files / "b.cif", files / "host.cif", "--ion", "Mg", "--json").json
     assert whole["voltage"] == pytest.approx(bare["voltage"], abs=1e-5)
-    assert (whole["host_state"], bare["host_state"]) == ("discharged", "charged")
+    assert (whole["end_members"], bare["end_members"]) == ("discharged", "charged")
 
 
 def test_assume_charged(ionvolt, mg_model, files):
     args = [files / "b.cif", "--ion", "Mg", "--json"]
     (found,) = predict(ionvolt, mg_model, *args).json
     (charged,) = predict(ionvolt, mg_model, *args, "--assume", "charged").json
-    assert (charged["host_state"], charged["capacity_grav"]) == ("charged", None)
+    assert (charged["end_members"], charged["capacity_grav"]) == ("charged", None)
     assert abs(charged["voltage"] - found["voltage"]) > 1e-6
     (discharged,) = predict(ionvolt, mg_model, *args, "--assume", "discharged").json
     assert discharged == found
@@ -154,7 +154,7 @@ def test_both_formats_at_once(ionvolt, mg_model, files):
 def test_several_ions_structure_by_structure(ionvolt, ions_model, files):
     result = predict(ionvolt, ions_model, files / "b.cif", files / "a.cif", "--ion", "mg,Li2+,Mg", "--json")
     assert names(result) == [("b.cif", "Mg"), ("b.cif", "Li"), ("a.cif", "Mg"), ("a.cif", "Li")]
-    assert [p["host_state"] for p in result.json] == ["discharged", "charged", "charged", "charged"]
+    assert [p["end_members"] for p in result.json] == ["discharged", "charged", "charged", "charged"]
     alone = predict(ionvolt, ions_model, files / "a.cif", "--ion", "Li", "--json").json
     assert alone[0]["voltage"] == pytest.approx(result.json[3]["voltage"], abs=1e-5)
 
@@ -357,7 +357,7 @@ def test_a_published_checkpoint(ionvolt, shared_data, files, tmp_path):
     for p, row in zip(found.json, rows, strict=True):
         assert p["voltage"] == pytest.approx(float(row["Na_checkpoint_V"]), abs=0.04)
         assert not p["voltage_std"]
-        assert p["host_state"] == "charged"
+        assert p["end_members"] == "charged"
     for p, path in list(zip(found.json, paths, strict=True))[::13]:
         (one,) = predict(ionvolt, folder, path, "--ion", "Na", "--json", "--assume", "charged").json
         assert one["voltage"] == pytest.approx(p["voltage"], abs=1e-5)

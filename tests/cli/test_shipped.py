@@ -26,7 +26,7 @@ KEYS = {
     "voltage": float,
     "voltage_std": float,
     "model": str,
-    "host_state": str,
+    "end_members": str,
     "capacity_grav": float | None,
     "energy_grav": float | None,
     "warnings": list,
@@ -34,7 +34,6 @@ KEYS = {
     "voltage_upper": float,
     "epistemic_std": float,
     "in_domain": bool,
-    "known": str,
     "voltage_potential": float | None,
 }
 
@@ -56,14 +55,13 @@ def test_json_schema(all_ions):
         assert list(p) == list(KEYS)
         for key, kind in KEYS.items():
             assert isinstance(p[key], kind), key
-        assert p["host_state"] in ("charged", "discharged")
-        assert p["model"] == (FOUNDATION_MODEL if p["host_state"] == "charged" else DELTA_MODEL)
-        assert p["known"] == ("host" if p["host_state"] == "charged" else "discharged")
-        assert (p["voltage_potential"] is None) == (p["known"] == "host")
+        assert p["end_members"] in ("charged", "discharged")
+        assert p["model"] == (FOUNDATION_MODEL if p["end_members"] == "charged" else DELTA_MODEL)
+        assert (p["voltage_potential"] is None) == (p["end_members"] == "charged")
         assert p["voltage_lower"] < p["voltage"] < p["voltage_upper"]
         assert p["voltage_std"] > 0
         assert -3 < p["voltage"] < 8
-        assert (p["capacity_grav"] is None) == (p["energy_grav"] is None) == (p["host_state"] == "charged")
+        assert (p["capacity_grav"] is None) == (p["energy_grav"] is None) == (p["end_members"] == "charged")
         assert all(isinstance(warning, str) for warning in p["warnings"])
 
 
@@ -124,7 +122,7 @@ def test_the_voltage_is_one_of_the_crystal_not_of_its_description(path):
 def test_lithium_iron_phosphate():
     (path,) = [path for path in EXAMPLES if path.stem == "LiFePO4"]
     p = iv.predict(path, "Li")
-    assert (p.formula, p.host_state) == ("LiFePO4", "discharged")
+    assert (p.formula, p.end_members) == ("LiFePO4", "discharged")
     assert p.capacity_grav == pytest.approx(170, abs=1)
     assert p.energy_grav == pytest.approx(p.capacity_grav * p.voltage)
     # The Materials Project computes 3.5 V; the error of the model is some 0.3 V.

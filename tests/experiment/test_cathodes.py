@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ionvolt.experiment.cathodes import all_cathodes, host_structures, usable_cathodes
-from ionvolt.ions import WORKING_IONS, host_state, remove_ion, working_ion
+from ionvolt.ions import WORKING_IONS, end_member, remove_ion, working_ion
 from ionvolt.structures import check
 
 STRUCTURES = list(host_structures().values())
@@ -121,7 +121,7 @@ def test_structures_are_in_the_state_that_the_row_says(cathode):
         assert structure.fractional_composition == host.fractional_composition
     if cathode.discharged:
         discharged = host_structures()[cathode.discharged].crystal()
-        assert host_state(discharged, ion) == "discharged"
+        assert end_member(discharged, ion) == "discharged"
         frame = Composition({symbol: n for symbol, n in host.get_el_amt_dict().items() if symbol != cathode.ion})
         left = Composition(remove_ion(discharged, ion).composition)
         assert left.fractional_composition == frame.fractional_composition

@@ -110,7 +110,7 @@ def test_order_and_cell_do_not_matter(ensemble: Ensemble) -> None:
 
 def test_a_discharged_electrode_is_explained_without_its_ion(ensemble: Ensemble) -> None:
     explanation = explain(EXAMPLES / "MgMn2O4.cif", "Mg", model=ensemble)
-    assert explanation.prediction.host_state == "discharged"
+    assert explanation.prediction.end_members == "discharged"
     assert {site.element for site in explanation.sites} == {"Mn", "O"}
 
 

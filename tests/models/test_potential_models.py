@@ -161,7 +161,7 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
         foundation().estimate([a])[0].voltage, abs=1e-4
     )
     for known in ("both", "discharged"):
-        query = replace(b, known=known)
+        query = replace(b, end_members=known)
         again, before = load_folder(tmp_path / "d").estimate([query])[0], delta().estimate([query])[0]
         assert again.voltage == pytest.approx(before.voltage, abs=1e-4)
         assert again.upper == pytest.approx(before.upper, abs=1e-3)
@@ -194,8 +194,7 @@ def test_predict_says_what_it_rests_on(best: AutoModel) -> None:
     discharged = prediction.predict(DISCHARGED[0], "Li", model=best)
     ends = prediction.predict(DISCHARGED[0], "Li", model=best, charged=HOSTS[0])
     formula = prediction.predict(HOSTS[0], "Li", model=best, discharged_formula="LiCoO2")
-    assert [p.known for p in (host, discharged, ends, formula)] == ["host", "discharged", "both", "host"]
-    assert [p.host_state for p in (host, discharged, ends)] == ["charged", "discharged", "discharged"]
+    assert [p.end_members for p in (host, discharged, ends, formula)] == ["charged", "discharged", "both", "charged"]
     assert discharged.capacity_grav == pytest.approx(273.8, abs=0.3), "LiCoO2, all Li out"
     assert formula.capacity_grav == pytest.approx(discharged.capacity_grav)
     assert ends.capacity_grav == pytest.approx(discharged.capacity_grav)

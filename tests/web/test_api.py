@@ -60,11 +60,11 @@ def test_capacity_of_a_discharged_electrode(server: Served) -> None:
     structures = [{"example": "NaCoO2"}]
     answer = server.client.post("/api/v1/predict", json={"structures": structures, "ions": ["Na"]}).json()
     prediction = answer["results"][0]["predictions"][0]
-    assert prediction["host_state"] == "discharged"
+    assert prediction["end_members"] == "discharged"
     assert prediction["capacity_grav"] == pytest.approx(235.1, abs=0.5)
     charged = {"structures": structures, "ions": ["Na"], "assume": "charged"}
     answer = server.client.post("/api/v1/predict", json=charged).json()
-    assert answer["results"][0]["predictions"][0]["host_state"] == "charged"
+    assert answer["results"][0]["predictions"][0]["end_members"] == "charged"
 
 
 def test_explanation(server: Served, stand_in_model: Path) -> None:

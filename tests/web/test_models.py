@@ -52,7 +52,7 @@ def test_a_host_is_answered_with_an_interval_as_by_the_library(mixed: Served, fo
     assert [p["working_ion"] for p in found] == list(WORKING_IONS)
     for p in found:
         assert p["voltage_lower"] < p["voltage"] < p["voltage_upper"]
-        assert p["known"] == "host"
+        assert p["end_members"] == "charged"
     (zn,) = [p for p in found if p["working_ion"] == "Zn"]
     assert zn["voltage"] == pytest.approx(predict(HOST, "Zn", model=folders["foundation"]).voltage, abs=1e-4)
 
@@ -60,7 +60,7 @@ def test_a_host_is_answered_with_an_interval_as_by_the_library(mixed: Served, fo
 def test_a_discharged_structure_goes_to_the_model_that_uses_it(mixed: Served) -> None:
     asked = {"structures": [{"text": poscar(DISCHARGED[1])}], "ions": ["Li"], "model": "delta"}
     (p,) = mixed.client.post("/api/v1/predict", json=asked).json()["results"][0]["predictions"]
-    assert p["known"] == "discharged"
+    assert p["end_members"] == "discharged"
     assert p["voltage_potential"] is not None
     asked["structures"] = [{"text": HOST}]
     refused = mixed.client.post("/api/v1/predict", json=asked)

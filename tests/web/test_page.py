@@ -355,7 +355,7 @@ def test_results_are_downloaded_in_the_form_of_the_command_line(opened):
     assert {ion: f"{float(row['voltage']):.2f}" for ion, row in zip(WORKING_IONS, rows, strict=True)} == {
         ion: text.replace("−", "-") for ion, text in voltages(page).items()
     }
-    assert rows[0]["host_state"] == "discharged"
+    assert rows[0]["end_members"] == "discharged"
     assert "; " in rows[1]["warnings"] or "Li" in rows[1]["warnings"]
     name, text = downloaded(page, "#card .actions >> text=JSON")
     assert list(json.loads(text)[0]) == list(COLUMNS)

@@ -69,7 +69,7 @@ def _tell(explanation: Explanation) -> None:
     from rich.table import Table
 
     p = explanation.prediction
-    print(f"{p.source}: {p.formula} against {p.working_ion}, taken as {p.host_state}: {p.voltage:.2f} V")
+    print(f"{p.source}: {p.formula} against {p.working_ion}, taken as {p.end_members}: {p.voltage:.2f} V")
     print(f"mean of local voltages {explanation.mean_local_voltage:.2f} V; atoms above it raise the voltage")
     print(f"by the linear law of the paper: mean {explanation.mean_linear_voltage:.2f} V (last column)")
     table = Table(box=None, pad_edge=False, header_style="bold")

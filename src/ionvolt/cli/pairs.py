@@ -80,12 +80,12 @@ def load(pair: Pair, folder: Path | None = None, insert: bool = False) -> Known:
     Raises:
         InputError: A file is missing or no structure.
     """
-    from ionvolt.ions import host_state, working_ion
+    from ionvolt.ions import end_member, working_ion
 
     discharged = _read(pair.discharged, folder) if pair.discharged else None
     charged = _read(pair.charged, folder) if pair.charged else None
     if discharged is not None and charged is None:
-        state = "charged" if insert else host_state(discharged, working_ion(pair.working_ion))
+        state = "charged" if insert else end_member(discharged, working_ion(pair.working_ion))
         if state == "charged":
             return Known(None, discharged)
     return Known(discharged, charged)

@@ -23,8 +23,8 @@ CHUNK = 256
 """Structures that are read before they are predicted together."""
 
 COLUMNS = (
-    "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav",
-    "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "known",
+    "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav",
+    "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain",
     "voltage_potential",
 )  # fmt: skip
 
@@ -187,7 +187,7 @@ def _print_table(predictions: list[Prediction]) -> None:
     for p in predictions:
         table.add_row(
             p.source, p.formula, p.working_ion, _plus_minus(p.voltage, p.voltage_std),
-            *([_interval(p)] if intervals else []), p.host_state if p.known != "both" else "both ends",
+            *([_interval(p)] if intervals else []), p.end_members,
             "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
             "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
         )  # fmt: skip

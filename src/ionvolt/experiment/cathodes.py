@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, cast
 
-from ionvolt.ions import HostState, working_ion
+from ionvolt.ions import EndMember, working_ion
 from ionvolt.structures import Crystal, read_text
 
 Basis = Literal["refined", "cell", "bonds", "ideal"]
@@ -117,7 +117,7 @@ class Cathode:
         return self.charged or self.discharged
 
     @property
-    def state(self) -> HostState:
+    def state(self) -> EndMember:
         """What that structure is."""
         return "charged" if self.charged else "discharged"
 

@@ -13,7 +13,7 @@ from ionvolt.datasets import framework_of
 from ionvolt.errors import InputError, ModelError
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.experiment.cathodes import Cathode, host_structures
-from ionvolt.ions import HostState
+from ionvolt.ions import EndMember
 from ionvolt.structures import Crystal
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _ask(label: str, model: Predictor, cathodes: Sequence[Cathode], crystals: Ma
     return [found[cathode.name] for cathode in cathodes]
 
 
-def _predict(model: Predictor, crystals: Sequence[Crystal], ion: str, state: HostState) -> list[Prediction | str]:
+def _predict(model: Predictor, crystals: Sequence[Crystal], ion: str, state: EndMember) -> list[Prediction | str]:
     """Predictions, or why there is none."""
     from ionvolt.prediction import predict_checked
 

@@ -53,7 +53,7 @@ def draw_explanation(*, explanation: Explanation) -> Figure:
     _draw_atoms(atoms, grouped, p.voltage, left_out)
     _draw_elements(elements, explanation)
     spread = "" if p.voltage_std is None else f" ± {p.voltage_std:.2f}"
-    state = "" if p.host_state == "charged" else f", {p.working_ion} taken out"
+    state = "" if p.end_members == "charged" else f", {p.working_ion} taken out"
     figure.suptitle(f"{p.formula}{state}: {p.voltage:.2f}{spread} V against {p.working_ion}", x=0.01, ha="left",
                     fontsize=11, fontweight="bold")  # fmt: skip
     return figure

@@ -119,7 +119,7 @@ def explain_many(
 
 
 def _host_key(prediction: Prediction) -> str:
-    return "as it is" if prediction.host_state == "charged" else f"without {prediction.working_ion}"
+    return "as it is" if prediction.end_members == "charged" else f"without {prediction.working_ion}"
 
 
 def _sites(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard
 from ionvolt.structures.crystal import Crystal
 
 NORMAL_90 = 1.645
 """Standard deviations within which 90 % of a normal distribution lie."""
-
-Input = Literal["host", "discharged", "both"]
-"""What is known of an electrode: the charged host alone, the discharged structure alone, or both end members."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,21 +20,21 @@ class Query:
 
     Attributes:
         ion: Symbol of the working ion.
-        host: The charged host; where ``known`` is ``discharged``, that structure without its ions, unrelaxed.
-        known: What the user gave.
-        discharged: The discharged crystal; None where ``known`` is ``host``.
+        host: The charged host; where ``end_members`` is ``discharged``, that structure without its ions, unrelaxed.
+        end_members: Which end members are known.
+        discharged: The discharged crystal; None where ``end_members`` is ``charged``.
         n_ions: Ions that go into one cell of ``host``; None where the composition when discharged is not known.
     """
 
     ion: str
     host: Crystal
-    known: Input = "host"
+    end_members: EndMembers = "charged"
     discharged: Crystal | None = None
     n_ions: float | None = None
 
     def __post_init__(self) -> None:
-        if (self.discharged is None) != (self.known == "host"):
-            raise ValueError(f"a query that knows {self.known} with discharged={self.discharged}")
+        if (self.discharged is None) != (self.end_members == "charged"):
+            raise ValueError(f"a query of end members {self.end_members} with discharged={self.discharged}")
         if self.n_ions is not None and not self.n_ions > 0:
             raise ValueError(f"{self.n_ions} ions go in; more than none are needed")
 

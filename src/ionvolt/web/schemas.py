@@ -96,7 +96,7 @@ class PredictionOut(BaseModel):
     voltage: float
     voltage_std: float | None
     model: str
-    host_state: Literal["charged", "discharged"]
+    end_members: Literal["charged", "discharged", "both"] = Field(description="What the answer rests on.")
     capacity_grav: float | None
     energy_grav: float | None
     warnings: list[str]
@@ -104,7 +104,6 @@ class PredictionOut(BaseModel):
     voltage_upper: float | None
     epistemic_std: float | None = Field(description="Spread of the model's members, V.")
     in_domain: bool | None = Field(description="Whether the electrode is like those that the model was trained on.")
-    known: Literal["host", "discharged", "both"] = Field(description="What the answer rests on.")
     voltage_potential: float | None = Field(description="From the universal potential's energies alone, V.")
 
 

@@ -99,7 +99,7 @@ class DeltaModel:
         ]
         vectors = compute_features([crystal for pair in ends for crystal in pair])
         pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
-        variants: list[Variant] = ["both" if query.known == "both" else "discharged" for query in queries]
+        variants: list[Variant] = ["both" if query.end_members == "both" else "discharged" for query in queries]
         return self.estimate_pairs(pairs, [host for _, host in ends], variants)
 
     def estimate_partly(self, discharged: Crystal, ion: str) -> tuple[Estimate | None, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ionvolt.models.interface import Input
+from ionvolt.ions import EndMembers
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.mlip.delta_network import (
     IONS,
@@ -46,10 +46,10 @@ class Recipe:
 
 _NETWORKS = Settings(epochs=32, batch_size=64, learning_rate=3e-3, weight_decay=1e-2, loss="huber")
 
-RECIPES: dict[Input, Recipe] = {
+RECIPES: dict[EndMembers, Recipe] = {
     "both": Recipe(replace(_NETWORKS, epochs=16), 0.1, AtomKernelSettings(ridge=0.3, robust=0.05)),
     "discharged": Recipe(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1)),
-    "host": Recipe(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1, width=2**0.5)),
+    "charged": Recipe(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1, width=2**0.5)),
 }
 """By what is known of an electrode; chosen on two framework folds of seed 0, on which no reported figure rests."""
 

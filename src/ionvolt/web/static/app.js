@@ -137,7 +137,7 @@ function select(id, ion) {
   remember();
 }
 
-const heldIon = ({ predictions }) => predictions?.find(({ host_state }) => host_state === "discharged")?.working_ion;
+const heldIon = ({ predictions }) => predictions?.find(({ end_members }) => end_members === "discharged")?.working_ion;
 
 // ---- Drawing ----
 
@@ -157,7 +157,7 @@ function render() {
   drawCard($("card"), item.name, p, actions(item));
   drawChart();
   drawIonTable(item);
-  say(`${p.formula}, ${p.working_ion}: ${fixed(p.voltage, 2)} volts${p.voltage_std === null ? "" : ` plus or minus ${fixed(p.voltage_std, 2)}`}, taken as ${p.host_state}.`);
+  say(`${p.formula}, ${p.working_ion}: ${fixed(p.voltage, 2)} volts${p.voltage_std === null ? "" : ` plus or minus ${fixed(p.voltage_std, 2)}`}, taken as ${p.end_members}.`);
   explainShown();
 }
 
@@ -181,7 +181,7 @@ function drawIonTable(item) {
   const columns = [
     { key: "working_ion", label: "Ion", value: (p) => p.working_ion },
     { key: "voltage", label: "Voltage, V", numeric: true, descendingFirst: true, value: (p) => p.voltage, show: (p) => plusMinus(p.voltage, p.voltage_std) },
-    { key: "host_state", label: "Taken as", value: (p) => p.host_state },
+    { key: "end_members", label: "Taken as", value: (p) => p.end_members },
     { key: "capacity_grav", label: "mAh/g", numeric: true, value: (p) => p.capacity_grav, show: (p) => fixed(p.capacity_grav, 0) },
     { key: "energy_grav", label: "Wh/kg", numeric: true, value: (p) => p.energy_grav, show: (p) => fixed(p.energy_grav, 0) },
   ];

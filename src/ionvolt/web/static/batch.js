@@ -5,7 +5,7 @@ import { download, toCsv } from "./files.js";
 import { sortableTable } from "./table.js";
 
 export const COLUMNS = [
-  "source", "formula", "working_ion", "voltage", "voltage_std", "model", "host_state", "capacity_grav", "energy_grav", "warnings",
+  "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav", "energy_grav", "warnings",
   "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "known", "voltage_physics",
 ];
 

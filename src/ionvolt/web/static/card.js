@@ -4,7 +4,7 @@ import { el, fixed, formula } from "./dom.js";
 
 /** Draw the card of a prediction. `actions` are nodes (links, downloads) for its foot. */
 export function drawCard(card, name, p, actions) {
-  const held = p.host_state === "discharged";
+  const held = p.end_members === "discharged";
   const fact = (label, value, unit, missing) =>
     el("div", {}, el("dt", {}, label), value === "" ? el("dd", { class: "none" }, missing) : el("dd", {}, value, el("small", {}, ` ${unit}`)));
   const reservations = p.warnings.filter((warning) => !warning.startsWith("taken as discharged"));
@@ -17,7 +17,7 @@ export function drawCard(card, name, p, actions) {
       el("span", { class: "against" }, `against ${p.working_ion} metal`),
     ),
     el("p", { class: "host" },
-      el("span", { class: `state ${p.host_state}` }, held ? "Discharged" : "Charged host"),
+      el("span", { class: `state ${p.end_members}` }, held ? "Discharged" : "Charged host"),
       held
         ? ` It holds ${p.working_ion}: taken as discharged. ${p.working_ion} was removed, the rest left unrelaxed.`
         : p.warnings.some((w) => w.startsWith("the host holds")) || !new RegExp(`${p.working_ion}(?![a-z])`).test(p.formula)

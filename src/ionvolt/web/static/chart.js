@@ -28,10 +28,10 @@ export function drawBars(box, predictions, chosen, choose) {
     const on = p.working_ion === chosen;
     const [from, to] = [y(Math.max(0, p.voltage)), y(Math.min(0, p.voltage))];
     const s = p.voltage_std;
-    const label = `${p.working_ion}: ${fixed(p.voltage, 2)} volts${s === null ? "" : ` plus or minus ${fixed(s, 2)}`}, taken as ${p.host_state}`;
+    const label = `${p.working_ion}: ${fixed(p.voltage, 2)} volts${s === null ? "" : ` plus or minus ${fixed(s, 2)}`}, taken as ${p.end_members}`;
     const top = y(p.voltage + (s ?? 0));
     return svg("g", {
-      class: `bar${on ? " on" : ""}${p.host_state === "discharged" ? " held" : ""}`, role: "radio", tabindex: on ? 0 : -1,
+      class: `bar${on ? " on" : ""}${p.end_members === "discharged" ? " held" : ""}`, role: "radio", tabindex: on ? 0 : -1,
       "aria-checked": String(on), "aria-label": label, "data-ion": p.working_ion,
     },
       svg("title", {}, label),
@@ -41,7 +41,7 @@ export function drawBars(box, predictions, chosen, choose) {
       s !== null && svg("path", { class: "whisker", d: `M${middle} ${top}V${y(p.voltage - s)}M${middle - 5} ${top}h10M${middle - 5} ${y(p.voltage - s)}h10` }),
       svg("text", { class: "ion", x: middle, y: height - BOTTOM + 18, "text-anchor": "middle" }, p.working_ion),
       svg("text", { class: "value", x: middle, y: height - BOTTOM + 35, "text-anchor": "middle" }, fixed(p.voltage, 2)),
-      p.host_state === "discharged" && svg("text", { class: "state", x: middle, y: height - 5, "text-anchor": "middle" }, step < 52 ? "out" : "taken out"),
+      p.end_members === "discharged" && svg("text", { class: "state", x: middle, y: height - 5, "text-anchor": "middle" }, step < 52 ? "out" : "taken out"),
     );
   });
   const chart = svg("svg", {
