@@ -28,7 +28,7 @@ from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.uncertainty.domain import ensemble_mean
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.potentials.sevennet import load_potentials
+from ionvolt.physics.potentials.pair import load_potentials
 from ionvolt.training.mlip.fit import RECIPES, train_atomic_gp, train_delta_network
 from model_page import ROOT, write_between
 
@@ -40,7 +40,7 @@ def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
     folder = output / "relaxed"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = np.random.default_rng(SEED).permutation(len(data))[:rows]
-    (potential, energies), cache = load_potentials(), Cache(default_folder())
+    potentials, cache = load_potentials(), Cache(default_folder())
     end = time.time() + 60 * minutes
     for row in chosen.tolist():
         file = folder / f"{row:05d}.npz"
@@ -51,7 +51,7 @@ def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
         e = data[row]
         began = time.process_time()
         try:
-            found = compute(e.discharged, None, WORKING_IONS[e.working_ion], potential, cache, energies=energies)
+            found = compute(e.discharged, None, WORKING_IONS[e.working_ion], potentials, cache)
         except InputError as error:
             print(f"{e.battery_id}: {error}", flush=True)
             continue

@@ -23,7 +23,8 @@ from ionvolt.evaluation.metrics import metrics
 from ionvolt.ions import WORKING_IONS
 from ionvolt.physics.average import AverageVoltage, RelaxOptions, compute
 from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.potentials.sevennet import VERSION, load_potentials
+from ionvolt.physics.potentials.pair import load_potentials
+from ionvolt.physics.potentials.sevennet import VERSION
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
         rows = [rows[k] for k in drawn]
     if arguments.atoms:
         rows = [row for row in rows if row.discharged and len(row.discharged) <= arguments.atoms]
-    (potential, energies), cache = load_potentials(arguments.potential), Cache(arguments.cache)
+    potentials, cache = load_potentials(arguments.potential), Cache(arguments.cache)
     options = RelaxOptions(arguments.relax)
     found: list[tuple[Electrode, AverageVoltage]] = []
     for k, row in enumerate(rows, start=1):
@@ -51,7 +52,7 @@ def main() -> None:
         charged = None if arguments.start == "discharged" else row.host
         ion = WORKING_IONS[row.working_ion]
         try:
-            computed = compute(discharged, charged, ion, potential, cache, options, energies=energies)
+            computed = compute(discharged, charged, ion, potentials, cache, options)
             found.append((row, computed))
         except InputError as error:
             print(f"{row.battery_id}: {error}", file=sys.stderr)

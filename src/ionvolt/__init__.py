@@ -10,9 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Crystal", "InputError", "IonVoltError", "Prediction", "load_model", "predict", "predict_many"]
+__all__ = [
+    "Crystal",
+    "InputError",
+    "IonVoltError",
+    "Prediction",
+    "VoltageResult",
+    "compute",
+    "compute_many",
+    "load_model",
+    "predict",
+    "predict_many",
+]
 
 if TYPE_CHECKING:
+    from ionvolt.computation import VoltageResult, compute, compute_many
     from ionvolt.errors import InputError, IonVoltError
     from ionvolt.models.registry import load_model
     from ionvolt.prediction import Prediction, predict, predict_many
@@ -23,6 +35,9 @@ _HOME = {
     "InputError": "ionvolt.errors",
     "IonVoltError": "ionvolt.errors",
     "Prediction": "ionvolt.prediction",
+    "VoltageResult": "ionvolt.computation",
+    "compute": "ionvolt.computation",
+    "compute_many": "ionvolt.computation",
     "load_model": "ionvolt.models.registry",
     "predict": "ionvolt.prediction",
     "predict_many": "ionvolt.prediction",

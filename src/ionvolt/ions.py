@@ -122,6 +122,16 @@ def capacity_grav(discharged: Crystal, ion: WorkingIon, left: float = 0.0) -> fl
     return n_ions * ion.charge * FARADAY / (3.6 * formula_mass(discharged))
 
 
+def density(crystal: Crystal) -> float:
+    """Mass per volume, g/cm³."""
+    return formula_mass(crystal) / (crystal.volume * 0.602214076)
+
+
+def volumetric(per_gram: float, discharged: Crystal) -> float:
+    """A gravimetric capacity (mAh/g) or energy (Wh/kg) per volume of the discharged crystal, in mAh/cm³ or Wh/L."""
+    return per_gram * density(discharged)
+
+
 def capacity_of_formula(host: Crystal, ion: WorkingIon, n_ions: float) -> float:
     """``capacity_grav`` of a charged host into whose cell ``n_ions`` go."""
     from pymatgen.core.periodic_table import Element

@@ -20,7 +20,7 @@ from ionvolt.models.registry import load_folder
 from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.potentials.sevennet import load_potentials
+from ionvolt.physics.potentials.pair import load_potentials
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, VOLTAGES, delta, foundation, pairs, rock_salt
 
@@ -95,8 +95,8 @@ def test_end_members_in_other_cells_and_orders_answer_the_same() -> None:
 @pytest.mark.parametrize("version", ["7net-l3i5", "0.3.0"])
 def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> None:
     """With the energies at hand, and where they are another potential's."""
-    model, (potential, energies) = delta(), load_potentials(version)
-    computed = compute(DISCHARGED[0], HOSTS[0], LI, potential, Cache(None), energies=energies)
+    model, potentials = delta(), load_potentials(version)
+    computed = compute(DISCHARGED[0], HOSTS[0], LI, potentials, Cache(None))
     for variant in VARIANTS:
         expected = model.estimate([Query("Li", HOSTS[0], variant, DISCHARGED[0])])[0]
         found = model.estimate_computed(computed, variant)

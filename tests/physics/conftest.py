@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from ionvolt.physics import CHGNetPotential, load_chgnet
+from ionvolt.physics import CHGNetPotential
 from ionvolt.physics.cache import Cache
+from ionvolt.physics.potentials.pair import PotentialPair, load_chgnet
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -25,3 +26,9 @@ def potential() -> CHGNetPotential:
 @pytest.fixture(scope="session")
 def no_cache() -> Cache:
     return Cache(None)
+
+
+@pytest.fixture
+def potentials(potential: CHGNetPotential) -> PotentialPair:
+    """CHGNet for both: quick enough for tests."""
+    return PotentialPair(potential, potential)

@@ -15,6 +15,7 @@ from ionvolt.physics.cache import Cache
 from ionvolt.physics.insertion import default_ions, insert
 from ionvolt.physics.interstitials import distances, find_interstitials
 from ionvolt.physics.orderings import MOST_PER_FILLING, remove_sites, supercell, symmetry_distinct_orderings
+from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.physics.profile import voltage_profile
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.physics.vasp import write_vasp
@@ -24,21 +25,21 @@ from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 LI, MG = working_ion("Li"), working_ion("Mg")
 
 
-def test_both_end_members(potential: CHGNetPotential, no_cache: Cache) -> None:
+def test_both_end_members(potentials: PotentialPair, no_cache: Cache) -> None:
     crystal = layered()
-    both = compute(crystal, remove_ion(crystal, LI), LI, potential, no_cache)
+    both = compute(crystal, remove_ion(crystal, LI), LI, potentials, no_cache)
     assert both.method == "both end members given, unrelaxed"
     assert both.converged is None
     assert both.steps == 0
     assert 3.3 < both.voltage < 4.2
     assert [len(output.magmoms) for output in both.outputs] == [4, 3]
-    one = compute(crystal, None, LI, potential, no_cache, RelaxOptions(relax=False))
+    one = compute(crystal, None, LI, potentials, no_cache, RelaxOptions(relax=False))
     assert one.voltage == pytest.approx(both.voltage, abs=1e-5)
 
 
-def test_discharged_alone_is_relaxed_without_the_ion(potential: CHGNetPotential, no_cache: Cache) -> None:
+def test_discharged_alone_is_relaxed_without_the_ion(potentials: PotentialPair, no_cache: Cache) -> None:
     words: list[str] = []
-    found = compute(layered(), None, LI, potential, no_cache, told=words.append)
+    found = compute(layered(), None, LI, potentials, no_cache, told=words.append)
     assert found.method == "charged host made by removing the ion, relaxed"
     assert found.converged
     assert found.steps > 0
@@ -48,31 +49,31 @@ def test_discharged_alone_is_relaxed_without_the_ion(potential: CHGNetPotential,
 
 
 @pytest.mark.slow
-def test_olivine(potential: CHGNetPotential, no_cache: Cache) -> None:
+def test_olivine(potentials: PotentialPair, no_cache: Cache) -> None:
     """LiFePO4: 3.45 V measured, 3.4 to 3.5 V calculated; the volume shrinks by 7 % on charge."""
-    found = compute(olivine(), None, LI, potential, no_cache)
+    found = compute(olivine(), None, LI, potentials, no_cache)
     assert found.converged
     assert 3.2 < found.voltage < 3.7
     assert 0.02 < found.volume_change < 0.09
 
 
-def test_what_makes_no_electrode_is_refused(potential: CHGNetPotential, no_cache: Cache) -> None:
+def test_what_makes_no_electrode_is_refused(potentials: PotentialPair, no_cache: Cache) -> None:
     host = remove_ion(layered(), LI)
     for full, empty in ((host, host), (host, layered()), (layered(), remove_ion(disulfide(), LI)), (None, None)):
         with pytest.raises(InputError):
-            compute(full, empty, LI, potential, no_cache)
+            compute(full, empty, LI, potentials, no_cache)
     with pytest.raises(InputError, match="nothing is left"):
-        compute(replace(rocksalt(), numbers=np.array([3, 3])), None, LI, potential, no_cache)
+        compute(replace(rocksalt(), numbers=np.array([3, 3])), None, LI, potentials, no_cache)
 
 
-def test_great_changes_and_unfinished_relaxations_are_told(potential: CHGNetPotential, no_cache: Cache) -> None:
+def test_great_changes_and_unfinished_relaxations_are_told(potentials: PotentialPair, no_cache: Cache) -> None:
     crystal = disulfide()
     host = remove_ion(crystal, LI)
     small = replace(host, lattice=host.lattice * 0.9)
-    found = compute(crystal, small, LI, potential, no_cache)
+    found = compute(crystal, small, LI, potentials, no_cache)
     assert any("volume changes by 37 %" in warning for warning in found.warnings)
     options = RelaxOptions(settings=RelaxSettings(fmax=1e-4, max_steps=1))
-    found = compute(crystal, None, LI, potential, no_cache, options)
+    found = compute(crystal, None, LI, potentials, no_cache, options)
     assert found.converged is False
     assert any("did not converge" in warning for warning in found.warnings)
 
@@ -104,16 +105,16 @@ def test_distances_count_images() -> None:
     assert found == pytest.approx([0.4, 0.0])
 
 
-def test_an_ion_finds_its_way_back(potential: CHGNetPotential, no_cache: Cache) -> None:
+def test_an_ion_finds_its_way_back(potentials: PotentialPair, no_cache: Cache) -> None:
     """Put into empty CoO2, lithium ends where LiCoO2 has it, and its energy is that of LiCoO2."""
     host = remove_ion(layered(), LI)
     assert default_ions(host, LI) == 1
-    found = compute(None, host, LI, potential, no_cache)
-    known = compute(layered(), None, LI, potential, no_cache)
+    found = compute(None, host, LI, potentials, no_cache)
+    known = compute(layered(), None, LI, potentials, no_cache)
     assert found.method == "discharged electrode made by inserting the ion, relaxed"
     assert found.discharged.formula == "LiCoO2"
     assert found.voltage == pytest.approx(known.voltage, abs=0.05)
-    unrelaxed = compute(None, host, LI, potential, no_cache, RelaxOptions(relax=False))
+    unrelaxed = compute(None, host, LI, potentials, no_cache, RelaxOptions(relax=False))
     assert unrelaxed.converged is None
     assert np.isfinite(unrelaxed.voltage)
 
@@ -158,10 +159,10 @@ def test_a_repeated_cell_is_the_same_crystal(potential: CHGNetPotential) -> None
 
 @pytest.mark.parametrize("settings", [None, RelaxSettings(fmax=0.3)])
 def test_steps_add_up_to_the_average(
-    potential: CHGNetPotential, no_cache: Cache, settings: RelaxSettings | None
+    potentials: PotentialPair, no_cache: Cache, settings: RelaxSettings | None
 ) -> None:
     told: list[tuple[int, int]] = []
-    profile = voltage_profile(layered(), LI, potential, settings, no_cache, lambda *done: told.append(done))
+    profile = voltage_profile(layered(), LI, potentials, settings, no_cache, lambda *done: told.append(done))
     assert told[-1] == (5, 5)
     assert profile.n_ions == 4
     assert profile.steps[0].filling_charged == 0.0
@@ -173,23 +174,23 @@ def test_steps_add_up_to_the_average(
         assert one.voltage >= two.voltage  # a hull is convex
     weighted = sum(step.voltage * (step.filling_discharged - step.filling_charged) for step in profile.steps)
     assert weighted == pytest.approx(profile.average, abs=1e-6)
-    whole = compute(layered(), None, LI, potential, no_cache, RelaxOptions(settings is not None, None, settings))
+    whole = compute(layered(), None, LI, potentials, no_cache, RelaxOptions(settings is not None, None, settings))
     assert profile.average == pytest.approx(whole.voltage, abs=1e-3 if settings is None else 0.05)
 
 
 def test_many_ions_leave_one_after_the_other(
-    potential: CHGNetPotential, no_cache: Cache, monkeypatch: pytest.MonkeyPatch
+    potentials: PotentialPair, no_cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ionvolt.physics.profile.MOST_IONS", 3)
-    profile = voltage_profile(layered(), LI, potential, None, no_cache)
+    profile = voltage_profile(layered(), LI, potentials, None, no_cache)
     assert profile.n_computed == 1 + 4 + 3 + 2 + 1
     weighted = sum(step.voltage * (step.filling_discharged - step.filling_charged) for step in profile.steps)
     assert weighted == pytest.approx(profile.average, abs=1e-6)
 
 
-def test_a_profile_needs_the_ion(potential: CHGNetPotential, no_cache: Cache) -> None:
+def test_a_profile_needs_the_ion(potentials: PotentialPair, no_cache: Cache) -> None:
     with pytest.raises(InputError, match="holds no more Mg"):
-        voltage_profile(layered(), MG, potential, None, no_cache)
+        voltage_profile(layered(), MG, potentials, None, no_cache)
 
 
 def test_vasp_inputs(tmp_path: Path) -> None:

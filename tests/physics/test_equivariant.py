@@ -12,7 +12,8 @@ from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.physics.average import RelaxOptions, compute
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.potentials.sevennet import VERSION, SevenNetPotential, load_potentials, load_sevennet
+from ionvolt.physics.potentials.pair import load_potentials
+from ionvolt.physics.potentials.sevennet import VERSION, SevenNetPotential, load_sevennet
 from ionvolt.physics.profile import voltage_profile
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import RELAXED, metal_energy
@@ -107,15 +108,15 @@ def test_known_electrodes(equivariant: SevenNetPotential) -> None:
 
 
 def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: SevenNetPotential, no_cache: Cache) -> None:
-    potential, energies = load_potentials()
-    assert energies is equivariant
-    assert potential.version == "0.3.0"
+    potentials = load_potentials()
+    assert potentials.energy_model is equivariant
+    assert potentials.relaxer.version == "0.3.0"
     crystal = layered()
-    found = compute(crystal, None, LI, potential, no_cache, RelaxOptions(relax=False), energies=energies)
+    found = compute(crystal, None, LI, potentials, no_cache, RelaxOptions(relax=False))
     full, empty = equivariant.evaluate([crystal, remove_ion(crystal, LI)])
     assert found.potential == VERSION
     assert found.voltage == pytest.approx(-(full.energy - empty.energy - metal_energy(LI, VERSION)), abs=1e-4)
-    profile = voltage_profile(crystal, LI, potential, None, no_cache, energies=energies)
+    profile = voltage_profile(crystal, LI, potentials, None, no_cache)
     assert profile.average == pytest.approx(found.voltage, abs=2e-3)
     widths = [step.filling_discharged - step.filling_charged for step in profile.steps]
     assert np.dot([step.voltage for step in profile.steps], widths) == pytest.approx(profile.average, abs=1e-6)

@@ -1,4 +1,4 @@
-"""``ionvolt compute``: voltages from a universal potential, one electrode or a table of them."""
+"""``ionvolt compute``: voltages from universal potentials, one electrode or a table of them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ionvolt.cli.pairs import Known
-    from ionvolt.models.interface import Estimate
-    from ionvolt.physics.average import AverageVoltage, RelaxOptions
-    from ionvolt.physics.cache import Cache
-    from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
-    from ionvolt.physics.profile import Profile
+    from ionvolt.computation import Computer, VoltageResult
 
-PARTLY = (
-    "such an electrode is seldom emptied (chance {:.0f} %): the voltage is that of the part which it gives up, learned "
-    "from unrelaxed structures; the potential's own is that of all"
-)
 JSON_HELP = "JSON on standard output: an object, for --pairs a list."
 
 
@@ -77,131 +68,73 @@ def compute(
     could be done.
     """
     from ionvolt.errors import InputError
-    from ionvolt.physics.average import RelaxOptions
-    from ionvolt.physics.cache import Cache, default_folder
-    from ionvolt.physics.potentials.sevennet import load_potentials
-    from ionvolt.physics.relaxation import RelaxSettings
 
     if (file is None) == (pairs is None):
         raise InputError("compute", "give a structure or --pairs, one of them", "See ionvolt compute --help")
     if pairs is not None and (charged or profile or insert):
         raise InputError("--pairs", "--charged, --profile and --insert are for one structure", "Leave them out")
-    options = RelaxOptions(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
-    remembered = Cache(None if no_cache else cache or default_folder())
-    potentials = load_potentials(potential)
-    if pairs is not None:
-        _table(pairs, ion, potentials, remembered, options, vasp, as_json)
-        return
-    assert file is not None
-    if ion is None:
+    if file is not None and ion is None:
         raise InputError(file, "no working ion given", "Name it with --ion, such as --ion Mg")
-    _single(file, charged, ion, potentials, remembered, options, profile, vasp, as_json)
 
+    from ionvolt.computation import Computer
+    from ionvolt.physics.average import RelaxOptions
+    from ionvolt.physics.cache import Cache, default_folder
+    from ionvolt.physics.relaxation import RelaxSettings
 
-def _learned(computed: AverageVoltage, known: Known) -> tuple[Estimate | None, tuple[str, ...]]:
-    """The answer of the Δ-model, which has learned the potential's errors, and reservations.
-
-    The answer is None where the model does not come along.
-    """
-    from ionvolt.models.mlip.delta_model import DeltaModel
-    from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
-
-    if not is_shipped(DELTA_MODEL):
-        return None, ()
-    model = load_model(DELTA_MODEL)
-    assert isinstance(model, DeltaModel)
-    if known.charged is not None or known.discharged is None:
-        return model.estimate_computed(computed, "both"), ()
-    partly, chance = model.estimate_partly(known.discharged, computed.ion.symbol)
-    if partly is not None:
-        return partly, (PARTLY.format(100 * chance),)
-    # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
-    return model.estimate_computed(computed, "discharged" if computed.converged is None else "both"), ()
+    options = RelaxOptions(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
+    computer = Computer.load(potential, Cache(None if no_cache else cache or default_folder()), options)
+    if pairs is not None:
+        _table(pairs, ion, computer, vasp, as_json)
+    else:
+        assert file is not None
+        assert ion is not None
+        _single(file, charged, ion, computer, profile, vasp, as_json)
 
 
 def _single(
-    file: str,
-    charged: str | None,
-    ion_name: str,
-    potentials: tuple[CHGNetPotential, Potential],
-    cache: Cache,
-    options: RelaxOptions,
-    profile: bool,
-    vasp: Path | None,
-    as_json: bool,
+    file: str, charged: str | None, ion: str, computer: Computer, profile: bool, vasp: Path | None, as_json: bool
 ) -> None:
-    from dataclasses import asdict
-
     from ionvolt.cli.compute_output import print_one, print_profile, record_of
     from ionvolt.cli.pairs import Pair, load
     from ionvolt.cli.progress import Bar
+    from ionvolt.computation import compute_checked
     from ionvolt.ions import working_ion
-    from ionvolt.physics.average import compute as compute_electrode
-    from ionvolt.physics.profile import voltage_profile
 
-    ion = working_ion(ion_name)
-    potential, energies = potentials
-    known = load(Pair(file, charged, ion.symbol), insert=options.insert is not None)
-    found: Profile | None = None
+    pair = Pair(file, charged, ion)
     with Bar("computing") as bar:
-        computed = compute_electrode(
-            known.discharged, known.charged, ion, potential, cache, options, bar.say, energies=energies
-        )
-        if profile:
-            bar.say("emptying step by step")
-            settings = None if options.relax is False else options.settings
-            start = computed.discharged if known.discharged is None else known.discharged
-            found = voltage_profile(start, ion, potential, settings, cache, bar.to, energies=energies)
+        result = compute_checked(*load(pair), working_ion(ion), computer, profile=profile, progress=bar.say)
     if vasp is not None:
-        _write_vasp(computed, vasp)
-    record = record_of(Pair(file, charged, ion.symbol), computed, *_learned(computed, known))
+        _write_vasp(result, vasp)
     if as_json:
-        print(json.dumps(record | ({"profile": asdict(found)} if found else {}), ensure_ascii=False))
+        print(json.dumps(record_of(pair, result), ensure_ascii=False))
         return
-    print_one(record, computed)
-    if found:
-        print_profile(found)
+    print_one(result)
+    if result.profile:
+        print_profile(result.profile)
 
 
-def _table(
-    table: Path,
-    ion_name: str | None,
-    potentials: tuple[CHGNetPotential, Potential],
-    cache: Cache,
-    options: RelaxOptions,
-    vasp: Path | None,
-    as_json: bool,
-) -> None:
+def _table(table: Path, ion: str | None, computer: Computer, vasp: Path | None, as_json: bool) -> None:
     from ionvolt.cli.compute_output import print_records, record_of
     from ionvolt.cli.pairs import load, read_pairs
     from ionvolt.cli.progress import Bar
+    from ionvolt.computation import compute_checked
     from ionvolt.errors import InputError
     from ionvolt.ions import working_ion
-    from ionvolt.physics.average import compute as compute_electrode
 
-    pairs = read_pairs(table, ion_name)
-    potential, energies = potentials
+    pairs = read_pairs(table, ion)
     records: list[dict[str, Any]] = []
     with Bar("computing electrodes", len(pairs)) as bar:
         for number, pair in enumerate(pairs, start=1):
             try:
-                ion = working_ion(pair.working_ion)
-                known = load(pair, table.parent)
-                ends = known.discharged, known.charged
-                computed = compute_electrode(*ends, ion, potential, cache, options, energies=energies)
+                chosen = working_ion(pair.working_ion)
+                result = compute_checked(*load(pair, table.parent), chosen, computer)
                 if vasp is not None:
-                    _write_vasp(computed, vasp / f"{number:04d}")
-                records.append(record_of(pair, computed, *_learned(computed, known)))
+                    _write_vasp(result, vasp / f"{number:04d}")
+                records.append(record_of(pair, result))
             except InputError as error:
                 print(f"ionvolt: row {number}: {error}", file=sys.stderr)
-                records.append(
-                    {
-                        "discharged": pair.discharged,
-                        "charged": pair.charged,
-                        "working_ion": pair.working_ion,
-                        "error": str(error),
-                    }
-                )
+                names = {"discharged": pair.discharged, "charged": pair.charged, "working_ion": pair.working_ion}
+                records.append(names | {"error": str(error)})
             bar.advance()
     failed = sum("error" in record for record in records)
     if as_json:
@@ -211,8 +144,8 @@ def _table(
     raise typer.Exit(0 if not failed else 1 if failed < len(records) else 2)
 
 
-def _write_vasp(computed: AverageVoltage, folder: Path) -> None:
+def _write_vasp(result: VoltageResult, folder: Path) -> None:
     from ionvolt.physics.vasp import write_vasp
 
-    write_vasp(computed.discharged, folder / "discharged")
-    write_vasp(computed.charged, folder / "charged")
+    write_vasp(result.discharged, folder / "discharged")
+    write_vasp(result.charged, folder / "charged")

@@ -7,56 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ionvolt.cli.pairs import Pair
-    from ionvolt.models.interface import Estimate
-    from ionvolt.physics.average import AverageVoltage
+    from ionvolt.computation import VoltageResult
     from ionvolt.physics.profile import Profile
 
 
-def record_of(
-    pair: Pair, computed: AverageVoltage, learned: Estimate | None, notes: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """What ``--json`` says of an electrode: the learned answer where there is one, the potential's own beside it."""
-    from ionvolt.ions import capacity_grav
-
-    n_all = computed.discharged.composition[computed.ion.symbol] * computed.reaction.discharged_cells
-    return {
-        "discharged": pair.discharged,
-        "charged": pair.charged,
-        "working_ion": computed.ion.symbol,
-        "formula_discharged": computed.discharged.formula,
-        "formula_charged": computed.charged.formula,
-        "voltage_potential": computed.voltage,
-        "voltage": learned.voltage if learned else computed.voltage,
-        "voltage_lower": learned.lower if learned else None,
-        "voltage_upper": learned.upper if learned else None,
-        "in_domain": learned.in_domain if learned else None,
-        "model": learned.model if learned else computed.potential,
-        "n_ions": computed.reaction.n_ions,
-        "capacity_grav": capacity_grav(computed.discharged, computed.ion) * computed.reaction.n_ions / n_all,
-        "method": computed.method,
-        "volume_change": computed.volume_change,
-        "converged": computed.converged,
-        "steps": computed.steps,
-        "seconds": round(computed.seconds, 3),
-        "warnings": [*computed.warnings, *(learned.reasons if learned else ()), *notes],
-    }
+def record_of(pair: Pair, result: VoltageResult) -> dict[str, Any]:
+    """What ``--json`` says of an electrode: the result, and the names of the files that it came from."""
+    return {"discharged": pair.discharged, "charged": pair.charged} | result.to_dict()
 
 
-def print_one(record: dict[str, Any], computed: AverageVoltage) -> None:
+def print_one(result: VoltageResult) -> None:
     """Print one electrode in lines."""
-    print(f"{record['formula_charged']} → {record['formula_discharged']} against {record['working_ion']}")
+    r = result
+    print(f"{r.formula_charged} → {r.formula_discharged} against {r.working_ion}")
     interval = ""
-    if record["voltage_lower"] is not None:
-        interval = f", 90 % interval {record['voltage_lower']:.2f} to {record['voltage_upper']:.2f} V"
-    alone = f"the potential alone {record['voltage_potential']:.2f} V"
-    print(f"average voltage  {record['voltage']:.2f} V{interval} ({alone})")
-    print(f"model            {record['model']}")
-    print(f"capacity         {record['capacity_grav']:.0f} mAh/g, volume {100 * record['volume_change']:+.1f} %")
-    print(f"method           {record['method']}")
-    if computed.converged is not None:
-        done = "converged" if computed.converged else "not converged"
-        print(f"relaxation       {done}, {computed.steps} steps, {computed.seconds:.1f} s")
-    for warning in record["warnings"]:
+    if r.voltage_lower is not None:
+        interval = f", 90 % interval {r.voltage_lower:.2f} to {r.voltage_upper:.2f} V"
+    print(f"average voltage  {r.voltage:.2f} V{interval} (the potential alone {r.voltage_potential:.2f} V)")
+    print(f"model            {r.model}")
+    print(f"capacity         {r.capacity_grav:.0f} mAh/g, {r.capacity_vol:.0f} mAh/cm³")
+    print(f"energy           {r.energy_grav:.0f} Wh/kg, {r.energy_vol:.0f} Wh/L")
+    print(f"volume change    {100 * r.volume_change:+.1f} %")
+    print(f"method           {r.method}")
+    if r.converged is not None:
+        done = "converged" if r.converged else "not converged"
+        print(f"relaxation       {done}, {r.steps} steps, {r.seconds:.1f} s")
+    for warning in r.warnings:
         print(f"note: {warning}")
 
 

@@ -26,14 +26,6 @@ class Pair:
     working_ion: str
 
 
-@dataclass(frozen=True)
-class Known:
-    """The end members of a pair that are known."""
-
-    discharged: Crystal | None
-    charged: Crystal | None
-
-
 def read_pairs(table: Path, ion: str | None = None) -> list[Pair]:
     """Rows of a CSV table with the columns ``discharged``, ``charged`` and ``working_ion``.
 
@@ -67,28 +59,25 @@ def read_pairs(table: Path, ion: str | None = None) -> list[Pair]:
     ]
 
 
-def load(pair: Pair, folder: Path | None = None, insert: bool = False) -> Known:
+def load(pair: Pair, folder: Path | None = None) -> tuple[Crystal, Crystal | None]:
     """Read the structures of a pair.
-
-    A structure alone that does not hold the working ion is the charged host, whatever it was called.
 
     Args:
         pair: The row.
         folder: Where files are looked for first; then in the current folder.
-        insert: Take a structure alone as the charged host, also where it holds the ion.
+
+    Returns:
+        The discharged structure, or the one that there is, and the charged structure where both are named.
 
     Raises:
         InputError: A file is missing or no structure.
     """
-    from ionvolt.ions import end_member, working_ion
+    from ionvolt.errors import InputError
 
-    discharged = _read(pair.discharged, folder) if pair.discharged else None
-    charged = _read(pair.charged, folder) if pair.charged else None
-    if discharged is not None and charged is None:
-        state = "charged" if insert else end_member(discharged, working_ion(pair.working_ion))
-        if state == "charged":
-            return Known(None, discharged)
-    return Known(discharged, charged)
+    named = [_read(name, folder) for name in (pair.discharged, pair.charged) if name]
+    if not named:
+        raise InputError("electrode", "no end member is given", "Give a discharged structure, a charged one or both")
+    return named[0], named[1] if len(named) > 1 else None
 
 
 def _read(name: str, folder: Path | None) -> Crystal:

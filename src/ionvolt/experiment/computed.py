@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from ionvolt.computation import Computer, corrected
 from ionvolt.errors import InputError
 from ionvolt.experiment.cathodes import Cathode, host_structures
 from ionvolt.experiment.validate import Estimate
-from ionvolt.ions import remove_ion, working_ion
-from ionvolt.models.mlip.delta_model import DeltaModel, pair_of
-from ionvolt.models.mlip.latent_features import pool_features
-from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
-from ionvolt.physics import balance
-from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder
-from ionvolt.physics.insertion import insert
-from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
-from ionvolt.physics.potentials.sevennet import load_potentials
-from ionvolt.physics.relaxation import Relaxation, RelaxSettings
+from ionvolt.ions import EndMembers, working_ion
+from ionvolt.physics.average import RelaxOptions, compute
+from ionvolt.physics.cache import Cache
+from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures import Crystal
 
 NAME = "physics"
@@ -47,12 +43,11 @@ def estimates(
         cache: Where relaxations are remembered; by default in the user's cache folder. A killed run goes on there.
         progress: Told what is done, of how much.
     """
-    cache = Cache(default_folder()) if cache is None else cache
     rows = [cathode for cathode in cathodes if cathode.structure]
-    potential, energies = load_potentials()
+    computer = Computer.load(cache=cache)
     found = []
     for done, cathode in enumerate(rows, start=1):
-        found += _estimates(cathode, potential, energies, cache)
+        found += _estimates(cathode, computer)
         progress(done, len(rows))
     return found
 
@@ -66,51 +61,28 @@ def ions_to_insert(cathode: Cathode, host: Crystal) -> int:
     return max(1, round(units * ((cathode.x_to or 1.0) - (cathode.x_from or 0.0))))
 
 
-def _estimates(cathode: Cathode, potential: CHGNetPotential, energies: Potential, cache: Cache) -> list[Estimate]:
-    ion = working_ion(cathode.ion)
+def _estimates(cathode: Cathode, computer: Computer) -> list[Estimate]:
     state = "discharged" if cathode.discharged else "charged"
-    structure = cathode.discharged or cathode.charged
+    common = partial(Estimate, cathode=cathode.name, structure=cathode.discharged or cathode.charged, state=state)
+    discharged, charged = _crystal(cathode.discharged), _crystal(cathode.charged)
+    insert = None if charged is None or discharged is not None else ions_to_insert(cathode, charged)
     try:
-        full, empty = _ends(cathode, potential, cache)
-        moved = balance(full.crystal, empty.crystal, ion)
-        ends = [full.crystal, empty.crystal]
-        outputs = cached_outputs(ends, energies, cache)
+        average = compute(
+            discharged, charged, working_ion(cathode.ion), computer.potentials, computer.cache,
+            RelaxOptions(True, insert, SETTINGS),
+        )  # fmt: skip
     except InputError as error:
-        return [Estimate(NAME, cathode.name, None, structure=structure, state=state, note=str(error))]
-    vectors = [pool_features(output, end) for output, end in zip(outputs, ends, strict=True)]
-    pair = pair_of(vectors[0], vectors[1], moved, ion.symbol)
-    notes = [f"{moved.n_ions} {ion.symbol} between the relaxed cells"]
-    notes += [
-        f"the {end} end did not converge" for end, r in (("discharged", full), ("charged", empty)) if not r.converged
-    ]
-    note = "; ".join(notes)
-    found = [Estimate(NAME, cathode.name, pair.physics, structure=structure, state=state, note=note)]
-    if is_shipped(DELTA_MODEL):
-        model = load_model(DELTA_MODEL)
-        assert isinstance(model, DeltaModel)
-        partly = None
-        if cathode.discharged and not cathode.charged:  # as `ionvolt compute` does it
-            discharged = host_structures()[cathode.discharged].crystal(primitive=True)
-            partly, chance = model.estimate_partly(discharged, ion.symbol)
-        if partly is not None:
-            note = f"unrelaxed, for it is seldom emptied (chance {100 * chance:.0f} %)"
-        answer = partly or model.estimate_pairs([pair], [empty.crystal], ["both"])[0]
-        found.append(
-            Estimate(CORRECTED, cathode.name, answer.voltage, answer.std, structure=structure, state=state, note=note)
-        )
+        return [common(NAME, voltage=None, note=str(error))]
+    note = f"{average.reaction.n_ions} {cathode.ion} between the relaxed cells"
+    note += "" if average.converged else "; not all relaxations converged"
+    found = [common(NAME, voltage=average.voltage, note=note)]
+    given: EndMembers = "both" if discharged and charged else "discharged" if discharged else "charged"
+    answer, notes = corrected(average, discharged, given)
+    if answer is not None:
+        note = "; ".join([note, *notes])
+        found.append(common(CORRECTED, voltage=answer.voltage, voltage_std=answer.std, note=note))
     return found
 
 
-def _ends(cathode: Cathode, potential: CHGNetPotential, cache: Cache) -> tuple[Relaxation, Relaxation]:
-    structures = host_structures()
-    ion = working_ion(cathode.ion)
-    charged = structures[cathode.charged].crystal(primitive=True) if cathode.charged else None
-    if cathode.discharged:
-        discharged = structures[cathode.discharged].crystal(primitive=True)
-        full = cached_relax(discharged, potential, SETTINGS, cache)
-        charged = remove_ion(discharged, ion) if charged is None else charged
-        return full, cached_relax(charged, potential, SETTINGS, cache)
-    assert charged is not None
-    empty = cached_relax(charged, potential, SETTINGS, cache)
-    # From the relaxed host, so that both ends lie in the same valley.
-    return insert(empty.crystal, ion, potential, SETTINGS, cache, ions_to_insert(cathode, charged))[0], empty
+def _crystal(name: str | None) -> Crystal | None:
+    return host_structures()[name].crystal(primitive=True) if name else None

@@ -11,7 +11,8 @@ import numpy as np
 from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.insertion import insert
-from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential, PotentialOutput
+from ionvolt.physics.potentials.chgnet import PotentialOutput
+from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance, volume_change
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
@@ -76,12 +77,10 @@ def compute(
     discharged: Crystal | None,
     charged: Crystal | None,
     ion: WorkingIon,
-    potential: CHGNetPotential,
+    potentials: PotentialPair,
     cache: Cache,
     options: RelaxOptions | None = None,
     told: Callable[[str], None] | None = None,
-    *,
-    energies: Potential | None = None,
 ) -> AverageVoltage:
     """The average voltage of an electrode.
 
@@ -93,16 +92,15 @@ def compute(
         discharged: The discharged electrode, if known.
         charged: The charged host, if known.
         ion: The working ion.
-        potential: The potential that relaxes and ranks.
+        potentials: The potential that relaxes and ranks, and the one whose energies give the voltage.
         cache: Where results are remembered.
         options: How end members are treated.
         told: Called with words on what begins.
-        energies: The potential whose energies of the two ends give the voltage; by default the same.
 
     Raises:
         InputError: Neither is given, frameworks differ, nothing is exchanged, or the potential cannot compute one.
     """
-    options, told, energies = options or RelaxOptions(), told or (lambda words: None), energies or potential
+    options, told = options or RelaxOptions(), told or (lambda words: None)
     started = time.monotonic()
     relaxations: list[Relaxation] = []
 
@@ -123,7 +121,7 @@ def compute(
         if not relax:
             return crystal
         told(f"relaxing {words}")
-        relaxations.append(cached_relax(crystal, potential, options.settings, cache))
+        relaxations.append(cached_relax(crystal, potentials.relaxer, options.settings, cache))
         return relaxations[-1].crystal
 
     charged = relaxed(charged, "the charged host")
@@ -131,12 +129,12 @@ def compute(
         discharged = relaxed(discharged, "the discharged electrode")
     else:
         told("inserting ions")
-        best = insert(charged, ion, potential, options.settings if relax else None, cache, options.insert)[0]
+        best = insert(charged, ion, potentials.relaxer, options.settings if relax else None, cache, options.insert)[0]
         relaxations += [best] if relax else []
         discharged = replace(best.crystal, source=f"{charged.source} with {ion.symbol}")
     moved = balance(discharged, charged, ion)
     told("computing energies")
-    full, empty = cached_outputs([discharged, charged], energies, cache)
+    full, empty = cached_outputs([discharged, charged], potentials.energy_model, cache)
     for crystal, output in ((discharged, full), (charged, empty)):
         if not np.isfinite(output.energy):
             raise refusal(crystal.source, "the potential gives no finite energy", "Check cell and coordinates")
@@ -147,8 +145,8 @@ def compute(
         charged=charged,
         reaction=moved,
         outputs=(full, empty),
-        potential=energies.version,
-        voltage=average_voltage(full.energy, empty.energy, moved, metal_energy(ion, energies.version), ion),
+        potential=potentials.version,
+        voltage=average_voltage(full.energy, empty.energy, moved, metal_energy(ion, potentials.version), ion),
         volume_change=growth,
         method=f"{method}, {'relaxed' if relax else 'unrelaxed'}",
         converged=all(relaxation.converged for relaxation in relaxations) if relaxations else None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.orderings import MOST_IONS, remove_sites, supercell, symmetry_distinct_orderings
-from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
+from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.physics.reaction import balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import RelaxSettings
@@ -61,12 +61,10 @@ class Profile:
 def voltage_profile(
     discharged: Crystal,
     ion: WorkingIon,
-    potential: CHGNetPotential,
+    potentials: PotentialPair,
     settings: RelaxSettings | None,
     cache: Cache,
     progress: Callable[[int, int], None] | None = None,
-    *,
-    energies: Potential | None = None,
 ) -> Profile:
     """Empty a discharged electrode in steps.
 
@@ -77,11 +75,11 @@ def voltage_profile(
     Args:
         discharged: The discharged electrode.
         ion: The working ion.
-        potential: The potential that ranks and relaxes.
+        potentials: The potential that ranks and relaxes, and the one whose energies of the best arrangements make the
+            hull.
         settings: When a relaxation is done; None takes the unrelaxed energies.
         cache: Where results are remembered.
         progress: Called with fillings done and in all.
-        energies: The potential whose energies of the best arrangements make the hull; by default the same.
 
     Raises:
         InputError: The structure does not hold the ion, or nothing else, or the potential cannot compute it.
@@ -89,7 +87,6 @@ def voltage_profile(
     balance(discharged, remove_ion(discharged, ion), ion)  # refuses what is no discharged electrode
     cell = supercell(discharged, ion)
     sites = np.flatnonzero(cell.numbers == ion.number)
-    energies = energies or potential
     states: list[tuple[Crystal, float]] = []
     n_computed, converged = 0, True
     best: NDArray[np.int64] = np.array([], dtype=np.int64)
@@ -99,17 +96,17 @@ def voltage_profile(
         else:
             ways = [np.append(best, site) for site in np.setdiff1d(sites, best)] if done else [best]
         crystals = [remove_sites(cell, removed) for removed in ways]
-        k = int(np.argmin([output.energy for output in cached_outputs(crystals, potential, cache)]))
+        k = int(np.argmin([output.energy for output in cached_outputs(crystals, potentials.relaxer, cache)]))
         n_computed += len(ways)
         best, state = ways[k], crystals[k]
         if settings is not None:
-            relaxed = cached_relax(state, potential, settings, cache)
+            relaxed = cached_relax(state, potentials.relaxer, settings, cache)
             state = relaxed.crystal
             converged &= relaxed.converged
-        states.append((state, cached_outputs([state], energies, cache)[0].energy))
+        states.append((state, cached_outputs([state], potentials.energy_model, cache)[0].energy))
         if progress:
             progress(done + 1, len(sites) + 1)
-    steps, average = _steps(states, ion, energies.version)
+    steps, average = _steps(states, ion, potentials.version)
     return Profile(steps, average, len(sites), n_computed, converged)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,7 +69,11 @@ def sites_for_trials(host: Crystal) -> list[InterstitialSite]:
 
 
 def trial_insertions(
-    host: Crystal, ion: WorkingIon, potential: Potential, voids: Sequence[InterstitialSite] | None = None
+    host: Crystal,
+    ion: WorkingIon,
+    energy_model: Potential,
+    sites: Sequence[InterstitialSite] | None = None,
+    relaxer: Callable[[], CHGNetPotential] = load_chgnet,
 ) -> tuple[Trial, Trial]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled.
 
@@ -80,15 +84,16 @@ def trial_insertions(
     Args:
         host: The charged host; it is not relaxed.
         ion: The working ion.
-        potential: The potential whose energies count; CHGNet relaxes.
-        voids: From ``sites_for_trials``, where they are known.
+        energy_model: The potential whose energies count.
+        sites: From ``sites_for_trials``, where they are known.
+        relaxer: Gives the potential that relaxes; called for large ions only, so that it need not be loaded for others.
 
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
     """
-    likely = rank_sites(host, ion.symbol, list(voids or sites_for_trials(host)))[:CANDIDATES]
+    likely = rank_sites(host, ion.symbol, list(sites or sites_for_trials(host)))[:CANDIDATES]
     crystals = [with_ions(host, ion, void.frac_coords[:1]) for void in likely]
-    outputs = potential.evaluate(crystals)
+    outputs = energy_model.evaluate(crystals)
     best = int(np.argmin([output.energy for output in outputs]))
     single = Trial(crystals[best], 1, outputs[best])
     wanted = default_ions(host, ion)
@@ -96,9 +101,9 @@ def trial_insertions(
     filled = single
     if len(places) > 1:
         crystal = with_ions(host, ion, places)
-        filled = Trial(crystal, len(places), potential.evaluate([crystal])[0])
+        filled = Trial(crystal, len(places), energy_model.evaluate([crystal])[0])
     if ION_RADII[ion.symbol] > LARGE:
-        filled = expand_and_relax(filled, potential, load_chgnet())
+        filled = expand_and_relax(filled, energy_model, relaxer())
     return single, filled
 
 

@@ -14,15 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ionvolt.errors import ModelError
-from ionvolt.physics.potentials.chgnet import (
-    DEFAULT_VERSION,
-    VERSIONS,
-    CHGNetPotential,
-    Potential,
-    PotentialOutput,
-    load_chgnet,
-)
+from ionvolt.physics.potentials.chgnet import PotentialOutput
 from ionvolt.physics.potentials.chgnet_graph import find_bonds, require_known, wrapped
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.wording import refusal
@@ -139,20 +131,3 @@ def _import_e3nn() -> None:
 def load_sevennet() -> SevenNetPotential:
     """The potential, loaded once in a process."""
     return SevenNetPotential()
-
-
-def load_potentials(version: str = VERSION) -> tuple[CHGNetPotential, Potential]:
-    """The potential that relaxes and ranks, and the one whose energies give the voltage.
-
-    Args:
-        version: ``VERSION``, for which CHGNet's default version does the former; or a version of CHGNet for both.
-
-    Raises:
-        ModelError: There is no such version.
-    """
-    if version == VERSION:
-        return load_chgnet(DEFAULT_VERSION), load_sevennet()
-    if version not in VERSIONS:
-        raise ModelError(f"{version}: no such version of a potential. Choose from {', '.join((VERSION, *VERSIONS))}")
-    potential = load_chgnet(version)
-    return potential, potential

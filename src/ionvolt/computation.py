@@ -1,0 +1,306 @@
+"""From end members to computed voltages: what ``ionvolt compute`` answers is decided here, and nowhere else.
+
+Potentials relax the end members and give the energies; the Δ-model, which has learned the potentials' errors, corrects
+the voltage. Where an electrode is seldom fully extracted, the Δ-model's variant for unrelaxed hosts answers: it has
+learned where calculated voltages stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ionvolt.errors import InputError
+from ionvolt.ions import EndMembers, WorkingIon, capacity_grav, end_member, volumetric, working_ion
+from ionvolt.physics.average import AverageVoltage, RelaxOptions
+from ionvolt.physics.average import compute as average_of
+from ionvolt.physics.cache import Cache, default_folder
+from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
+from ionvolt.physics.potentials.sevennet import VERSION
+from ionvolt.physics.profile import Profile, voltage_profile
+from ionvolt.physics.relaxation import RelaxSettings
+from ionvolt.structures import as_crystal
+from ionvolt.structures.crystal import Crystal
+
+if TYPE_CHECKING:
+    from ionvolt.models.interface import Estimate
+    from ionvolt.models.mlip.delta_model import DeltaModel
+
+PARTLY = (
+    "full extraction is unlikely (probability {:.0f} %): the voltage is that of the part of the ions that comes out, "
+    "learned from unrelaxed structures; voltage_potential is that of all"
+)
+
+
+@dataclass(frozen=True)
+class VoltageResult:
+    """A computed voltage and its circumstances.
+
+    Attributes:
+        source: The input, as the user named it.
+        working_ion: Symbol of the ion.
+        formula_discharged: Reduced formula of the discharged end member.
+        formula_charged: Reduced formula of the charged one.
+        end_members: Which end members were given.
+        voltage: Average voltage, V against the ion's metal: the corrected one where the Δ-model comes along.
+        voltage_lower: Lower end of the 90 % interval, V; None without a correction.
+        voltage_upper: Upper end, V.
+        voltage_potential: What the potential's energies alone give, V.
+        in_domain: Whether the electrode is like those that the correction was learned from; None without one. Why not
+            stands among the warnings.
+        model: Name of the model that answered, or version of the potential.
+        n_ions: Ions that move between the cells.
+        capacity_grav: mAh per gram of the discharged electrode, for the ions that move.
+        capacity_vol: mAh per cm³ of the same.
+        energy_grav: Voltage times capacity, Wh/kg.
+        energy_vol: Wh/L.
+        method: How the end members came about.
+        volume_change: Growth of the host on discharge, as a fraction of the charged volume.
+        converged: Whether all relaxations converged; None where nothing was relaxed.
+        steps: Steps of all relaxations.
+        seconds: Wall-clock time.
+        warnings: Reservations, in plain words.
+        profile: Voltage against filling, where it was asked for.
+        discharged: The discharged end member as it was computed; not part of ``to_dict``.
+        charged: The charged one; not part of ``to_dict``.
+    """
+
+    source: str
+    working_ion: str
+    formula_discharged: str
+    formula_charged: str
+    end_members: EndMembers
+    voltage: float
+    voltage_lower: float | None
+    voltage_upper: float | None
+    voltage_potential: float
+    in_domain: bool | None
+    model: str
+    n_ions: int
+    capacity_grav: float
+    capacity_vol: float
+    energy_grav: float
+    energy_vol: float
+    method: str
+    volume_change: float
+    converged: bool | None
+    steps: int
+    seconds: float
+    warnings: tuple[str, ...]
+    profile: Profile | None = None
+    discharged: Crystal = field(repr=False, compare=False, kw_only=True)
+    charged: Crystal = field(repr=False, compare=False, kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain JSON types, without the structures."""
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("discharged", "charged", "profile")}
+        profile = {"profile": asdict(self.profile)} if self.profile else {}
+        return kept | {"seconds": round(self.seconds, 3), "warnings": list(self.warnings)} | profile
+
+
+@dataclass(frozen=True, eq=False)
+class Computer:
+    """What computations share: potentials, cache and settings.
+
+    Attributes:
+        potentials: The potential that relaxes, and the one whose energies count.
+        cache: Where results are remembered.
+        options: How end members are treated.
+    """
+
+    potentials: PotentialPair
+    cache: Cache
+    options: RelaxOptions = field(default_factory=RelaxOptions)
+
+    @classmethod
+    def load(
+        cls, potential: str = VERSION, cache: Cache | None = None, options: RelaxOptions | None = None
+    ) -> Computer:
+        """With potentials by name, and the user's cache folder where none is given.
+
+        Raises:
+            ModelError: There is no such potential.
+        """
+        cache = Cache(default_folder()) if cache is None else cache
+        return cls(load_potentials(potential), cache, options or RelaxOptions())
+
+
+def compute(
+    structure: object,
+    ion: str,
+    *,
+    charged: object | None = None,
+    relax: bool | None = None,
+    insert: int | None = None,
+    profile: bool = False,
+    potential: str = VERSION,
+    settings: RelaxSettings | None = None,
+    cache: Cache | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> VoltageResult:
+    """Compute the average voltage of an electrode from the energies of its end members.
+
+    Args:
+        structure: Whatever ``predict`` takes. With the working ion it is the discharged structure, without it the
+            charged host.
+        ion: Working ion: ``"Mg"``.
+        charged: The charged structure, where both end members are known.
+        relax: Whether both are relaxed; by default unless both are given.
+        insert: Ions to put into a cell of a charged host; by default one electron for each redox-active metal atom.
+            A structure that holds the ion is then taken as the host.
+        profile: Whether the voltage against filling is computed, too.
+        potential: Whose energies give the voltage (``load_potentials``).
+        settings: When a relaxation is done.
+        cache: Where results are remembered; by default the user's cache folder, ``Cache(None)`` for none.
+        progress: Called with words on what begins.
+
+    Raises:
+        InputError: A structure cannot be used; the text names the rule and the remedy.
+        ModelError: There is no such potential.
+    """
+    options = RelaxOptions(relax, insert, settings or RelaxSettings())
+    computer = Computer.load(potential, cache, options)
+    other = None if charged is None else as_crystal(charged)
+    return compute_checked(as_crystal(structure), other, working_ion(ion), computer, profile=profile, progress=progress)
+
+
+def compute_many(
+    electrodes: Iterable[object],
+    ion: str,
+    *,
+    relax: bool | None = None,
+    potential: str = VERSION,
+    settings: RelaxSettings | None = None,
+    cache: Cache | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[VoltageResult | InputError]:
+    """``compute`` for many electrodes, in their order; one that is refused gives its error and ends nothing.
+
+    Args:
+        electrodes: Structures, or tuples of a discharged and a charged structure.
+        ion: Working ion of all.
+        relax: See ``compute``.
+        potential: See ``compute``.
+        settings: See ``compute``.
+        cache: See ``compute``.
+        progress: Called with the number of electrodes that are done.
+    """
+    computer = Computer.load(potential, cache, RelaxOptions(relax, None, settings or RelaxSettings()))
+    found: list[VoltageResult | InputError] = []
+    for done, electrode in enumerate(electrodes, start=1):
+        ends = list(electrode) if isinstance(electrode, tuple | list) else [electrode]
+        try:
+            crystals = [as_crystal(end) for end in ends if end is not None]
+            charged = crystals[1] if len(crystals) > 1 else None
+            found.append(compute_checked(crystals[0], charged, working_ion(ion), computer))
+        except InputError as error:
+            found.append(error)
+        if progress:
+            progress(done)
+    return found
+
+
+def compute_checked(
+    structure: Crystal,
+    charged: Crystal | None,
+    ion: WorkingIon,
+    computer: Computer,
+    *,
+    profile: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> VoltageResult:
+    """``compute`` for crystals that were read and checked already."""
+    options = computer.options
+    holds = end_member(structure, ion)
+    discharged: Crystal | None = structure
+    if charged is None and (holds == "charged" or options.insert is not None):
+        discharged, charged = None, structure
+    given: EndMembers = "charged" if discharged is None else "discharged" if charged is None else "both"
+    average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, progress)
+    found: Profile | None = None
+    if profile:
+        if progress:
+            progress("emptying step by step")
+        settings = None if options.relax is False else options.settings
+        start = average.discharged if discharged is None else discharged
+        found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
+    answer, notes = corrected(average, discharged, given)
+    return _result(structure.source, average, given, answer, notes, found)
+
+
+def corrected(
+    average: AverageVoltage, discharged: Crystal | None, given: EndMembers
+) -> tuple[Estimate | None, tuple[str, ...]]:
+    """The corrected voltage of a computed electrode, and reservations.
+
+    Args:
+        average: What the potentials said.
+        discharged: The discharged structure as it was given; None where it was made.
+        given: Which end members were given.
+
+    Returns:
+        The Δ-model's answer, None where the model does not come along, and notes on it.
+    """
+    model = _delta_model()
+    if model is None:
+        return None, ()
+    if given != "discharged" or discharged is None:
+        return model.estimate_computed(average, "both"), ()
+    partly, probability = model.estimate_partly(discharged, average.ion.symbol)
+    if partly is not None:
+        return partly, (PARTLY.format(100 * probability),)
+    # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
+    return model.estimate_computed(average, "discharged" if average.converged is None else "both"), ()
+
+
+def _delta_model() -> DeltaModel | None:
+    from ionvolt.models.mlip.delta_model import DeltaModel
+    from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
+
+    if not is_shipped(DELTA_MODEL):
+        return None
+    model = load_model(DELTA_MODEL)
+    assert isinstance(model, DeltaModel)
+    return model
+
+
+def _result(
+    source: str,
+    average: AverageVoltage,
+    given: EndMembers,
+    answer: Estimate | None,
+    notes: tuple[str, ...],
+    profile: Profile | None,
+) -> VoltageResult:
+    ion, moved = average.ion, average.reaction
+    left = average.discharged.composition[ion.symbol] - moved.n_ions / moved.discharged_cells
+    capacity = capacity_grav(average.discharged, ion, left)
+    voltage = answer.voltage if answer else average.voltage
+    return VoltageResult(
+        source=source,
+        working_ion=ion.symbol,
+        formula_discharged=average.discharged.formula,
+        formula_charged=average.charged.formula,
+        end_members=given,
+        voltage=voltage,
+        voltage_lower=answer.lower if answer else None,
+        voltage_upper=answer.upper if answer else None,
+        voltage_potential=average.voltage,
+        in_domain=answer.in_domain if answer else None,
+        model=answer.model if answer else average.potential,
+        n_ions=moved.n_ions,
+        capacity_grav=capacity,
+        capacity_vol=volumetric(capacity, average.discharged),
+        energy_grav=voltage * capacity,
+        energy_vol=volumetric(voltage * capacity, average.discharged),
+        method=average.method,
+        volume_change=average.volume_change,
+        converged=average.converged,
+        steps=average.steps,
+        seconds=average.seconds,
+        warnings=(*average.warnings, *(answer.reasons if answer else ()), *notes),
+        profile=profile,
+        discharged=average.discharged,
+        charged=average.charged,
+    )
