@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ionvolt.errors import InputError
-from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
+from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 
 FARADAY = 96485.33212
 """Faraday constant, C/mol (CODATA 2018, exact)."""
@@ -140,30 +140,47 @@ def capacity_of_formula(host: Crystal, ion: WorkingIon, n_ions: float) -> float:
     return n_ions * ion.charge * FARADAY / (3.6 * mass)
 
 
+def capacity_vol_of_host(host: Crystal, ion: WorkingIon, n_ions: float) -> float:
+    """Capacity in mAh per cm³ of a charged host into whose cell ``n_ions`` go; that it swells is left out."""
+    return n_ions * ion.charge * FARADAY / (3.6 * 0.602214076 * host.volume)
+
+
+def remaining_of_formula(discharged: Crystal, ion: WorkingIon, text: str) -> int:
+    """Ions that a cell of a discharged crystal keeps when it is charged as a formula or a fraction says.
+
+    Args:
+        discharged: The discharged crystal.
+        ion: Its working ion.
+        text: Formula of the charged electrode (``NaV2(PO4)3``), or the fraction of the ions that comes out (``0.5``).
+
+    Raises:
+        InputError: Neither, another framework, or no whole number of ions in the cell.
+    """
+    n = discharged.composition.get(ion.symbol, 0)
+    try:
+        left = n * (1 - float(text))
+    except ValueError:
+        left = n + _difference_to_formula(discharged, ion, text)
+    if not -1e-6 <= left < n - 1e-6:
+        raise InputError(
+            text, f"it leaves {left:.3g} of {n} {ion.symbol} in a cell of {discharged.formula}", "Let some of them out"
+        )
+    if abs(left - round(left)) > 0.02:
+        raise InputError(
+            text,
+            f"it leaves {left:.3g} {ion.symbol} in a cell of {discharged.formula} ({discharged.source})",
+            "Give a cell in which a whole number of ions is left, such as a supercell",
+        )
+    return round(left)
+
+
 def ions_of_formula(host: Crystal, ion: WorkingIon, formula: str) -> float:
     """Ions that go into a cell of a charged host until it has a discharged formula.
 
     Raises:
         InputError: No formula, another framework than the host's, or no more of the ion than the host holds.
     """
-    from pymatgen.core.composition import Composition
-
-    try:
-        discharged = {str(e): float(n) for e, n in Composition(formula).items()}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(formula, "not a chemical formula", "Write it as MgMn2O4") from error
-    amount = discharged.pop(ion.symbol, 0.0)
-    framework = {e: float(n) for e, n in host.composition.items() if e != ion.symbol}
-    cells = sum(framework.values()) / sum(discharged.values()) if discharged else 0.0
-    if discharged.keys() != framework.keys() or any(
-        abs(discharged[e] * cells - n) > 1e-3 * n for e, n in framework.items()
-    ):
-        raise InputError(
-            formula,
-            f"differs from the host {host.formula} ({host.source}) by more than {ion.symbol}",
-            f"Give the host's formula with {ion.symbol} added",
-        )
-    n_ions = amount * cells - host.composition.get(ion.symbol, 0)
+    n_ions = _difference_to_formula(host, ion, formula)
     if n_ions <= 1e-6:
         raise InputError(
             formula, f"holds no more {ion.symbol} than {host.formula} ({host.source})", "Give the discharged formula"
@@ -171,6 +188,21 @@ def ions_of_formula(host: Crystal, ion: WorkingIon, formula: str) -> float:
     return n_ions
 
 
-def element(number: int) -> str:
-    """Symbol of an atomic number."""
-    return SYMBOLS[number]
+def _difference_to_formula(host: Crystal, ion: WorkingIon, formula: str) -> float:
+    """Ions that a cell of a crystal lacks to have a formula; negative where it holds more."""
+    from pymatgen.core.composition import Composition
+
+    try:
+        other = {str(e): float(n) for e, n in Composition(formula).items()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(formula, "not a chemical formula", "Write it as MgMn2O4") from error
+    amount = other.pop(ion.symbol, 0.0)
+    framework = {e: float(n) for e, n in host.composition.items() if e != ion.symbol}
+    cells = sum(framework.values()) / sum(other.values()) if other else 0.0
+    if other.keys() != framework.keys() or any(abs(other[e] * cells - n) > 1e-3 * n for e, n in framework.items()):
+        raise InputError(
+            formula,
+            f"differs from the host {host.formula} ({host.source}) by more than {ion.symbol}",
+            f"Give the host's formula with {ion.symbol} added",
+        )
+    return amount * cells - host.composition.get(ion.symbol, 0)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ionvolt.errors import InputError
 from ionvolt.ions import (
@@ -15,22 +13,35 @@ from ionvolt.ions import (
     WorkingIon,
     capacity_grav,
     capacity_of_formula,
-    end_member,
-    ions_of_formula,
+    capacity_vol_of_host,
     parse_ions,
-    remove_ion,
+    volumetric,
     working_ion,
 )
-from ionvolt.models.interface import Estimate, Predictor, Query
+from ionvolt.models.interface import Estimate, Predictor
+from ionvolt.physics.equilibrium import Equilibrium, equilibrium
+from ionvolt.physics.exchange import exchanged
+from ionvolt.physics.insertion import estimated_ions
+from ionvolt.physics.potentials.chgnet import load_chgnet
+from ionvolt.physics.relaxation import RelaxSettings, relax
+from ionvolt.reading import Assume, Reading, read_question
+from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
 
+__all__ = ["Assume", "Prediction", "predict", "predict_checked", "predict_each", "predict_many"]
 
-Assume = Literal["auto", "charged", "discharged"]
-"""What a structure is taken to be; ``auto`` decides by whether it holds the working ion."""
+POSSIBLE = (-3.0, 7.0)
+"""V: no electrode lies beyond; a structure that leads there is not what it seems."""
+
+UNLIKELY = 0.5
+"""Probability of full extraction below which the energy of extracting all is not given."""
+
+RELAXATION = RelaxSettings(fmax=0.1, max_steps=200, timeout=120.0)
+"""How a structure is relaxed before it is answered, where that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,9 @@ class Prediction:
         end_members: What the answer rests on: ``charged`` (the host alone), ``discharged`` (the host was made by taking
             the ion out) or ``both``.
         capacity_grav: Theoretical capacity of the discharged electrode, mAh/g; None for a charged host whose ion
-            content when discharged is not known.
-        energy_grav: Voltage times capacity, Wh/kg; None where the capacity is.
+            content when discharged can neither be told nor estimated.
+        energy_grav: Voltage times capacity, Wh/kg; None where the capacity is, and where full extraction is unlikely:
+            the voltage is then that of a part of the ions.
         warnings: Reservations, in plain words.
         voltage_lower: Lower end of the 90 % interval, V; None where the model has no calibrated one.
         voltage_upper: Upper end, V.
@@ -56,6 +68,13 @@ class Prediction:
         in_domain: Whether the electrode is like those that the model was trained on; None where it cannot tell. Why
             not stands among the warnings.
         voltage_potential: Voltage from the universal potential's energies alone, V; None where none were used.
+        host_formula: Reduced formula of the host into which the ion goes.
+        removed: Ions of other elements that were taken out of the host first, by symbol.
+        capacity_vol: The capacity per volume, mAh/cm³ of the discharged crystal; of the host as it stands where only
+            that is known.
+        energy_vol: Wh/L, the same.
+        capacity_is_estimate: Whether the capacity is that of as many ions as the host's voids and electrons allow.
+        full_extraction: Probability that all ions come out of a discharged electrode, 0 to 1; None where not asked.
     """
 
     source: str
@@ -73,10 +92,19 @@ class Prediction:
     epistemic_std: float | None = None
     in_domain: bool | None = None
     voltage_potential: float | None = None
+    host_formula: str = ""
+    removed: dict[str, int] = field(default_factory=dict)
+    capacity_vol: float | None = None
+    energy_vol: float | None = None
+    capacity_is_estimate: bool = False
+    full_extraction: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as plain JSON types."""
         return asdict(self) | {"warnings": list(self.warnings)}
+
+    def _repr_html_(self) -> str:
+        return html_table([self.to_dict()])
 
 
 def predict(
@@ -87,6 +115,9 @@ def predict(
     assume: Assume = "auto",
     charged: object | None = None,
     discharged_formula: str | None = None,
+    charged_formula: str | None = None,
+    relax: bool = False,
+    exchange: bool = False,
 ) -> Prediction:
     """The voltage of one electrode.
 
@@ -94,12 +125,17 @@ def predict(
         structure: A path (CIF, POSCAR), the text of one, a pymatgen ``Structure``, ASE ``Atoms`` or a ``Crystal``.
         ion: Working ion: ``"Mg"``.
         model: A shipped model's name, a model's folder or a loaded model; the default is the best that the input
-            allows (``models.best``).
-        assume: ``auto`` takes a structure that holds the working ion to be discharged and removes the ion;
-            ``charged`` takes it as the host, ions that it holds included.
+            allows (``models.auto``).
+        assume: What the structure is taken to be. ``auto``: discharged where it holds the working ion, else a host,
+            emptied of other mobile ions as far as its metals can give electrons. ``charged`` takes it as the host,
+            ions that it holds included.
         charged: The charged structure, where ``structure`` is the discharged one and both ends are known.
         discharged_formula: Formula of the discharged electrode, where ``structure`` is the charged host and how much
             ion goes in is known.
+        charged_formula: Formula of the charged electrode, or the fraction of the ions that comes out, where
+            ``structure`` is the discharged one and a part of the ions stays.
+        relax: Relax the given structures with a universal potential first.
+        exchange: Put the working ion on the places of the mobile ion that the structure holds, and relax it.
 
     Raises:
         InputError: The structure or the ion cannot be used; the text names the rule and the remedy.
@@ -112,6 +148,9 @@ def predict(
         assume=assume,
         charged=None if charged is None else as_crystal(charged),
         discharged_formula=discharged_formula,
+        charged_formula=charged_formula,
+        relax=relax,
+        exchange=exchange,
     )[0]
 
 
@@ -121,15 +160,40 @@ def predict_many(
     *,
     model: str | Path | Predictor | None = None,
     assume: Assume = "auto",
-) -> list[Prediction]:
+    relax: bool = False,
+    exchange: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> ResultList[Prediction]:
     """Voltages of many electrodes for one or more ions, in the order given: all ions of the first, then the next.
 
-    Arguments and errors are those of ``predict``; ``ions`` is a list of symbols, ``"Mg,Ca"`` or ``"all"``. The first
-    structure that cannot be used ends it; ``structures.read_many`` sorts them out beforehand.
+    Args:
+        structures: As ``predict`` takes them.
+        ions: A list of symbols, ``"Mg,Ca"`` or ``"all"``.
+        model: See ``predict``.
+        assume: See ``predict``.
+        relax: See ``predict``.
+        exchange: See ``predict``.
+        progress: Called with the number of structures that are done.
+
+    Returns:
+        A list with ``to_frame``. A structure that cannot be used has its error in place of each of its predictions.
+
+    Raises:
+        ModelError: The model cannot be used, or does not know one of the ions.
     """
     chosen = [ion.symbol for ion in parse_ions(ions if isinstance(ions, str) else ",".join(ions))]
     predictor = as_model(model)
-    return predict_checked([as_crystal(structure) for structure in structures], chosen, model=predictor, assume=assume)
+    found: ResultList[Prediction] = ResultList()
+    for done, structure in enumerate(structures, start=1):
+        try:
+            crystal = as_crystal(structure)
+        except InputError as error:
+            found += [error] * len(chosen)
+        else:
+            found += predict_each([crystal], chosen, model=predictor, assume=assume, relax=relax, exchange=exchange)
+        if progress:
+            progress(done)
+    return found
 
 
 def predict_checked(
@@ -140,31 +204,120 @@ def predict_checked(
     assume: Assume = "auto",
     charged: Crystal | None = None,
     discharged_formula: str | None = None,
+    charged_formula: str | None = None,
+    relax: bool = False,
+    exchange: bool = False,
 ) -> list[Prediction]:
     """``predict_many`` for crystals that ``structures`` has read or checked already: they are not checked again.
 
-    ``charged`` and ``discharged_formula`` are those of ``predict`` and hold for every crystal.
+    ``charged`` and the formulas are those of ``predict`` and hold for every crystal.
+
+    Raises:
+        InputError: The first crystal that cannot be used ends it; ``predict_each`` goes on.
+    """
+    found = predict_each(
+        crystals, ions, model=model, assume=assume, charged=charged, discharged_formula=discharged_formula,
+        charged_formula=charged_formula, relax=relax, exchange=exchange,
+    )  # fmt: skip
+    for answer in found:
+        if isinstance(answer, InputError):
+            raise answer
+    return [answer for answer in found if not isinstance(answer, InputError)]
+
+
+def predict_each(
+    crystals: Sequence[Crystal],
+    ions: str | Sequence[str],
+    *,
+    model: Predictor,
+    assume: Assume = "auto",
+    charged: Crystal | None = None,
+    discharged_formula: str | None = None,
+    charged_formula: str | None = None,
+    relax: bool = False,
+    exchange: bool = False,
+) -> ResultList[Prediction]:
+    """The same, with the error in the place of an answer that cannot be given: nothing spoils its neighbours.
+
+    Raises:
+        ModelError: The model cannot be used, or does not know one of the ions.
     """
     chosen = parse_ions(ions if isinstance(ions, str) else ",".join(ions))
     # A model must know all that it is asked for before it is asked for the first.
     model.require([ion.symbol for ion in chosen])
-    cases = [
-        (crystal, ion, _query(crystal, ion, assume, charged, discharged_formula))
-        for crystal in crystals
-        for ion in chosen
-    ]
-    answers = model.estimate([query for _, _, query in cases])
-    return [
-        _prediction(crystal, ion, query, answer, discharged_formula)
-        for (crystal, ion, query), answer in zip(cases, answers, strict=True)
-    ]
+    options = {"assume": assume, "discharged_formula": discharged_formula, "charged_formula": charged_formula}
+    readings: list[Reading | InputError] = []
+    hosts: dict[tuple[object, ...], Crystal] = {}
+    for crystal in crystals:
+        for ion in chosen:
+            try:
+                ready, other = _made_ready(crystal, charged, ion, relax, exchange)
+                readings.append(_with_shared_host(read_question(ready, ion, charged=other, **options), hosts))  # type: ignore[arg-type]
+            except InputError as error:
+                readings.append(error)
+    answers = iter(_estimates([r for r in readings if isinstance(r, Reading)], model))
+    states: dict[int, Equilibrium | InputError] = {}
+    found: ResultList[Prediction] = ResultList()
+    for reading in readings:
+        answer = reading if isinstance(reading, InputError) else next(answers)
+        if not isinstance(reading, Reading) or isinstance(answer, InputError):
+            assert isinstance(answer, InputError)
+            found.append(answer)
+            continue
+        try:
+            found.append(_prediction(reading, answer, states))
+        except InputError as error:
+            found.append(error)
+    return found
 
 
-def host_for(crystal: Crystal, prediction: Prediction) -> Crystal:
-    """The charged host that a prediction about a crystal was made for."""
-    if prediction.end_members == "charged":
-        return crystal
-    return remove_ion(crystal, working_ion(prediction.working_ion))
+def _with_shared_host(reading: Reading, hosts: dict[tuple[object, ...], Crystal]) -> Reading:
+    """The same with one object for hosts that are alike, so that what belongs to a host alone is computed once."""
+    if not reading.removed:
+        return reading
+    host = hosts.setdefault((id(reading.crystal), *reading.removed.items()), reading.query.host)
+    return replace(reading, query=replace(reading.query, host=host))
+
+
+def _made_ready(
+    crystal: Crystal, charged: Crystal | None, ion: WorkingIon, relaxed: bool, exchange: bool
+) -> tuple[Crystal, Crystal | None]:
+    """The structures as they are read: exchanged and relaxed where that was asked for."""
+    if exchange:
+        if charged is not None:
+            raise InputError(
+                charged.source, "--charged does not fit --exchange, which makes both ends", "Leave one out"
+            )
+        crystal = exchanged(crystal, ion)
+    if not relaxed and not exchange:
+        return crystal, charged
+    return _relaxed(crystal), None if charged is None else _relaxed(charged)
+
+
+def _relaxed(crystal: Crystal) -> Crystal:
+    found = relax(crystal, load_chgnet(), RELAXATION)
+    if not found.converged:
+        words = (
+            f"its relaxation did not converge (stopped by {found.stopped_by} after {found.steps} steps, "
+            f"{found.max_force:.2f} eV/Å left)"
+        )
+        return replace(found.crystal, warnings=(*found.crystal.warnings, words))
+    return found.crystal
+
+
+def _estimates(readings: Sequence[Reading], model: Predictor) -> list[Estimate | InputError]:
+    """Answers to all; where one question spoils them, each is asked by itself."""
+    queries = [reading.query for reading in readings]
+    try:
+        return list(model.estimate(queries))
+    except InputError:
+        found: list[Estimate | InputError] = []
+        for query in queries:
+            try:
+                found += model.estimate([query])
+            except InputError as error:
+                found.append(error)
+        return found
 
 
 def as_model(model: str | Path | Predictor | None) -> Predictor:
@@ -192,71 +345,78 @@ def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
     return found
 
 
-MOBILE = ("Li", "Na", "K", "Rb", "Cs")
-"""Ions that leave a host easily; one that is there when another is put in deserves a word."""
-
-
-def _query(crystal: Crystal, ion: WorkingIon, assume: Assume, charged: Crystal | None, formula: str | None) -> Query:
-    holds = end_member(crystal, ion)
-    state = holds if assume == "auto" else assume
-    if charged is not None:
-        if holds == "charged":
-            raise InputError(
-                crystal.source,
-                f"it holds no {ion.symbol}, so it is not the discharged structure that belongs to {charged.source}",
-                "Give the discharged structure first and the charged one as --charged",
-            )
-        return Query(ion.symbol, charged, "both", crystal)
-    if state == "charged":
-        # The same object for every ion, so that its graph is made once.
-        n_ions = None if formula is None else ions_of_formula(crystal, ion, formula)
-        return Query(ion.symbol, crystal, "charged", n_ions=n_ions)
-    if holds == "charged":
+def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibrium | InputError]) -> Prediction:
+    crystal, ion, query = reading.crystal, reading.ion, reading.query
+    low, high = POSSIBLE
+    if not low <= answer.voltage <= high:
         raise InputError(
             crystal.source,
-            f"it holds no {ion.symbol}, so it cannot be a discharged {ion.symbol} electrode",
-            "Leave the state to be found out, or give the discharged structure",
+            f"the model gives {answer.voltage:.4g} V, beyond what any electrode shows ({low:g} to {high:g} V)",
+            "Check cell and coordinates, or relax the structure first (--relax, or ionvolt compute)",
         )
-    host = remove_ion(crystal, ion)
-    return Query(ion.symbol, host, "discharged", crystal, float(np.sum(crystal.numbers == ion.number)))
-
-
-def _prediction(crystal: Crystal, ion: WorkingIon, query: Query, answer: Estimate, formula: str | None) -> Prediction:
-    warnings = [*crystal.warnings, *answer.reasons]
-    symbol = ion.symbol
-    capacity = None
-    if query.discharged is not None:
-        capacity = capacity_grav(crystal, ion, 0 if query.end_members == "discharged" else _left(query, ion))
-    elif formula is not None and query.n_ions is not None:
-        capacity = capacity_of_formula(query.host, ion, query.n_ions)
-    if query.end_members == "discharged":
-        warnings.append(f"taken as discharged: {symbol} was removed and the rest left unrelaxed")
-    mobile = sorted(set(query.host.symbols) & set(MOBILE))
-    if mobile:
-        warnings.append(f"the host holds {', '.join(mobile)}, taken to stay in it")
+    doubts = reading.doubts
+    if answer.in_domain:
+        doubts += _unrelaxed(reading, states)
+    capacity, volume, estimate = _capacity(reading)
+    notes = list(reading.notes)
+    full = None if reading.partly else answer.full_extraction
+    part = full is not None and full < UNLIKELY
+    if full is not None and part:
+        notes.append(
+            f"full extraction is unlikely (probability {100 * full:.0f} %): the voltage is that of the part of the "
+            f"{ion.symbol} that comes out, so no energy is given. --charged-formula says how much does"
+        )
+    energy = None if capacity is None or part else capacity * answer.voltage
     return Prediction(
         source=crystal.source,
         formula=crystal.formula,
-        working_ion=symbol,
+        working_ion=ion.symbol,
         voltage=answer.voltage,
         voltage_std=answer.std,
         model=answer.model,
         end_members=query.end_members,
         capacity_grav=capacity,
-        energy_grav=None if capacity is None else capacity * answer.voltage,
-        warnings=tuple(warnings),
+        energy_grav=energy,
+        warnings=tuple(dict.fromkeys([*crystal.warnings, *doubts, *answer.reasons, *notes])),
         voltage_lower=answer.lower,
         voltage_upper=answer.upper,
         epistemic_std=answer.epistemic_std,
-        in_domain=answer.in_domain,
+        in_domain=False if doubts else answer.in_domain,
         voltage_potential=answer.physics,
+        host_formula=query.host.formula,
+        removed=reading.removed,
+        capacity_vol=volume,
+        energy_vol=None if volume is None or energy is None else volume * answer.voltage,
+        capacity_is_estimate=estimate,
+        full_extraction=full,
     )
 
 
-def _left(query: Query, ion: WorkingIon) -> float:
-    """Working ions that the charged host keeps, in a cell of the discharged crystal."""
-    assert query.discharged is not None
-    kept = int(np.sum(query.host.numbers == ion.number))
-    framework = len(query.host) - kept
-    ours = int(np.sum(query.discharged.numbers != ion.number))
-    return kept * ours / max(framework, 1)
+def _unrelaxed(reading: Reading, states: dict[int, Equilibrium | InputError]) -> tuple[str, ...]:
+    """Doubts about given structures that are far from a minimum of the energy."""
+    given = [reading.crystal] + ([reading.query.host] if reading.query.end_members == "both" else [])
+    found = []
+    for crystal in given:
+        if id(crystal) not in states:
+            try:
+                states[id(crystal)] = equilibrium(crystal, load_chgnet())
+            except InputError as error:
+                states[id(crystal)] = error
+        state = states[id(crystal)]
+        if isinstance(state, Equilibrium) and not state.relaxed:
+            found.append(state.doubt(crystal.formula))
+    return tuple(found)
+
+
+def _capacity(reading: Reading) -> tuple[float | None, float | None, bool]:
+    """mAh/g, mAh/cm³, and whether they are an estimate."""
+    query, ion, n_ions = reading.query, reading.ion, reading.n_ions
+    if query.discharged is not None and n_ions is not None:
+        left = query.discharged.composition[ion.symbol] - n_ions
+        capacity = capacity_grav(query.discharged, ion, left)
+        return capacity, volumetric(capacity, query.discharged), False
+    estimate = n_ions is None
+    n_ions = float(estimated_ions(query.host, ion)) if n_ions is None else n_ions
+    if not n_ions:
+        return None, None, False
+    return capacity_of_formula(query.host, ion, n_ions), capacity_vol_of_host(query.host, ion, n_ions), estimate

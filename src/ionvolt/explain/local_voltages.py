@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ionvolt.explain.attribution import AtomContributions, attribute
 from ionvolt.graphs import CrystalGraph, build_graph
-from ionvolt.ions import parse_ions
-from ionvolt.prediction import Assume, Prediction, as_explainer, host_for, predict_checked
+from ionvolt.ions import parse_ions, working_ion
+from ionvolt.prediction import Assume, Prediction, as_explainer, predict_checked
+from ionvolt.reading import read_question
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
@@ -105,7 +106,9 @@ def explain_many(
     ensemble.require_local([ion.symbol for ion in parse_ions(ions if isinstance(ions, str) else ",".join(ions))])
     predictions = predict_checked([crystal], ions, model=ensemble, assume=assume)
     # All ions that find the crystal charged share one host, so its graph and atom vectors are made once.
-    hosts = {_host_key(p): host_for(crystal, p) for p in predictions}
+    hosts = {
+        _host_key(p): read_question(crystal, working_ion(p.working_ion), assume=assume).query.host for p in predictions
+    }
     found: dict[str, tuple[list[Site], AtomContributions]] = {}
     for key, host in hosts.items():
         of_host = [p.working_ion for p in predictions if _host_key(p) == key]
@@ -119,7 +122,8 @@ def explain_many(
 
 
 def _host_key(prediction: Prediction) -> str:
-    return "as it is" if prediction.end_members == "charged" else f"without {prediction.working_ion}"
+    removed = ", ".join(prediction.removed)
+    return f"without {removed}" if prediction.end_members == "charged" else f"without {prediction.working_ion}"
 
 
 def _sites(

@@ -53,6 +53,8 @@ class Estimate:
         reasons: Why not, in plain words.
         physics: Voltage from the universal potential's energies alone, V; None where the model does not use them.
         model: Name of the model that answered.
+        full_extraction: Probability that all ions come out of the discharged electrode, 0 to 1; None where the model
+            cannot tell.
     """
 
     voltage: float
@@ -64,6 +66,7 @@ class Estimate:
     reasons: tuple[str, ...] = ()
     physics: float | None = None
     model: str = ""
+    full_extraction: float | None = None
 
 
 def with_interval(

@@ -12,6 +12,7 @@ from ionvolt.physics.cache import Cache, cached_relax
 from ionvolt.physics.interstitials import distances, find_interstitials
 from ionvolt.physics.potentials.chgnet import CHGNetPotential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
+from ionvolt.structures.chemistry import count_electrons
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.wording import refusal
 
@@ -35,6 +36,14 @@ REDOX_ACTIVE = frozenset(ATOMIC_NUMBERS[symbol] for symbol in _REDOX_ACTIVE)
 def default_ions(host: Crystal, ion: WorkingIon) -> int:
     """How many ions a host's cell takes: one electron for each transition-metal atom, and at least one ion."""
     return max(1, int(redox_active(host).sum()) // ion.charge)
+
+
+def estimated_ions(host: Crystal, ion: WorkingIon) -> int:
+    """How many ions a host's cell is likely to take: ``default_ions``, but no more than its electrons allow."""
+    electrons = count_electrons(host.composition)
+    if electrons is None:
+        return 0
+    return min(default_ions(host, ion), int(electrons.take / ion.charge + 1e-6))
 
 
 def redox_active(crystal: Crystal) -> NDArray[np.bool_]:

@@ -83,3 +83,15 @@ def _permutations(cell: Crystal, sites: NDArray[np.int64]) -> list[NDArray[np.in
         if away.min(axis=1).max() < 0.1 and len(set(permutation)) == len(sites):
             permutations.append(permutation)
     return permutations
+
+
+def without_farthest(crystal: Crystal, number: int, out: int) -> Crystal:
+    """A crystal without ``out`` atoms of an element, each as far as can be from those taken out before it."""
+    places = np.flatnonzero(crystal.numbers == number)
+    gone: list[int] = [int(places[0])] if out else []
+    while len(gone) < out:
+        rest = np.setdiff1d(places, gone)
+        apart = [distances(crystal.lattice, crystal.frac_coords[i], crystal.frac_coords[gone]).min() for i in rest]
+        gone.append(int(rest[int(np.argmax(np.round(apart, 3)))]))
+    keep: NDArray[np.bool_] = ~np.isin(np.arange(len(crystal)), gone)
+    return replace(crystal, numbers=crystal.numbers[keep], frac_coords=crystal.frac_coords[keep])

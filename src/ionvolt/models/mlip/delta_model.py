@@ -8,7 +8,7 @@ relaxation, which the correction has to make up for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +100,11 @@ class DeltaModel:
         vectors = compute_features([crystal for pair in ends for crystal in pair])
         pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
         variants: list[Variant] = ["both" if query.end_members == "both" else "discharged" for query in queries]
-        return self.estimate_pairs(pairs, [host for _, host in ends], variants)
+        answers = self.estimate_pairs(pairs, [host for _, host in ends], variants)
+        return [
+            replace(answer, full_extraction=self.emptying.chance(vectors[2 * i], ends[i][0], WORKING_IONS[query.ion]))
+            for i, (query, answer) in enumerate(zip(queries, answers, strict=True))
+        ]
 
     def estimate_partly(self, discharged: Crystal, ion: str) -> tuple[Estimate | None, float]:
         """The answer for an electrode that gives up a part of its ions only, and how likely it gives up all, 0 to 1.
