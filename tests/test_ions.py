@@ -7,7 +7,6 @@ from ionvolt.ions import (
     FARADAY,
     WORKING_IONS,
     capacity_grav,
-    element,
     end_member,
     formula_mass,
     parse_ions,

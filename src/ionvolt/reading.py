@@ -182,8 +182,8 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
     electrons = count_electrons(crystal.composition)
     if electrons is not None and electrons.give < 0.05:
         doubts += (
-            f"the metals of {crystal.formula} have no electrons to give up: {ion.symbol} comes out only where anions are "
-            f"oxidised. To put more {ion.symbol} in, take it as the host (--assume charged)",
+            f"the metals of {crystal.formula} have no electrons to give up: {ion.symbol} comes out only where anions "
+            f"are oxidised. To put more {ion.symbol} in, take it as the host (--assume charged)",
         )
     return Reading(query, crystal, ion, {}, partly, tuple(notes), doubts)
 
@@ -251,8 +251,8 @@ def _too_many(host: Crystal, ion: WorkingIon, electrons: Electrons, n_ions: floa
         )
     if needed > 1.02 * electrons.take + 1e-6:
         return (
-            f"{formula} needs {needed:.3g} electrons a cell, and the metals of {host.formula} take {electrons.take:.3g} by "
-            "insertion: a conversion reaction, which no model here has learned",
+            f"{formula} needs {needed:.3g} electrons a cell, and the metals of {host.formula} take "
+            f"{electrons.take:.3g} by insertion: a conversion reaction, which no model here has learned",
         )
     return ()
 

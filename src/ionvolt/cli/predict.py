@@ -14,18 +14,20 @@ import typer
 from ionvolt.cli.choices import AssumeOption, ModelOption
 
 if TYPE_CHECKING:
+    from ionvolt.errors import InputError
     from ionvolt.prediction import Prediction
     from ionvolt.structures import Crystal
 
-    Ask = Callable[[Sequence[Crystal]], list[Prediction]]
+    Ask = Callable[[Sequence[Crystal]], list[Prediction | InputError]]
 
-CHUNK = 256
+CHUNK = 8
 """Structures that are read before they are predicted together."""
 
 COLUMNS = (
     "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav",
     "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain",
-    "voltage_potential",
+    "voltage_potential", "host_formula", "removed", "capacity_vol", "energy_vol", "capacity_is_estimate",
+    "full_extraction",
 )  # fmt: skip
 
 
@@ -45,12 +47,27 @@ def predict(
         str | None,
         typer.Option(help="The charged structure, where the one FILE is the discharged one.", metavar="FILE2"),
     ] = None,
-    discharged: Annotated[
+    discharged_formula: Annotated[
         str | None,
         typer.Option(
             help="Formula of the discharged electrode, where FILE is the charged host: MgMn2O4.", metavar="FORMULA"
         ),
     ] = None,
+    charged_formula: Annotated[
+        str | None,
+        typer.Option(
+            help="Formula of the charged electrode, or the fraction of the ions that comes out, where FILE is the "
+            "discharged one: NaV2(PO4)3, 0.5.",
+            metavar="FORMULA|FRACTION",
+        ),
+    ] = None,
+    relax: Annotated[bool, typer.Option("--relax", help="Relax the given structures first (CHGNet).")] = False,
+    exchange: Annotated[
+        bool,
+        typer.Option(
+            "--exchange", help="Put the ion on the places of the mobile ion that is there, and relax: Na in LiFePO4."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on standard output.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
 ) -> None:
@@ -64,17 +81,18 @@ def predict(
     """
     from ionvolt.errors import InputError
     from ionvolt.ions import parse_ions
-    from ionvolt.prediction import as_model, predict_checked
+    from ionvolt.prediction import as_model, predict_each
 
     if as_json and as_csv:
         raise InputError("--json --csv", "both output formats were asked for", "Choose one")
     ions = [chosen.symbol for chosen in parse_ions(ion)]
-    if charged is not None and discharged is not None:
-        raise InputError("--charged --discharged", "one of them is enough", "Leave one out")
     refused = _Refused()
-    more: dict[str, Any] = {}
-    if discharged is not None:
-        more["discharged_formula"] = discharged
+    more: dict[str, Any] = {
+        "discharged_formula": discharged_formula,
+        "charged_formula": charged_formula,
+        "relax": relax,
+        "exchange": exchange,
+    }
     if charged is not None:
         more["charged"] = _only(charged)
         if len(files) > 1:
@@ -82,8 +100,8 @@ def predict(
     predictor = as_model(model)
     predictor.require(ions)  # an ion that it does not know ends it before anything is written
 
-    def ask(crystals: Sequence[Crystal]) -> list[Prediction]:
-        return predict_checked(crystals, ions, model=predictor, assume=assume, **more)
+    def ask(crystals: Sequence[Crystal]) -> list[Prediction | InputError]:
+        return predict_each(crystals, ions, model=predictor, assume=assume, **more)
 
     predictions = _predictions(files, ask, refused)
     if as_json:
@@ -132,24 +150,12 @@ def _predictions(files: list[str], ask: Ask, refused: _Refused) -> Iterator[Pred
                     refused(result)
                 else:
                     crystals.append(result)
-            yield from _tolerant(crystals, ask, refused)
+            for answer in ask(crystals):
+                if isinstance(answer, InputError):
+                    refused(answer)
+                else:
+                    yield answer
             bar.advance(by=len(chunk))
-
-
-def _tolerant(crystals: list[Crystal], ask: Ask, refused: _Refused) -> list[Prediction]:
-    """Predict a chunk; where one crystal spoils it, go through it one by one."""
-    from ionvolt.errors import InputError
-
-    try:
-        return ask(crystals)
-    except InputError:
-        found: list[Prediction] = []
-        for crystal in crystals:
-            try:
-                found += ask([crystal])
-            except InputError as error:
-                refused(error)
-        return found
 
 
 def _write_json(predictions: Iterator[Prediction]) -> None:
@@ -164,7 +170,8 @@ def _write_csv(predictions: Iterator[Prediction]) -> None:
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for prediction in predictions:
-        writer.writerow(prediction.to_dict() | {"warnings": "; ".join(prediction.warnings)})
+        removed = " ".join(f"{symbol}{n}" for symbol, n in prediction.removed.items())
+        writer.writerow(prediction.to_dict() | {"warnings": "; ".join(prediction.warnings), "removed": removed})
 
 
 def _print_table(predictions: list[Prediction]) -> None:

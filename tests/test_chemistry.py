@@ -1,0 +1,157 @@
+"""Electrons that metals give and take, what is no framework, and hosts that are emptied of other ions."""
+
+import numpy as np
+import pytest
+from pymatgen.core import Composition
+
+from ionvolt.errors import InputError
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.physics.exchange import exchanged
+from ionvolt.physics.orderings import without_farthest
+from ionvolt.reading import made_by_removal, read_question, same_framework
+from ionvolt.structures.bonding import is_molecular, vacuum
+from ionvolt.structures.chemistry import count_electrons, has_anion
+from ionvolt.structures.crystal import Crystal
+from physics.cells import disulfide, layered, olivine, rocksalt, spinel
+
+LI, NA, MG = (WORKING_IONS[symbol] for symbol in ("Li", "Na", "Mg"))
+
+
+@pytest.mark.parametrize(
+    ("formula", "give", "take"),
+    [
+        ("LiFePO4", 1, 0),
+        ("FePO4", 0, 1),
+        ("MgMn2O4", 2, 2),
+        ("LiTi2(PO4)3", 0, 4),
+        ("Li2MnO3", 0, 2),
+        ("NaCoO2", 1, 1),
+        ("Li2FeSiO4", 1, 0),
+        ("Li3V2(PO4)3", 4, 2),
+        ("Na2Fe2(CN)6", 4, 0),
+        ("LiTiS2", 1, 1),
+        ("V2O5", 0, 6),
+        ("LiFeSO4F", 1, 0),
+        ("NaCl", 0, 0),
+    ],
+)
+def test_electrons_by_charge_balance(formula: str, give: float, take: float) -> None:
+    found = count_electrons({str(e): n for e, n in Composition(formula).items()})
+    assert found is not None
+    assert (found.give, found.take) == pytest.approx((give, take))
+
+
+@pytest.mark.parametrize("formula", ["Cu", "LiC6", "TiAl", "LaC2"])
+def test_without_an_anion_nothing_is_counted(formula: str) -> None:
+    composition = {str(e): n for e, n in Composition(formula).items()}
+    assert not has_anion(composition)
+    assert count_electrons(composition) is None
+
+
+def test_electrons_grow_with_the_cell() -> None:
+    one, two = count_electrons({"Li": 1, "Fe": 1, "P": 1, "O": 4}), count_electrons({"Li": 2, "Fe": 2, "P": 2, "O": 8})
+    assert one is not None
+    assert two is not None
+    np.testing.assert_allclose(2 * np.array(one), two)
+
+
+def test_frameworks_molecules_and_slabs() -> None:
+    for crystal in (olivine(), layered(), disulfide(), rocksalt(), spinel()):
+        assert not is_molecular(crystal)
+        assert vacuum(crystal) < 5
+    host = remove_ion(layered(), LI)
+    slab = Crystal(host.lattice * np.array([[1, 1, 1], [1, 1, 1], [4, 4, 4]]), host.numbers,
+                   host.frac_coords * np.array([1, 1, 0.25]))  # fmt: skip
+    assert vacuum(slab) > 7
+    # Nitrogen molecules, 1.1 Å long, in a wide cell.
+    molecule = Crystal(np.eye(3) * 5.0, np.array([7, 7]), np.array([[0.0, 0, 0], [0.22, 0, 0]]))
+    assert is_molecular(molecule)
+    assert is_molecular(Crystal.from_pymatgen(molecule.to_pymatgen().make_supercell((2, 1, 1))))
+
+
+def test_a_host_is_emptied_as_far_as_its_metals_give_electrons() -> None:
+    found = read_question(olivine(), NA)
+    assert found.query.end_members == "charged"
+    assert (found.query.host.formula, found.removed) == ("FePO4", {"Li": 4})
+    assert not found.doubts
+    kept = read_question(olivine(), NA, assume="charged")
+    assert kept.query.host is kept.crystal
+    assert any("take up an electron" in doubt for doubt in kept.doubts)
+    full = rocksalt()  # its metal has nothing to give
+    if count_electrons(full.composition) is not None:
+        assert read_question(full, MG).removed == {} or count_electrons(full.composition).give > 0  # type: ignore[union-attr]
+
+
+def test_the_working_ion_makes_it_discharged() -> None:
+    found = read_question(olivine(), LI)
+    assert found.query.end_members == "discharged"
+    assert found.n_ions == 4
+    half = read_question(olivine(), LI, charged_formula="0.5")
+    assert half.partly
+    assert half.n_ions == 2
+    same = read_question(olivine(), LI, charged_formula="LiFe2P2O8")
+    assert same.query.host.formula == half.query.host.formula
+    for wrong in ("0", "FePO4F", "1.2", "0.1"):
+        with pytest.raises(InputError):
+            read_question(olivine(), LI, charged_formula=wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"discharged_formula": "Li2FePO4"}, "assume charged"),
+        ({"assume": "charged", "charged_formula": "FePO4"}, "no effect"),
+        ({"charged": olivine()}, "no more Li"),
+        ({"charged": remove_ion(layered(), LI)}, "differ by more than Li"),
+        ({"charged": remove_ion(olivine(), LI), "assume": "charged"}, "does not fit"),
+        ({"charged": remove_ion(olivine(), LI), "charged_formula": "FePO4"}, "no formula"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_question(olivine(), LI, **options)  # type: ignore[arg-type]
+
+
+def test_a_charged_end_that_was_made_by_deleting_the_ion() -> None:
+    full = olivine()
+    empty = remove_ion(full, LI)
+    shuffled = Crystal(empty.lattice, empty.numbers[::-1], empty.frac_coords[::-1] + 1.0)
+    assert made_by_removal(full, empty, LI)
+    assert made_by_removal(full, shuffled, LI)
+    doubled = Crystal.from_pymatgen(empty.to_pymatgen().make_supercell((1, 2, 1)))
+    assert made_by_removal(full, doubled, LI)
+    relaxed = Crystal(empty.lattice * 0.98, empty.numbers, empty.frac_coords)
+    moved = empty.frac_coords.copy()
+    moved[0] += 0.03
+    assert not made_by_removal(full, relaxed, LI)
+    assert not made_by_removal(full, Crystal(empty.lattice, empty.numbers, moved), LI)
+    assert same_framework(full, relaxed, LI)
+    found = read_question(full, LI, charged=empty)
+    assert found.query.end_members == "discharged"
+    assert read_question(full, LI, charged=relaxed).query.end_members == "both"
+
+
+def test_more_electrons_than_the_metals_have() -> None:
+    host = remove_ion(layered(), LI)
+    assert not read_question(host, LI, discharged_formula="LiCoO2").doubts
+    assert any("conversion" in d for d in read_question(host, LI, discharged_formula="Li3CoO2").doubts)
+    with pytest.raises(InputError, match="electrons"):
+        read_question(host, LI, discharged_formula="Li40CoO2")
+
+
+def test_exchange_keeps_charge_and_places() -> None:
+    found = exchanged(olivine(), NA)
+    assert found.formula == "NaFePO4"
+    np.testing.assert_allclose(found.frac_coords, olivine().frac_coords)
+    half = exchanged(olivine(), MG)
+    assert half.composition["Mg"] == 2
+    with pytest.raises(InputError, match="no mobile ion"):
+        exchanged(remove_ion(olivine(), LI), NA)
+
+
+def test_ions_taken_out_lie_far_from_each_other() -> None:
+    cell = Crystal.from_pymatgen(layered().to_pymatgen().make_supercell((4, 1, 1)))
+    found = without_farthest(cell, 3, 2)
+    assert found.composition["Li"] == 2
+    left = found.frac_coords[found.numbers == 3][:, 0]
+    assert abs(abs(left[0] - left[1]) - 0.5) < 1e-6, "every other one is left"
