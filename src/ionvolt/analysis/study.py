@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from ionvolt.analysis.atom_table import atoms_of
 from ionvolt.errors import DataError
 from ionvolt.explain.figures import save
 from ionvolt.graphs import build_graph
+from ionvolt.store import write_rows, write_text
 
 if TYPE_CHECKING:
     from ionvolt.datasets import ElectrodeSet
@@ -153,15 +153,11 @@ class _Folder:
         self.files.append(self.path / f"{name}.png")
 
     def table(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        path = self.path / f"{name}.csv"
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        self.files.append(path)
+        write_rows(self.path / f"{name}.csv", rows)
+        self.files.append(self.path / f"{name}.csv")
 
     def write(self, name: str, text: str) -> None:
-        (self.path / name).write_text(text, encoding="utf-8")
+        write_text(self.path / name, text)
         self.files.append(self.path / name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from dataclasses import asdict
@@ -111,15 +110,12 @@ def _rows(result: Validation) -> list[dict[str, Any]]:
 
 def _write(result: Validation, folder: Path) -> None:
     from ionvolt.experiment.figure import save
+    from ionvolt.store import write_json, write_rows
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("voltages.csv", _rows(result)), ("scores.csv", [asdict(score) for score in result.scores])):
-        with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    text = json.dumps(result.to_dict(), ensure_ascii=False, indent=1) + "\n"
-    (folder / "validation.json").write_text(text, encoding="utf-8")
+        write_rows(folder / name, rows)
+    write_json(folder / "validation.json", result.to_dict())
     save(result, folder)
 
 

@@ -34,7 +34,6 @@ attribution, files with sha256, version, refused rows with their reasons, cleani
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ import pyarrow.parquet as pq
 
 from ionvolt.datasets.records import Electrode, ElectrodeSet
 from ionvolt.errors import DataError
+from ionvolt.store import atomic_file
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
 FORMAT = 1
@@ -99,15 +99,8 @@ def write_dataset(data: ElectrodeSet, path: Path | str) -> None:
     columns["structure_discharge"] = [_to_arrow(e.discharged) for e in data]
     metadata = {"ionvolt.format": str(FORMAT), "ionvolt.provenance": json.dumps(data.provenance)}
     table = pa.table(columns, schema=SCHEMA.with_metadata(metadata))
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as part:
         pq.write_table(table, part, compression="zstd")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise DataError(f"{path}: it cannot be written ({error.strerror or error}). Choose another place") from error
 
 
 def read_dataset(path: Path | str) -> ElectrodeSet:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.errors import DataError
+from ionvolt.store import write_json
 
 _STATE = "fetch.json"
 _FORMAT = 1
@@ -51,9 +52,7 @@ class Parts:
                 return None
             self.remove()
         self.folder.mkdir(parents=True)
-        part = self.folder / (_STATE + ".part")
-        part.write_text(json.dumps(wanted), encoding="utf-8")
-        part.replace(self.folder / _STATE)
+        write_json(self.folder / _STATE, wanted)
         return ", ".join(f"{k} {v}" for k, v in before.items() if k in state) if isinstance(before, dict) else None
 
     def add(self, name: str, records: Iterable[dict[str, Any]]) -> None:

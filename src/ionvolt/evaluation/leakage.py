@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
+from ionvolt.store import sha256
 
 Indices = NDArray[np.int64]
 
@@ -34,10 +35,12 @@ def groups_disjoint(data: ElectrodeSet, rows: Indices, test: Indices) -> bool:
 
 def data_fingerprint(data: ElectrodeSet) -> str:
     """SHA-256 of names, voltages and hosts of a data set, in their order."""
-    digest = hashlib.sha256()
+    return sha256(_content(data))
+
+
+def _content(data: ElectrodeSet) -> Iterator[bytes]:
     for key, electrode in zip(data.keys, data, strict=True):
         host = electrode.host
-        digest.update(f"{key}:{electrode.framework}:{electrode.average_voltage!r}".encode())
+        yield f"{key}:{electrode.framework}:{electrode.average_voltage!r}".encode()
         for array in (host.lattice, host.numbers, host.frac_coords):
-            digest.update(array.tobytes())
-    return digest.hexdigest()
+            yield array.tobytes()

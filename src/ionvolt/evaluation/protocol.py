@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.errors import DataError, ModelError
 from ionvolt.evaluation.leakage import data_fingerprint
 from ionvolt.evaluation.results import Results, read_results, write_results
+from ionvolt.store import fingerprint
 from ionvolt.training.cgcnn.runs import split_for_ion
 
 Indices = NDArray[np.int64]
@@ -231,10 +231,8 @@ class Protocol:
 
 def _mark(learner: Learner, unit: Unit) -> str:
     """What makes this unit this one: the rows, and the learner's settings where it has some."""
-    digest = hashlib.sha256(f"{learner.name}:{unit.seed}:{getattr(learner, 'settings', '')}".encode())
-    for rows in (unit.train, unit.validation, unit.test):
-        digest.update(rows.tobytes() + b"|")
-    return digest.hexdigest()[:16]
+    facts = [learner.name, unit.seed, getattr(learner, "settings", "")]
+    return fingerprint(facts, unit.train, unit.validation, unit.test)[:16]
 
 
 def _part(data: ElectrodeSet, ion: str, seed: int, name: Literal["validation", "test"]) -> Indices:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError
+from ionvolt.store import atomic_file
 
 FORMAT = 1
 SCHEMA = pa.schema(
@@ -121,15 +121,8 @@ def write_results(results: Results, path: Path) -> None:
         "ionvolt.about": json.dumps(results.about),
         "ionvolt.units": json.dumps(results.marks),
     }
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as part:
         pq.write_table(results.table.replace_schema_metadata(metadata), part, compression="zstd")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise DataError(f"{path}: it cannot be written ({error.strerror or error}). Choose another place") from error
 
 
 def read_results(path: Path, about: dict[str, Any] | None = None) -> Results:

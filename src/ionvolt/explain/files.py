@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ionvolt.explain.local_voltages import Explanation
+from ionvolt.store import write_json, write_text
 
 
 def to_cif(explanation: Explanation) -> str:
@@ -73,7 +73,7 @@ def write_all(explanation: Explanation, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{stem}{ending}" for ending in (".png", ".json", ".cif", ".structure.json")]
     save(draw_explanation(explanation=explanation), files[0])
-    files[1].write_text(json.dumps(explanation.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    files[2].write_text(to_cif(explanation), encoding="utf-8")
-    files[3].write_text(json.dumps(to_structure_json(explanation)) + "\n", encoding="utf-8")
+    write_json(files[1], explanation.to_dict())
+    write_text(files[2], to_cif(explanation))
+    write_json(files[3], to_structure_json(explanation), indent=None)
     return files

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from ionvolt.errors import ModelError
 from ionvolt.graphs import Ties
+from ionvolt.store import write_text
 
 FORMAT_VERSION = 1
 KINDS = ("cgcnn", "classical", "foundation", "delta")
@@ -59,7 +60,7 @@ def require_ions(card: ModelCard, ions: Sequence[str]) -> None:
 
 def write_card(card: ModelCard, path: Path) -> None:
     """Write a card as indented JSON."""
-    path.write_text(json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n")
 
 
 def read_card(path: Path) -> ModelCard:

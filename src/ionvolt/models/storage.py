@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from safetensors.numpy import save
 
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard, read_card, write_card
+from ionvolt.store import sha256, write_bytes
 
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "card.json"
@@ -19,11 +19,8 @@ CARD_FILE = "card.json"
 def write_model(folder: Path, arrays: dict[str, NDArray[np.generic]], card: ModelCard) -> None:
     """Write both files; the card's checksum is brought up to date."""
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (WEIGHTS_FILE + ".part")
-    part.write_bytes(content)
-    part.replace(folder / WEIGHTS_FILE)
-    card.weights_sha256 = hashlib.sha256(content).hexdigest()
+    write_bytes(folder / WEIGHTS_FILE, content)
+    card.weights_sha256 = sha256([content])
     write_card(card, folder / CARD_FILE)
 
 
@@ -39,6 +36,6 @@ def read_model(folder: Path) -> tuple[ModelCard, bytes]:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the weights cannot be read ({error.strerror}). Write the model again") from error
-    if hashlib.sha256(content).hexdigest() != card.weights_sha256:
+    if sha256([content]) != card.weights_sha256:
         raise ModelError(f"{path}: the weights are not those that the card describes. Fetch or write the model again")
     return card, content

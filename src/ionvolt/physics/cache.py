@@ -1,17 +1,14 @@
 """Results of the potential on disk, found again by the content of a crystal.
 
-One file for each result, numpy's ``.npz`` without pickle, written beside its place and then renamed: a killed run
-leaves nothing half written, and the next one goes on where it was. A file that cannot be read is computed again.
+One file for each result, whole or not there: where a run was killed, the next one goes on. A file that cannot be read
+is computed again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import os
-import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.errors import DataError
 from ionvolt.physics.potentials.chgnet import ATOMS_TOGETHER, CHGNetPotential, Potential, PotentialOutput
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
+from ionvolt.store import content_key, read_arrays, write_arrays
 from ionvolt.structures.crystal import Crystal
 
 FORMAT = 1
@@ -39,11 +38,8 @@ def key(crystal: Crystal, *settings: object) -> str:
     Lattice (1e-5 Å) and coordinates (1e-6) are rounded, so that what a file format loses does not matter.
     """
     frac = np.round(crystal.frac_coords - np.floor(crystal.frac_coords), 6) % 1.0
-    digest = hashlib.sha256(json.dumps([FORMAT, *settings]).encode())
     # Adding zero turns -0.0 into 0.0.
-    for array in (np.round(crystal.lattice, 5) + 0.0, crystal.numbers, frac + 0.0):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:40]
+    return content_key([FORMAT, *settings], np.round(crystal.lattice, 5) + 0.0, crystal.numbers, frac + 0.0)[:40]
 
 
 class Cache:
@@ -56,26 +52,14 @@ class Cache:
         """The arrays stored under a name, or None."""
         if self.folder is None:
             return None
-        try:
-            with np.load(self._path(name), allow_pickle=False) as file:
-                return {part: file[part] for part in file.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
+        return read_arrays(self._path(name))
 
     def save(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Store arrays under a name. A full or read-only disk is no error: the result is just not remembered."""
         if self.folder is None:
             return
-        path = self._path(name)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-            part.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+        with suppress(DataError):
+            write_arrays(self._path(name), arrays)
 
     def _path(self, name: str) -> Path:
         assert self.folder is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from ionvolt.evaluation.leakage import data_fingerprint
 from ionvolt.evaluation.learners import voltages_of
 from ionvolt.evaluation.networks import CgcnnTransfer, Fitted, LiModel
 from ionvolt.evaluation.protocol import Indices, Tell, Unit
+from ionvolt.store import atomic_folder, fingerprint, write_arrays
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
@@ -87,10 +86,7 @@ class KeptLiModel:
 
 
 def _mark(data: ElectrodeSet, unit: Unit, settings: str) -> str:
-    digest = hashlib.sha256(f"{data_fingerprint(data)}:{unit.seed}:{settings}".encode())
-    for rows in (unit.train, unit.validation, unit.test):
-        digest.update(rows.tobytes() + b"|")
-    return digest.hexdigest()
+    return fingerprint([data_fingerprint(data), unit.seed, settings], unit.train, unit.validation, unit.test)
 
 
 def _write(
@@ -115,19 +111,15 @@ def _write(
         "frameworks": sorted(set(data.frameworks[every].tolist())),
     }
     ensemble = Ensemble(trunks, {ion: [n.head for n in f.networks] for ion, f in fitted.items()}, card)
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    save_ensemble(ensemble, part)
     arrays = {
         f"{ion} {m} {name}": rows
         for ion, f in fitted.items()
         for m, pair in enumerate(f.parts)
         for name, rows in zip(("train", "validation"), pair, strict=True)
     }
-    with (part / PARTS_FILE).open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+    with atomic_folder(folder) as part:
+        save_ensemble(ensemble, part)
+        write_arrays(part / PARTS_FILE, arrays)
 
 
 def _read_parts(path: Path) -> dict[str, Parts]:

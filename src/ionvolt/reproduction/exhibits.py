@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from ionvolt.store import write_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,23 +87,13 @@ def write_figure(figure: Figure, folder: Path, name: str) -> None:
 
 def write_table(rows: Sequence[dict[str, Any]], folder: Path, name: str) -> None:
     """Write ``name.csv``: a column for each key of the first row, floats to four decimals."""
-    with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    write_rows(folder / f"{name}.csv", [{key: _cell(value) for key, value in row.items()} for row in rows])
 
 
 def read_table(folder: Path, name: str) -> list[dict[str, str]]:
     """The rows of ``name.csv``."""
     with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON that appears, or changes, only when it is complete."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def _cell(value: Any) -> Any:

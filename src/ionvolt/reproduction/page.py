@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.reproduction.exhibits import Claim, Exhibit, read_table
+from ionvolt.store import write_text
 
 SHOWN_ROWS = 40
 """Longer tables are only named, not printed."""
@@ -30,10 +31,7 @@ def write_page(exhibits: list[Exhibit], summary: dict[str, Any], output: Path) -
         f"<nav>\n<strong>Contents</strong>\n<ol>\n{_contents(exhibits)}\n</ol>\n</nav>\n<main>\n"
         f"<h1>{title}</h1>\n{_head(summary)}\n{_overview(exhibits)}\n{main}\n</main>\n</body>\n</html>\n"
     )
-    path = output / "index.html"
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_text(output / "index.html", text)
 
 
 def _contents(exhibits: list[Exhibit]) -> str:

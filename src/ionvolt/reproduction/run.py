@@ -12,7 +12,7 @@ from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.reproduction.accuracy import make_accuracy
 from ionvolt.reproduction.counts import make_counts
-from ionvolt.reproduction.exhibits import Claim, Exhibit, write_json
+from ionvolt.reproduction.exhibits import Claim, Exhibit
 from ionvolt.reproduction.held_out import seconds_of_fits
 from ionvolt.reproduction.learned_elements import make_embedding, make_importances
 from ionvolt.reproduction.learned_environments import make_environments
@@ -20,6 +20,7 @@ from ionvolt.reproduction.measured import make_measured
 from ionvolt.reproduction.page import write_page
 from ionvolt.reproduction.settings import FULL, Recipe
 from ionvolt.reproduction.stages import FEWEST, Job, Stage, run_stage, stage_facts
+from ionvolt.store import write_json
 
 STAGES = (
     Stage("counts", "counting electrodes", make_counts),
@@ -93,7 +94,7 @@ def reproduce(
     exhibits = [found[name] for name in ORDER]
     _publish(job, output, exhibits)
     summary = _summary(job, exhibits)
-    write_json(summary, output / SUMMARY)
+    write_json(output / SUMMARY, summary)
     write_page(exhibits, summary, output)
     progress(len(STAGES), len(STAGES), "done")
     return Reproduction(exhibits, output / PAGE, summary)

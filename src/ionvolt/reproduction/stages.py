@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +16,9 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import data_fingerprint
 from ionvolt.evaluation.protocol import Protocol, Unit
-from ionvolt.reproduction.exhibits import Exhibit, write_json
+from ionvolt.reproduction.exhibits import Exhibit
 from ionvolt.reproduction.settings import Recipe
+from ionvolt.store import atomic_folder, content_key, write_json
 
 FORMAT = 1
 """Raise it when a stage makes something else of the same data and recipe."""
@@ -53,8 +52,7 @@ class Job:
     def open(cls, data: ElectrodeSet, recipe: Recipe, output: Path, source: str) -> Job:
         """A job whose stages lie in a folder of their own for these data and this recipe."""
         facts = {"format": FORMAT, "data": data_fingerprint(data), "recipe": recipe.to_dict()}
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-        folder = output / ".stages" / key
+        folder = output / ".stages" / content_key(facts)[:16]
         folder.mkdir(parents=True, exist_ok=True)
         return cls(data, recipe, folder, source)
 
@@ -114,16 +112,12 @@ def run_stage(stage: Stage, job: Job) -> list[Exhibit]:
     """Exhibits of a stage, made now or before."""
     folder = job.folder / stage.name
     if not (folder / STAGE_FILE).is_file():
-        part = job.folder / (stage.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        job.tell(stage.words)
-        start = time.monotonic()
-        exhibits = stage.make(job, part)
-        content = {"seconds": round(time.monotonic() - start, 1), "exhibits": [e.to_dict() for e in exhibits]}
-        write_json(content, part / STAGE_FILE)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        with atomic_folder(folder) as part:
+            job.tell(stage.words)
+            start = time.monotonic()
+            exhibits = stage.make(job, part)
+            content = {"seconds": round(time.monotonic() - start, 1), "exhibits": [e.to_dict() for e in exhibits]}
+            write_json(part / STAGE_FILE, content)
     return [Exhibit.from_dict(content) for content in stage_facts(stage, job)["exhibits"]]
 
 

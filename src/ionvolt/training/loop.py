@@ -6,7 +6,6 @@ loop can be killed at any epoch and goes on from there to the same weights.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ionvolt.errors import ModelError
+from ionvolt.store import atomic_file, fingerprint, write_text
 from ionvolt.training.settings import Settings
 
 Indices = NDArray[np.int64]
@@ -79,10 +79,10 @@ def fit(
     parameters = [p for p in _trainable(network, settings).parameters() if p.requires_grad]
     optimiser = _optimiser(parameters, settings)
     steps = max(1, len(train) // settings.batch_size)
-    fingerprint = ""
+    mark = ""
     if folder:
-        fingerprint = _fingerprint(settings, targets, train, validation, (mean, std), network, batch_of(train[:16]))
-    state = _State(network, optimiser, parameters, fingerprint)
+        mark = _mark(settings, targets, train, validation, (mean, std), network, batch_of(train[:16]))
+    state = _State(network, optimiser, parameters, mark)
     history = state.load(folder)
 
     for epoch in range(len(history.epochs), settings.epochs):
@@ -178,7 +178,7 @@ def _loss(settings: Settings) -> Callable[[Tensor, Tensor], Tensor]:
     return lambda a, b: functional.huber_loss(a, b, delta=0.3) / 0.3
 
 
-def _fingerprint(
+def _mark(
     settings: Settings,
     targets: NDArray[np.float64],
     train: Indices,
@@ -188,13 +188,10 @@ def _fingerprint(
     sample: Any,
 ) -> str:
     """What makes a run this one and no other: settings, data (by a sample of the inputs), split, initial weights."""
-    digest = hashlib.sha256(json.dumps([asdict(settings), type(network).__name__, scale], sort_keys=True).encode())
     arrays: list[NDArray[Any]] = [np.asarray(targets, dtype=np.float64), train, validation]
     arrays += sample.arrays() if hasattr(sample, "arrays") else [np.asarray(sample)]
     arrays += [tensor.numpy() for tensor in network.state_dict().values()]
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return fingerprint([asdict(settings), type(network).__name__, scale], *arrays)
 
 
 class _State:
@@ -217,18 +214,15 @@ class _State:
     def save(self, folder: Path | None, history: History) -> None:
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"now.{name}": tensor.clone() for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         for index, parameter in enumerate(self.parameters):
             for key, value in self.optimiser.state[parameter].items():
                 if isinstance(value, Tensor):
                     tensors[f"optimiser.{index}.{key}"] = value.clone()
-        part = folder / "checkpoint.safetensors.part"
-        save_file(tensors, part, metadata={"history": json.dumps(asdict(history)), "fingerprint": self.fingerprint})
-        part.replace(folder / "checkpoint.safetensors")
-        with (folder / "log.jsonl").open("w", encoding="utf-8") as log:
-            log.writelines(json.dumps(record) + "\n" for record in history.epochs)
+        with atomic_file(folder / "checkpoint.safetensors") as part:
+            save_file(tensors, part, metadata={"history": json.dumps(asdict(history)), "fingerprint": self.fingerprint})
+        write_text(folder / "log.jsonl", "".join(json.dumps(record) + "\n" for record in history.epochs))
 
     def load(self, folder: Path | None) -> History:
         """The history of the run in the folder, its state taken over; an empty one where there is none."""

@@ -1,0 +1,22 @@
+"""Files that are complete or not there at all, names made of content, and claims on work that several runs share."""
+
+from ionvolt.store.arrays import read_arrays, write_arrays
+from ionvolt.store.claims import claim, unclaimed
+from ionvolt.store.files import atomic_file, atomic_folder, write_bytes, write_json, write_rows, write_text
+from ionvolt.store.fingerprints import content_key, fingerprint, sha256
+
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "claim",
+    "content_key",
+    "fingerprint",
+    "read_arrays",
+    "sha256",
+    "unclaimed",
+    "write_arrays",
+    "write_bytes",
+    "write_json",
+    "write_rows",
+    "write_text",
+]
