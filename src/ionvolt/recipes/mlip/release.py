@@ -1,47 +1,39 @@
-"""Fit the shipped models on top of the universal potential; called by ``foundation_models.py train``."""
+"""Fit the models on all rows, with intervals and limits from the held-out answers, and write their cards."""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-import foundation_models as fm
-from ionvolt.datasets.splits import framework_folds
-from ionvolt.evaluation.metrics import metrics
-from ionvolt.ions import WORKING_IONS, EndMembers
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
-from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundation
-from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
-from ionvolt.models.mlip.host_krr import KRRSettings, standardise
-from ionvolt.models.mlip.latent_features import CrystalFeatures
-from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, SHIPPED
-from ionvolt.models.uncertainty.conformal import calibrate
-from ionvolt.models.uncertainty.domain import (
-    DOMAIN_PERCENTILE,
-    WIDTH_PERCENTILE,
-    ApplicabilityDomain,
-    difficulty_features,
-    ensemble_mean,
-    ensemble_std,
-)
-from ionvolt.training.mlip.fit import (
-    RECIPES,
-    train_atomic_gp,
-    train_delta_network,
-    train_host_krr,
-)
+from ionvolt.recipes.job import Job
+from ionvolt.recipes.mlip import full_extraction
+from ionvolt.recipes.mlip.calibration import domain, held_out
+from ionvolt.recipes.mlip.cross_validation import read_answers
+from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, fit_learners
+from ionvolt.recipes.mlip.report import TestReport, test_report
+from ionvolt.recipes.mlip.rows import PartRows, Table
+from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
+from ionvolt.recipes.provenance import attribution, label_of, provenance
 
-ATTRIBUTION = (
-    "Trained on data of the Materials Project (materialsproject.org), CC BY 4.0. Jain et al., APL Mater. 1, 011002 "
-    "(2013). Features and energies: SevenNet-l3i5, Park et al., J. Chem. Theory Comput. 20, 4857 (2024), MIT licence"
+HOST_DESCRIPTION = (
+    "Voltage from the charged host alone: the ion is tried in its voids; networks and a kernel on SevenNet's atom "
+    "vectors, all ions together."
+)
+DELTA_DESCRIPTION = (
+    "Voltage from both end members: SevenNet's energies and a learned correction; variant `discharged` makes the "
+    "charged host by removing the ion."
+)
+POTENTIAL_ATTRIBUTION = (
+    "Features and energies: SevenNet-l3i5, Park et al., J. Chem. Theory Comput. 20, 4857 (2024), MIT licence"
 )
 LIMITS = [
     "SevenNet was trained on relaxations of most of these structures, with energies of the same kind as the labels are "
@@ -49,249 +41,125 @@ LIMITS = [
     "The labels are GGA and GGA+U voltages of ordered crystals at 0 K, not measurements.",
     "Rb and Cs have some thirty electrodes each: their errors and intervals are rough.",
 ]
-
-Vector = NDArray[np.float64]
-
-
-class HeldOut:
-    """Held-out answers of one kind of model over all folds of a split.
-
-    Attributes:
-        rows: Row numbers, each once.
-        voltage: V.
-        spread: V.
-        distance: To the nearest training host.
-        unusual: What the conformal signs call disagreement, V.
-        fold: Fold of each row.
-    """
-
-    def __init__(self, t: fm.Table, output: Path, part: str, split: str, seed: int, prefix: str = "") -> None:
-        found = []
-        for fold in range(fm.N_FOLDS):
-            with np.load(output / f"{part}-{split}-{seed}-{fold}.npz") as content:
-                found.append(dict(content))
-        self.fold = np.concatenate([np.full(len(f["rows"]), i) for i, f in enumerate(found)])
-        self.rows = np.concatenate([f["rows"] for f in found])
-        learners = [fm.answers(f, part, prefix) for f in found]
-        self.physics = np.concatenate([f["physics"] for f in found]) if part != "host" else None
-        self.voltage = np.concatenate([ensemble_mean(*some) for some in learners])
-        self.spread = np.concatenate([ensemble_std(*some) for some in learners])
-        self.distance = np.concatenate([f["distance"] for f in found])
-        self.unusual = self.voltage - (t.data.voltages.mean() if self.physics is None else self.physics)
-        self.ions = t.hosts.ion_numbers[self.rows]
-        self.target = t.data.voltages[self.rows]
-        self.frameworks = t.data.frameworks[self.rows]
-
-    @property
-    def difficulty_features(self) -> Vector:
-        """Signs of trouble, as ``trust.signs`` makes them."""
-        return difficulty_features(self.spread, self.distance, self.unusual)
+ADDED_WORDS: dict[Case, str] = {"composition": ", discharged composition known"}
+"""By which tests of a part are told apart in cards."""
 
 
-def coverage(held: HeldOut) -> tuple[Vector, Vector]:
-    """Half-widths of each row by a calibration on the other folds, and whether they cover the target."""
-    widths = np.empty(len(held.rows))
-    for fold in range(fm.N_FOLDS):
-        other, own = held.fold != fold, held.fold == fold
-        errors = held.voltage[other] - held.target[other]
-        conformal = calibrate(held.difficulty_features[other], held.ions[other], errors)
-        widths[own] = conformal.half_widths(held.difficulty_features[own], held.ions[own])
-    return widths, np.abs(held.voltage - held.target) <= widths
+def test_name(test: CrossValidation, case: Case, n_folds: int) -> str:
+    """How a card calls a test."""
+    words = f"{test.split} {n_folds}-fold{ADDED_WORDS.get(case, '')}"
+    return words if test.part == "charged" else f"{test.part}, {words}"
 
 
-def outside(held: HeldOut, widths: Vector) -> NDArray[np.bool_]:
-    """Rows out of the domain, limits taken from the other folds (elements never seen left aside: they are few)."""
-    found = np.zeros(len(held.rows), dtype=bool)
-    for fold in range(fm.N_FOLDS):
-        other, own = held.fold != fold, held.fold == fold
-        for sign, percentile in (
-            (held.distance, DOMAIN_PERCENTILE),
-            (held.spread, DOMAIN_PERCENTILE),
-            (widths, WIDTH_PERCENTILE),
-        ):
-            found[own] |= sign[own] > np.percentile(sign[other], percentile)
+def reports(table: Table, settings: MlipSettings, job: Job, part: Part) -> dict[str, TestReport]:
+    """All tests of a part, by name. The composition is told in the calibrating test only."""
+    found: dict[str, TestReport] = {}
+    for test in (t for t in settings.tests if t.part == part):
+        answers = read_answers(settings, test, job)
+        cases = CASES[part] if test == settings.calibrating(part) else CASES[part][:1]
+        for case in cases:
+            held = held_out(answers, table.data, case, settings)
+            found[test_name(test, case, settings.n_folds)] = test_report(held)
     return found
 
 
-def report(held: HeldOut) -> dict[str, Any]:
-    """What a card says of held-out answers, for all ions and each."""
-    widths, covered = coverage(held)
-    far = outside(held, widths)
-    error = np.abs(held.voltage - held.target)
-    answer: dict[str, Any] = {}
-    for number, name in [(-1, "all"), *enumerate(IONS)]:
-        own = np.ones(len(error), dtype=bool) if number < 0 else held.ions == number
-        m = metrics(held.target[own], held.voltage[own], held.frameworks[own])
-        answer[name] = {
-            "n": int(own.sum()),
-            **{key: round(float(value), 4) for key, value in asdict(m).items() if key != "n"},
-            "coverage_90": round(float(covered[own].mean()), 4),
-            "mean_width": round(float(2 * widths[own].mean()), 4),
-        }
-        if held.physics is not None:
-            answer[name]["mae_physics"] = round(float(np.abs(held.physics - held.target)[own].mean()), 4)
-        if far[own].any() and not far[own].all():
-            answer[name]["out_of_domain"] = int((far & own).sum())
-            answer[name]["mae_in_domain"] = round(float(error[own & ~far].mean()), 4)
-            answer[name]["mae_out_of_domain"] = round(float(error[own & far].mean()), 4)
-    largest = np.cumsum(np.sort(error)[::-1])
-    answer["all"]["median"] = round(float(np.median(error)), 4)
-    answer["all"]["share_of_rows_with_half_of_the_error"] = round(
-        float(np.searchsorted(largest, largest[-1] / 2) / len(error)), 4
+def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> FoundationModel:
+    """The model of hosts alone."""
+    rows = table.parts["charged"]
+    learners = fit_part(rows, settings, job)
+    assert isinstance(learners, HostLearners)
+    answers = read_answers(settings, settings.calibrating("charged"), job)
+    trust = domain(held_out(answers, table.data, "charged", settings), rows.hosts, table.data.hosts)
+    of = settings.corrections["charged"]
+    chosen = {"networks": asdict(of.networks), "unit": of.unit, "kernel": asdict(settings.host_kernel)}
+    tests = reports(table, settings, job, "charged")
+    card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen)
+    return FoundationModel(learners.networks, learners.crystal_kernel, trust, card)
+
+
+def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
+    """The model of both end members."""
+    correctors: dict[Variant, Corrector] = {}
+    tests: dict[str, TestReport] = {}
+    for variant in VARIANTS:
+        rows = table.parts[variant]
+        learners = fit_part(rows, settings, job)
+        assert isinstance(learners, PairLearners)
+        answers = read_answers(settings, settings.calibrating(variant), job)
+        trust = domain(held_out(answers, table.data, variant, settings), rows.hosts, table.data.hosts)
+        correctors[variant] = Corrector(learners.networks, learners.atom_kernel, trust)
+        tests |= reports(table, settings, job, variant)
+    chosen: dict[str, Any] = {variant: asdict(settings.corrections[variant]) for variant in VARIANTS}
+    card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)
+    rows_of = full_extraction.extraction_rows(table)
+    chances = full_extraction.held_out_chances(rows_of, table, settings)
+    card.training[full_extraction.CARD_KEY] = full_extraction.report(rows_of, chances, settings)
+    return DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
+
+
+def fit_part(rows: PartRows, settings: MlipSettings, job: Job) -> Learners:
+    """A part's learners on all of its rows; a killed run goes on from the last epoch."""
+    seeds = range(settings.final_seed, settings.final_seed + settings.final_members)
+    return fit_learners(
+        rows,
+        np.arange(len(rows)),
+        settings,
+        list(seeds),
+        compared=False,
+        folder=job.own_folder / "final" / rows.part,
+        say=lambda words: job.tell(0, 0, f"{rows.part}: {words}"),
     )
-    order = np.argsort(held.distance)
-    answer["error_by_distance"] = [
-        {"distance": round(float(held.distance[part].mean()), 3), "mae": round(float(error[part].mean()), 3)}
-        for part in np.array_split(order, 10)
-    ]
-    answer["by_anion"] = by_anion(held, error)
-    return answer
 
 
-def by_anion(held: HeldOut, error: Vector) -> dict[str, Any]:
-    """Errors by the anions of the framework, so that a reader sees for which chemistries the model fails."""
-    from pymatgen.core.composition import Composition
-
-    anions = {"F", "Cl", "Br", "I", "O", "S", "Se", "Te", "N", "P", "C"}
-    labels = []
-    for formula in held.frameworks:
-        elements = {str(e) for e in Composition(str(formula))}
-        strong = elements & {"O", "F", "Cl", "Br", "I", "S", "Se", "Te", "N"}
-        if "O" in elements and elements & {"P", "Si", "B", "S", "C", "As"}:
-            labels.append("polyanion oxide")
-        else:
-            labels.append("+".join(sorted(strong & anions)) or "no anion")
-    found = {}
-    for label in sorted(set(labels)):
-        own = np.array([x == label for x in labels])
-        if own.sum() >= 20:
-            found[label] = {"n": int(own.sum()), "mae": round(float(error[own].mean()), 3)}
-    return found
-
-
-def full_extraction_report(t: fm.Ends) -> dict[str, Any]:
-    """What the Δ-model's card says of who is emptied: how often a model without the electrode's framework is right."""
-    from sklearn.metrics import log_loss, roc_auc_score
-
-    chance = np.empty(len(t.data))
-    for test in framework_folds(t.data, fm.N_FOLDS, 1):
-        chance[test] = fm.chances(t, np.setdiff1d(np.arange(len(t.data)), test), test)
-    emptied = fm.emptied(t.data)
-    return {
-        "test": "framework 5-fold",
-        "n": len(emptied),
-        "share_emptied": round(float(emptied.mean()), 3),
-        "right": round(float(((chance >= FULL_EXTRACTION_THRESHOLD) == emptied).mean()), 3),
-        "area_under_roc": round(float(roc_auc_score(emptied, chance)), 3),
-        "log_loss": round(float(log_loss(emptied, chance)), 3),
-    }
-
-
-def domain_of(held: HeldOut, hosts: Sequence[CrystalFeatures], crystals: Sequence[Any]) -> ApplicabilityDomain:
-    features = np.stack([host.fingerprint for host in hosts])
-    mean, scale = features.mean(0), features.std(0) + 1e-6
-    references = standardise(features, mean, scale).astype(np.float16).astype(np.float32)
-    elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
-    limits = [np.percentile(held.distance, DOMAIN_PERCENTILE), np.percentile(held.spread, DOMAIN_PERCENTILE)]
-    limits.append(np.percentile(coverage(held)[0], WIDTH_PERCENTILE))
-    conformal = calibrate(held.difficulty_features, held.ions, held.voltage - held.target)
-    return ApplicabilityDomain(conformal, mean, scale, references, elements, *(float(limit) for limit in limits))
-
-
-def card_of(name: str, kind: str, description: str, t: fm.Table, tests: dict[str, Any], settings: Any) -> ModelCard:
-    frameworks = t.data.frameworks
+def card_of(
+    name: str,
+    kind: str,
+    description: str,
+    data: ElectrodeSet,
+    settings: MlipSettings,
+    tests: Mapping[str, TestReport],
+    chosen: Mapping[str, Any],
+) -> ModelCard:
+    """The card of a fitted model, on all ions of the data."""
+    ions = [ion for ion in WORKING_IONS if ion in set(data.ions.tolist())]
+    seeds = sorted({test.seed for test in settings.tests})
+    whose = attribution(data)
     return ModelCard(
         name=name,
         kind=kind,
         ions={
             ion: {
-                "n_rows": int((t.data.ions == ion).sum()),
-                "errors": {key: found[ion] for key, found in tests.items() if ion in found},
+                "n_rows": int((data.ions == ion).sum()),
+                "errors": {key: report.ions[ion].to_dict() for key, report in tests.items() if ion in report.ions},
             }
-            for ion in WORKING_IONS
+            for ion in ions
         },
-        elements={
-            ion: sorted({int(z) for e in t.data.for_ion(ion) for z in np.unique(e.host.numbers)})
-            for ion in WORKING_IONS
-        },
+        elements={ion: elements_of(data.for_ion(ion)) for ion in ions},
         description=description,
         training={
-            "data": "mp2025",
-            "cleaning": ["abs7"],
-            "n_rows": len(t.data),
-            "settings": settings,
-            "tests": {key: {k: v for k, v in found.items() if k not in WORKING_IONS} for key, found in tests.items()},
-            "seeds": "settings chosen on framework folds of seed 0, all figures from folds of seed 1",
-            "frameworks": sorted(set(frameworks.tolist())),
-            "date": datetime.date.today().isoformat(),
+            "data": label_of(data),
+            "cleaning": list(settings.clean),
+            "n_rows": len(data),
+            "settings": dict(chosen),
+            "tests": {key: report.to_dict() for key, report in tests.items()},
+            "seeds": "settings chosen on framework folds of seed 0, all figures from folds of seed "
+            + ", ".join(str(seed) for seed in seeds),
+            "frameworks": sorted(set(data.frameworks.tolist())),
+            **provenance(data),
         },
-        limits=LIMITS,
-        attribution=ATTRIBUTION,
+        limits=list(LIMITS),
+        attribution=f"{whose}. {POTENTIAL_ATTRIBUTION}" if whose else POTENTIAL_ATTRIBUTION,
     )
 
 
-def trained_networks(
-    pairs: Sequence[EndMemberPair], target: Vector, output: Path, name: EndMembers
-) -> list[DeltaNetwork]:
-    """Members trained on all rows."""
-    networks = []
-    for seed in range(7000, 7000 + fm.FINAL_MEMBERS):
-        folder, rows = output / f"final-{name}-{seed}", np.arange(len(pairs))
-        networks.append(train_delta_network(pairs, target, rows, RECIPES[name], seed, folder=folder))
-        print(f"{name} network {seed}", flush=True)
-    return networks
+def elements_of(data: ElectrodeSet) -> list[int]:
+    """Atomic numbers in the hosts."""
+    return sorted({int(z) for e in data for z in np.unique(e.host.numbers)})
 
 
-def train(t: fm.Table, output: Path) -> None:
-    rows = np.arange(len(t.data))
-    host = HeldOut(t, output, "host", "framework", 1, "host.")
-    tests = {
-        "framework 5-fold": report(host),
-        "framework 5-fold, discharged composition known": report(
-            HeldOut(t, output, "host", "framework", 1, "composition.")
-        ),
-        "random 5-fold": report(HeldOut(t, output, "host", "random", 1, "host.")),
-    }
-    networks = trained_networks(t.hosts.pairs, t.hosts.target, output, "charged")
-    card = card_of(
-        FOUNDATION_MODEL,
-        "foundation",
-        "Voltage from the charged host alone: the ion is tried in its voids; networks and a kernel on SevenNet's atom "
-        "vectors, all ions together.",
-        t,
-        tests,
-        {
-            "networks": asdict(RECIPES["charged"].networks),
-            "unit": RECIPES["charged"].unit,
-            "kernel": asdict(KRRSettings()),
-        },
-    )
-    trust = domain_of(host, [one.host for one in t.hosts.inserted], t.data.hosts)
-    kernel = train_host_krr(t.hosts, rows, KRRSettings())
-    save_foundation(FoundationModel(networks, kernel, trust, card), SHIPPED / FOUNDATION_MODEL)
-    print(f"{FOUNDATION_MODEL}: written", flush=True)
-    correctors: dict[Variant, Corrector] = {}
-    tests = {}
-    usable = [i for i, pair in enumerate(t.stripped) if pair is not None]
-    for variant in VARIANTS:
-        held = HeldOut(t, output, variant, "framework", 1)
-        tests[f"{variant}, framework 5-fold"] = report(held)
-        pairs: list[EndMemberPair] = t.both if variant == "both" else [pair for pair in t.stripped if pair is not None]
-        target = t.data.voltages if variant == "both" else t.data.voltages[usable]
-        trained = trained_networks(pairs, target, output, variant)
-        kernel = train_atomic_gp(pairs, target, np.arange(len(pairs)), RECIPES[variant])
-        correctors[variant] = Corrector(
-            trained, kernel, domain_of(held, [pair.charged for pair in pairs], t.data.hosts)
-        )
-    card = card_of(
-        DELTA_MODEL,
-        "delta",
-        "Voltage from both end members: SevenNet's energies and a learned correction; variant `discharged` makes the "
-        "charged host by removing the ion.",
-        t,
-        tests,
-        {variant: asdict(RECIPES[variant]) for variant in VARIANTS},
-    )
-    card.training["emptying"] = full_extraction_report(t)
-    save_delta(DeltaModel(correctors, fm.emptying(t, rows), card), SHIPPED / DELTA_MODEL)
-    print(f"{DELTA_MODEL}: written", flush=True)
+def write(table: Table, settings: MlipSettings, job: Job, host_folder: Path, delta_folder: Path) -> None:
+    """Fit both models and write their folders."""
+    save_foundation(fit_host(table, settings, job, host_folder.name), host_folder)
+    job.tell(0, 0, f"{host_folder}: written")
+    save_delta(fit_delta(table, settings, job, delta_folder.name), delta_folder)
+    job.tell(0, 0, f"{delta_folder}: written")
