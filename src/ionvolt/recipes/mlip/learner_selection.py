@@ -14,8 +14,8 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-
 from foundation_models import N_FOLDS, answers, candidates
+
 from ionvolt.datasets import clean, read_dataset
 from ionvolt.models.uncertainty.domain import ensemble_mean
 from model_page import ROOT, write_between

@@ -14,9 +14,9 @@ import argparse
 import time
 from pathlib import Path
 
+import foundation_models as fm
 import numpy as np
 
-import foundation_models as fm
 from ionvolt.datasets import clean, read_dataset
 from ionvolt.datasets.splits import framework_folds
 from ionvolt.errors import InputError
