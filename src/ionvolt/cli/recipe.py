@@ -64,6 +64,9 @@ def run(
     folds: Folds = None,
     label: Label = "",
     jobs: Jobs = 1,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0, help="End the step `relaxed` after so long; it can go on later.")
+    ] = None,
 ) -> None:
     """From a data set to fitted models in the folder: all steps, or some. The package is not touched."""
     from ionvolt.errors import ModelError
@@ -76,7 +79,7 @@ def run(
             raise ModelError(f"{step}: no step of {recipe.name}. Choose from {', '.join(known)}")
     steps = [step.name for step in recipe.steps if (step.name in only if only else not step.asked_for)]
     with _Told() as told:
-        job = _job(data, output, rows, ions, folds, label, jobs, told)
+        job = _job(data, output, rows, ions, folds, label, jobs, told, minutes)
         for step in steps:
             recipe.do(step, job)
     if "fit" in steps:
@@ -145,6 +148,7 @@ def _job(
     label: str,
     jobs: int,
     told: _Told,
+    minutes: float | None = None,
 ) -> Job:
     import torch
 
@@ -158,7 +162,7 @@ def _job(
     except ValueError:
         raise InputError(f"--folds {folds}", "folds are numbers, counted from 0", "Give 0,1") from None
     chosen = tuple(sorted({ion.symbol for ion in parse_ions(ions)})) if ions else ()
-    return Job(data, output, Selection(rows, chosen, numbers), label, jobs, told)
+    return Job(data, output, Selection(rows, chosen, numbers), label, jobs, minutes, told)
 
 
 def _print(lines: list[TestLine]) -> None:

@@ -81,6 +81,7 @@ class Job:
         selection: The part of the data that takes part.
         label: Ends the names of the models, as in ``delta-mp2025``; empty: the snapshots of the data.
         jobs: Networks that are trained at the same time, where a recipe can do that.
+        minutes: After which a step ends that never has enough; None: it goes through all rows.
         tell: Told of progress.
     """
 
@@ -89,6 +90,7 @@ class Job:
     selection: Selection = field(default_factory=Selection)
     label: str = ""
     jobs: int = 1
+    minutes: float | None = None
     tell: Tell = silent
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,12 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.datasets.splits import framework_folds, random_folds
 from ionvolt.errors import DataError
+from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.host_krr import standardise
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.domain import ensemble_mean, nearest
 from ionvolt.recipes.job import Indices, Job
-from ionvolt.recipes.mlip.learners import Learners, Say, Voltages, fit_learners, learners_from
+from ionvolt.recipes.mlip.learners import Learners, PairLearners, Say, Voltages, fit_learners, learners_from
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
 from ionvolt.recipes.units import fingerprint, read_arrays, unclaimed, write_arrays
@@ -172,6 +174,49 @@ def read_learners(settings: MlipSettings, unit: Unit, job: Job) -> tuple[Learner
         return learners_from(arrays, unit.test.part, settings), arrays["train"].astype(np.int64)
     except (KeyError, RuntimeError, ValueError) as error:
         raise DataError(f"{path}: no learners of this recipe ({error}). Delete it and evaluate again") from error
+
+
+def answer_pairs(
+    table: Table,
+    settings: MlipSettings,
+    job: Job,
+    part: Literal["both", "discharged"],
+    rows: Indices,
+    pairs: Sequence[EndMemberPair],
+) -> list[FoldAnswers]:
+    """What each fold's learners, which have not seen their frameworks, say of other pictures of its electrodes.
+
+    Args:
+        table: The rows and features on which the folds were made.
+        settings: Of the recipe.
+        job: Whose learners are there.
+        part: Whose learners are asked.
+        rows: Of the table; one may stand there several times.
+        pairs: The end members that are asked about, one for each row.
+
+    Raises:
+        DataError: Learners are missing.
+    """
+    found = []
+    test, own = settings.calibrating(part), table.parts[part]
+    for fold, tested in enumerate(folds(table.data, test, settings.n_folds)):
+        asked = np.flatnonzero(np.isin(rows, tested))
+        if not len(asked) or not job.selection.has_fold(fold):
+            continue
+        learners, train = read_learners(settings, Unit(test, fold), job)
+        assert isinstance(learners, PairLearners)
+        some = [pairs[i] for i in asked.tolist()]
+        learned = [own.hosts[i] for i in own.places(train)]
+        found.append(
+            FoldAnswers(
+                fold,
+                rows[asked],
+                np.array([pair.physics for pair in some]),
+                distances(learned, [pair.charged for pair in some]),
+                {part: learners.voltages(some)},
+            )
+        )
+    return found
 
 
 def answers_file(folder: Path, unit: Unit) -> Path:

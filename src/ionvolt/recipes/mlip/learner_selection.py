@@ -1,65 +1,79 @@
-"""Which learners, or means of them, win when they are chosen without the fold that tests them: into docs/models.md.
+"""Which learners, or means of them, win when they are chosen without the fold that tests them.
 
-    python scripts/learner_selection.py runs/mp2025.parquet -o runs/foundation
-
-For each outer fold of ``foundation_models.py evaluate`` the subset of learners with the least error on the other folds
-(held out by whole frameworks, too) is taken and tested on the outer fold.
+For each outer fold the subset of learners with the least error on the other folds (held out by whole frameworks, too)
+is taken and tested on the outer fold.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
+from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
-from foundation_models import N_FOLDS, answers, candidates
+from numpy.typing import NDArray
 
-from ionvolt.datasets import clean, read_dataset
 from ionvolt.models.uncertainty.domain import ensemble_mean
-from model_page import ROOT, write_between
+from ionvolt.recipes.job import Job
+from ionvolt.recipes.mlip.cross_validation import FoldAnswers, read_answers, shipped
+from ionvolt.recipes.mlip.settings import CASES, PARTS, Case, MlipSettings
 
-CASES = (
-    ("host", "host.", "host alone", ("networks", "kernel on crystals", "kernel on atoms")),
-    ("host", "composition.", "host and discharged formula", ("networks", "kernel on crystals", "kernel on atoms")),
-    ("discharged", "", "discharged, ion removed", ("networks", "kernel on atoms")),
-    ("both", "", "both ends", ("networks", "kernel on atoms")),
-)
+NAMES = {"networks": "networks", "crystal_kernel": "kernel on crystals", "atom_kernel": "kernel on atoms"}
+"""Learners in words, in the order in which they are told."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("runs/foundation"))
-    arguments = parser.parse_args()
-    target = clean(read_dataset(arguments.data), ["abs7"])[0].voltages
-    lines = ["| input | each learner alone, V | as shipped, V | chosen without the tested fold, V | what was chosen |",
-             "|---|---|---|---|---|"]  # fmt: skip
-    for part, prefix, words, names in CASES:
-        folds = []
-        for fold in range(N_FOLDS):
-            with np.load(arguments.output / f"{part}-framework-1-{fold}.npz") as content:
-                found = dict(content)
-            learners = candidates(found, part, prefix)
-            alone = np.array([learners[0].mean(0), *learners[1:]])
-            folds.append((alone, target[found["rows"]], ensemble_mean(*answers(found, part, prefix))))
-        subsets = [s for size in range(1, len(names) + 1) for s in combinations(range(len(names)), size)]
-        # Sums of absolute errors, shape (folds, subsets).
-        sums = np.array([[np.abs(alone[list(s)].mean(0) - y).sum() for s in subsets] for alone, y, _ in folds])
-        n = sum(len(y) for _, y, _ in folds)
-        chosen = [int(np.argmin(np.delete(sums, fold, axis=0).sum(0))) for fold in range(N_FOLDS)]
-        nested = sum(sums[fold, choice] for fold, choice in enumerate(chosen)) / n
-        singles = ", ".join(f"{name} {sums[:, i].sum() / n:.3f}" for i, name in enumerate(names))
-        whole = sum(np.abs(mean - y).sum() for _, y, mean in folds) / n
-        picked = ", ".join(
-            f"{' + '.join(names[i] for i in subsets[choice])} ({count} of {N_FOLDS})"
-            for choice, count in Counter(chosen).most_common()
-        )
-        lines.append(f"| {words} | {singles} | {whole:.3f} | {nested:.3f} | {picked} |")
-    write_between(ROOT / "docs/models.md", "selection", "\n".join(lines))
-    print("\n".join(lines))
+@dataclass(frozen=True)
+class Choice:
+    """Choosing among the learners of a case; mean absolute errors over all rows, V.
+
+    Attributes:
+        case: What is asked.
+        alone: Of each learner alone, by its words.
+        shipped: Of the mean of those that are shipped.
+        nested: Of subsets that were chosen without the tested fold.
+        chosen: How often each subset was.
+    """
+
+    case: Case
+    alone: dict[str, float]
+    shipped: float
+    nested: float
+    chosen: dict[tuple[str, ...], int]
 
 
-if __name__ == "__main__":
-    main()
+def choices(settings: MlipSettings, target: NDArray[np.float64], job: Job) -> list[Choice]:
+    """Every case.
+
+    Args:
+        settings: Of the recipe.
+        target: Labels of all rows that take part, V.
+        job: Whose held-out answers are there.
+    """
+    return [
+        choice(case, read_answers(settings, settings.calibrating(part), job), target, settings)
+        for part in PARTS
+        for case in CASES[part]
+    ]
+
+
+def choice(case: Case, folds: list[FoldAnswers], target: NDArray[np.float64], settings: MlipSettings) -> Choice:
+    """Choose for each fold on the others."""
+    names = [name for name in NAMES if name in folds[0].voltages[case]]
+    subsets = [s for size in range(1, len(names) + 1) for s in combinations(range(len(names)), size)]
+    sums = np.empty((len(folds), len(subsets)))  # of absolute errors
+    whole, n = 0.0, 0
+    for k, fold in enumerate(folds):
+        voltages, labels = fold.voltages[case], target[fold.rows]
+        alone = np.array([np.atleast_2d(voltages[name]).mean(0) for name in names])
+        sums[k] = [np.abs(alone[list(s)].mean(0) - labels).sum() for s in subsets]
+        whole += float(np.abs(ensemble_mean(*shipped(voltages, settings, case)) - labels).sum())
+        n += len(labels)
+    best = [int(np.argmin(np.delete(sums, k, axis=0).sum(0))) for k in range(len(folds))]
+    counts = Counter(best).most_common()
+    return Choice(
+        case,
+        {NAMES[name]: float(sums[:, i].sum() / n) for i, name in enumerate(names)},
+        whole / n,
+        float(sum(sums[k, b] for k, b in enumerate(best)) / n),
+        {tuple(NAMES[names[i]] for i in subsets[b]): count for b, count in counts},
+    )

@@ -1,84 +1,90 @@
-"""Voltages of the potential alone, without any training, beside the labels of a data set.
-
-    python scripts/physics_voltages.py mp2025.parquet
-    python scripts/physics_voltages.py mp2025.parquet --start discharged --rows 100 --atoms 32
-
-The first takes both end members as they are, the second the discharged ones alone: ion removed, both relaxed;
-``--start charged`` takes the hosts alone: ions inserted, both relaxed. Rows with a voltage of 7 V or more, or without
-their discharged structure, are left out. ``--rows`` draws so many at random. The table goes to standard output; what
-was computed is remembered and not repeated.
-"""
+"""Voltages of the potential alone, without any training, beside the labels of a data set."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ionvolt.datasets import Electrode, read_dataset
+from ionvolt.datasets import Electrode
 from ionvolt.errors import InputError
-from ionvolt.evaluation.metrics import metrics
-from ionvolt.ions import WORKING_IONS
+from ionvolt.evaluation.metrics import Metrics, metrics
+from ionvolt.ions import WORKING_IONS, EndMembers
 from ionvolt.physics.average import AverageVoltage, RelaxOptions, compute
-from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.potentials.pair import load_potentials
-from ionvolt.physics.potentials.sevennet import VERSION
+from ionvolt.physics.cache import Cache
+from ionvolt.physics.potentials.pair import PotentialPair
+from ionvolt.recipes.job import Tell
+
+HIGHEST_V = 7.0
+"""Rows with a larger voltage, of either sign, are left out."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--start", choices=["both", "discharged", "charged"], default="both", help="what is given")
-    parser.add_argument("--rows", type=int, help="as many rows, drawn at random")
-    parser.add_argument("--atoms", type=int, help="of these, the rows with up to so many atoms in the discharged cell")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
-    parser.add_argument("--potential", default=VERSION, help="whose energies count, as for `ionvolt compute`")
-    parser.add_argument("--relax", action=argparse.BooleanOptionalAction, help="both structures [default: as compute]")
-    parser.add_argument("--cache", type=Path, default=default_folder())
-    arguments = parser.parse_args()
-    rows = [row for row in read_dataset(arguments.data).electrodes if row.discharged and abs(row.average_voltage) < 7]
-    if arguments.rows:
-        drawn = np.random.default_rng(arguments.seed).choice(len(rows), arguments.rows, replace=False)
-        rows = [rows[k] for k in drawn]
-    if arguments.atoms:
-        rows = [row for row in rows if row.discharged and len(row.discharged) <= arguments.atoms]
-    potentials, cache = load_potentials(arguments.potential), Cache(arguments.cache)
-    options = RelaxOptions(arguments.relax)
-    found: list[tuple[Electrode, AverageVoltage]] = []
-    for k, row in enumerate(rows, start=1):
-        discharged = None if arguments.start == "charged" else row.discharged
-        charged = None if arguments.start == "discharged" else row.host
-        ion = WORKING_IONS[row.working_ion]
+@dataclass(frozen=True, eq=False)
+class ComputedRow:
+    """An electrode and what the potential says of it."""
+
+    electrode: Electrode
+    computed: AverageVoltage
+
+
+def chosen_rows(data: Sequence[Electrode], n_rows: int | None, n_atoms: int | None, seed: int) -> list[Electrode]:
+    """Electrodes whose ends are known.
+
+    Args:
+        data: All rows.
+        n_rows: As many, drawn at random; None: all.
+        n_atoms: Of these, those with up to so many atoms in the discharged cell; None: all.
+        seed: Of the draw.
+    """
+    rows = [row for row in data if row.discharged and abs(row.average_voltage) < HIGHEST_V]
+    if n_rows:
+        rows = [rows[k] for k in np.random.default_rng(seed).choice(len(rows), min(n_rows, len(rows)), replace=False)]
+    return [row for row in rows if not n_atoms or (row.discharged and len(row.discharged) <= n_atoms)]
+
+
+def compute_rows(
+    rows: Sequence[Electrode],
+    given: EndMembers,
+    potentials: PotentialPair,
+    cache: Cache,
+    options: RelaxOptions,
+    tell: Tell,
+) -> list[ComputedRow]:
+    """Compute rows; what the potential refuses is told and left out.
+
+    Args:
+        rows: Electrodes.
+        given: Which of their end members are given; the other is made.
+        potentials: For relaxing and for energies.
+        cache: Where results are remembered.
+        options: How end members are treated.
+        tell: Told of every row.
+    """
+    found = []
+    for done, row in enumerate(rows, start=1):
+        discharged = None if given == "charged" else row.discharged
+        charged = None if given == "discharged" else row.host
+        words = row.battery_id
         try:
-            computed = compute(discharged, charged, ion, potentials, cache, options)
-            found.append((row, computed))
+            computed = compute(discharged, charged, WORKING_IONS[row.working_ion], potentials, cache, options)
+            found.append(ComputedRow(row, computed))
         except InputError as error:
-            print(f"{row.battery_id}: {error}", file=sys.stderr)
-        if k % 20 == 0:
-            print(f"{k} of {len(rows)}", file=sys.stderr, flush=True)
-    print_table(found)
+            words = f"{row.battery_id}: {error}"
+        tell(done, len(rows), words)
+    return found
 
 
-def print_table(found: list[tuple[Electrode, AverageVoltage]]) -> None:
-    print("| ion | electrodes | MAE (V) | bias (V) |\n|---|---|---|---|")
-    for ion in WORKING_IONS:
-        print_row(ion, [pair for pair in found if pair[0].working_ion == ion])
-    print_row("all", found)
-    emptied = [(row, computed) for row, computed in found if row.working_ion not in row.host.composition]
-    print_row("all whose charged end is free of the ion", emptied)
-    seconds = [computed.seconds for _, computed in found]
-    unfinished = sum(computed.converged is False for _, computed in found)
-    print(f"\n{np.mean(seconds):.2f} s an electrode (median {np.median(seconds):.2f}), {unfinished} not converged")
+def by_ion(found: Sequence[ComputedRow]) -> dict[str, Metrics]:
+    """Errors for each ion, for all rows, and for those whose charged end is free of the ion."""
+    groups = {ion: [row for row in found if row.electrode.working_ion == ion] for ion in WORKING_IONS}
+    groups["all"] = list(found)
+    groups["all whose charged end is free of the ion"] = [
+        row for row in found if row.electrode.working_ion not in row.electrode.host.composition
+    ]
+    return {name: errors(rows) for name, rows in groups.items() if rows}
 
 
-def print_row(name: str, pairs: list[tuple[Electrode, AverageVoltage]]) -> None:
-    if not pairs:
-        return
-    of = metrics([row.average_voltage for row, _ in pairs], [computed.voltage for _, computed in pairs])
-    print(f"| {name} | {of.n} | {of.mae:.3f} ({of.mae_low:.3f}–{of.mae_high:.3f}) | {of.bias:+.3f} |")
-
-
-if __name__ == "__main__":
-    main()
+def errors(rows: Sequence[ComputedRow]) -> Metrics:
+    """Errors of some rows."""
+    return metrics([row.electrode.average_voltage for row in rows], [row.computed.voltage for row in rows])

@@ -13,6 +13,7 @@ from ionvolt.recipes.interface import EVALUATE, FIT, Step, TestLine
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import cross_validation
 from ionvolt.recipes.mlip.features import compute_trials, compute_vectors, require_ids
+from ionvolt.recipes.mlip.relaxed import compute_relaxed
 from ionvolt.recipes.mlip.release import reports, write
 from ionvolt.recipes.mlip.report import Errors
 from ionvolt.recipes.mlip.rows import Table, read_table
@@ -20,6 +21,7 @@ from ionvolt.recipes.mlip.settings import PARTS, MlipSettings, Part
 from ionvolt.recipes.provenance import label_of
 
 FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
+RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class MlipRecipe:
     name: str = "mlip"
     words: str = "networks and kernels on SevenNet's atom vectors, for hosts alone and for both end members"
     makes: tuple[str, ...] = (FOUNDATION_MODEL, DELTA_MODEL)
-    steps: Sequence[Step] = (FEATURES, EVALUATE, FIT)
+    steps: Sequence[Step] = (FEATURES, RELAXED, EVALUATE, FIT)
 
     def data(self, job: Job) -> ElectrodeSet:
         """See ``Recipe``."""
@@ -44,6 +46,9 @@ class MlipRecipe:
             require_ids(data)
             compute_vectors(data, rows, self.settings.structures_a_file, job.folder, job.tell)
             compute_trials(data, rows, job.folder, job.tell)
+        elif step == RELAXED.name:
+            data = self.data(job)
+            compute_relaxed(data, job.selection.of(data), job.folder, job.tell, job.minutes)
         elif step == EVALUATE.name:
             cross_validation.evaluate(self.table(job), self.settings, job)
         elif step == FIT.name:

@@ -1,153 +1,211 @@
-"""The Δ-model on discharged structures alone, both end members relaxed with the potential, as ``compute`` does it.
+"""The discharged structure alone, as ``ionvolt compute`` takes it: ion removed, both ends relaxed.
 
-    python scripts/discharged_relaxed.py relax runs/mp2025.parquet -o runs/foundation --rows 600 --minutes 25
-    python scripts/discharged_relaxed.py test  runs/mp2025.parquet -o runs/foundation
-
-``relax`` goes through rows in a random order and keeps each; it ends when time is up and goes on when called again.
-``test`` trains the Δ-model on the folds of ``foundation_models.py`` and answers for the relaxed rows of the fold held
-out. It prints and keeps errors and writes them into docs/models.md.
+``relaxed/`` holds a file for each electrode whose ends were relaxed, by its number within the cleaned data. The rows
+come in a random order, so that those which are done are a fair sample. The learners of each fold answer for the relaxed
+ends of its electrodes, whose frameworks they have not seen.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import foundation_models as fm
 import numpy as np
+from numpy.typing import NDArray
 
-from ionvolt.datasets import clean, read_dataset
-from ionvolt.datasets.splits import framework_folds
+from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import InputError
-from ionvolt.evaluation.metrics import metrics
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_model import pair_of_computed
-from ionvolt.models.mlip.delta_network import EndMemberPair, corrections
+from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
-from ionvolt.models.uncertainty.domain import ensemble_mean
-from ionvolt.physics.average import compute
+from ionvolt.models.mlip.latent_features import CrystalFeatures
+from ionvolt.physics.average import AverageVoltage, compute
 from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.potentials.pair import load_potentials
-from ionvolt.training.mlip.fit import RECIPES, train_atomic_gp, train_delta_network
-from model_page import ROOT, write_between
+from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
+from ionvolt.recipes.job import Indices, Job, Tell
+from ionvolt.recipes.mlip import full_extraction
+from ionvolt.recipes.mlip.calibration import HeldOut, held_out
+from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
+from ionvolt.recipes.mlip.features import read
+from ionvolt.recipes.mlip.rows import Table
+from ionvolt.recipes.mlip.settings import MlipSettings
+from ionvolt.recipes.units import unclaimed, write_arrays
 
-SEED = 1
+RELAXED = "relaxed"
+"""Folder."""
+
+ORDER_SEED = 1
+"""Of the order of the rows."""
+
+Vector = NDArray[np.float64]
 
 
-def relax(path: Path, output: Path, rows: int, minutes: float) -> None:
-    data, _ = clean(read_dataset(path), ["abs7"])
-    folder = output / "relaxed"
-    folder.mkdir(parents=True, exist_ok=True)
-    chosen = np.random.default_rng(SEED).permutation(len(data))[:rows]
-    potentials, cache = load_potentials(), Cache(default_folder())
-    end = time.time() + 60 * minutes
-    for row in chosen.tolist():
-        file = folder / f"{row:05d}.npz"
-        if file.exists():
-            continue
-        if time.time() > end:
+@dataclass(frozen=True, eq=False)
+class RelaxedEnds:
+    """Both relaxed ends of an electrode.
+
+    Attributes:
+        pair: What the learners see.
+        seconds: CPU time of all of it.
+        converged: Whether all relaxations converged.
+    """
+
+    pair: EndMemberPair
+    seconds: float
+    converged: bool
+
+
+def relaxed_file(folder: Path, row: int) -> Path:
+    """Where the relaxed ends of a row stand."""
+    return folder / RELAXED / f"{row:05d}.npz"
+
+
+def compute_relaxed(
+    data: ElectrodeSet, rows: Indices, folder: Path, tell: Tell, minutes: float | None, cache: Cache | None = None
+) -> None:
+    """Relax the ends of some rows, in a random order, until time is up; what stands in files is not repeated."""
+    chosen = np.random.default_rng(ORDER_SEED).permutation(len(data))
+    files = {relaxed_file(folder, row): data[row] for row in chosen[np.isin(chosen, rows)].tolist()}
+    potentials, cache = load_potentials(), Cache(default_folder()) if cache is None else cache
+    end = time.monotonic() + 60 * (np.inf if minutes is None else minutes)
+    done = sum(path.exists() for path in files)
+    tell(done, len(files), "ends relaxed")
+    for path in unclaimed(files):
+        if time.monotonic() > end:
             break
-        e = data[row]
-        began = time.process_time()
         try:
-            found = compute(e.discharged, None, WORKING_IONS[e.working_ion], potentials, cache)
+            arrays = relaxed_arrays(files[path], potentials, cache)
         except InputError as error:
-            print(f"{e.battery_id}: {error}", flush=True)
-            continue
-        pair = pair_of_computed(found)
-        full, empty = pair.discharged, pair.charged
-        np.savez(
-            file, full=full.atoms, empty=empty.atoms, pooled=empty.pooled, volumes=[full.volume, empty.volume],
-            energies=[full.energy, empty.energy], physics=pair.physics, seconds=time.process_time() - began,
-            cells=[pair.discharged_cells, pair.charged_cells, pair.n_ions], converged=bool(found.converged),
-        )  # fmt: skip
-        print(f"{file.name}: {pair.physics:.2f} V, label {e.average_voltage:.2f}, {found.seconds:.1f} s", flush=True)
+            arrays = {"refused": np.array(str(error))}
+        write_arrays(path, arrays, compressed=False)
+        done += 1
+        tell(done, len(files), f"{path.name}: {in_words(arrays, files[path])}")
 
 
-def read_pair(file: Path, ion: str) -> tuple[EndMemberPair, float]:
-    with np.load(file) as c:
-        volumes, energies, cells = c["volumes"], c["energies"], c["cells"].tolist()
-        empty = fm.CrystalFeatures(float(energies[1]), c["empty"], c["pooled"], float(volumes[1]))
-        full = fm.CrystalFeatures(float(energies[0]), c["full"], c["pooled"], float(volumes[0]))
-        return EndMemberPair(full, empty, *cells, ion, float(c["physics"])), float(c["seconds"])
+def relaxed_arrays(electrode: Electrode, potentials: PotentialPair, cache: Cache) -> dict[str, Any]:
+    """Relax an electrode's ends, both from its discharged structure.
+
+    Raises:
+        InputError: The potentials cannot compute it.
+    """
+    began = time.process_time()
+    found = compute(electrode.discharged, None, WORKING_IONS[electrode.working_ion], potentials, cache)
+    return to_arrays(found) | {"seconds": time.process_time() - began}
 
 
-def test(path: Path, output: Path) -> None:
-    t = fm.read_ends(path, output)
-    done = {int(file.stem): file for file in (output / "relaxed").glob("[0-9]*.npz")}
-    rows = np.array(sorted(done))
-    answers, physics, seconds, chances = {}, {}, {}, {}
-    for fold, part in enumerate(framework_folds(t.data, fm.N_FOLDS, SEED)):
-        own = np.intersect1d(part, rows)
-        if not len(own):
-            continue
-        train = np.setdiff1d(np.arange(len(t.data)), part)
-        recipe = RECIPES["both"]
-        network = train_delta_network(
-            t.both, t.data.voltages, train, recipe, 100 * SEED, folder=output / f"relaxed-network-{fold}"
-        )
-        kernel = train_atomic_gp(t.both, t.data.voltages, train, recipe)
-        read = [read_pair(done[int(i)], t.data[int(i)].working_ion) for i in own]
-        pairs = [pair for pair, _ in read]
-        learned = 0.5 * (corrections([network], pairs)[0] + kernel.corrections(pairs))
-        for i, (pair, cost), correction in zip(own.tolist(), read, learned, strict=True):
-            answers[i], physics[i], seconds[i] = pair.physics + correction, pair.physics, cost
-        chances |= dict(zip(own.tolist(), fm.chances(t, train, own), strict=True))
-        print(f"fold {fold}: {len(own)} rows", flush=True)
-    rows = np.array(sorted(answers))
-    target = t.data.voltages[rows]
-    empty = fm.emptied(t.data)[rows]
-    relaxed = np.array([answers[int(i)] for i in rows])
-    unrelaxed = unrelaxed_answers(output, len(t.data))[rows]
-    partly = np.array([chances[int(i)] < FULL_EXTRACTION_THRESHOLD for i in rows])
-    columns = {
-        "`ionvolt compute`": np.where(partly & np.isfinite(unrelaxed), unrelaxed, relaxed),
-        "Δ-model, relaxed": relaxed,
-        "Δ-model, unrelaxed (`predict`)": unrelaxed,
-        "mean of these": 0.5 * (relaxed + unrelaxed),
-        "SevenNet, relaxed by CHGNet, nothing trained": np.array([physics[int(i)] for i in rows]),
-        "SevenNet, both ends given": np.array([t.both[i].physics for i in rows]),
+def to_arrays(found: AverageVoltage) -> dict[str, Any]:
+    """Computed ends as they are stored."""
+    pair = pair_of_computed(found)
+    full, empty = pair.discharged, pair.charged
+    return {
+        "full": full.atoms,
+        "empty": empty.atoms,
+        "pooled": empty.pooled,
+        "pooled_full": full.pooled,
+        "volumes": [full.volume, empty.volume],
+        "energies": [full.energy, empty.energy],
+        "physics": pair.physics,
+        "cells": [pair.discharged_cells, pair.charged_cells, pair.n_ions],
+        "converged": bool(found.converged),
     }
-    lines = ["| rows | n | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
-    for words, chosen in (("all", np.ones(len(rows), bool)), ("labelled down to a host free of the ion", empty)):
-        cells = []
-        for voltages in columns.values():
-            have = chosen & np.isfinite(voltages)  # an unrelaxed host may hold isolated atoms
-            m = metrics(target[have], voltages[have], t.data.frameworks[rows][have])
-            fewer = f", n = {have.sum()}" if have.sum() < chosen.sum() else ""
-            cells.append(f"{m.mae:.3f} ({m.mae_low:.3f}–{m.mae_high:.3f}{fewer})")
-        lines.append(f"| {words} | {chosen.sum()} | " + " | ".join(cells) + " |")
-    cost = np.array(list(seconds.values()))
-    lines.append("")
-    lines.append(f"CPU seconds a structure: median {np.median(cost):.1f}, mean {cost.mean():.1f}, on one core.")
-    np.savez(output / "relaxed.npz", rows=rows, seconds=np.median(cost), **columns)
-    write_between(ROOT / "docs/models.md", "relaxed", "\n".join(lines))
-    print("\n".join(lines))
 
 
-def unrelaxed_answers(output: Path, n: int) -> np.ndarray:
-    """What the variant for unrelaxed hosts says of every row, held out, V; NaN where it has none."""
-    found = np.full(n, np.nan)
-    for fold in range(fm.N_FOLDS):
-        with np.load(output / f"discharged-framework-{SEED}-{fold}.npz") as content:
-            found[content["rows"]] = ensemble_mean(*fm.answers(dict(content), "discharged"))
+def from_arrays(arrays: Mapping[str, NDArray[Any]], ion: str) -> RelaxedEnds:
+    """Computed ends from what is stored."""
+    volumes, energies = arrays["volumes"], arrays["energies"]
+    pooled_full = arrays.get("pooled_full", arrays["pooled"])  # which no learner of pairs looks at
+    full = CrystalFeatures(float(energies[0]), arrays["full"], pooled_full, float(volumes[0]))
+    empty = CrystalFeatures(float(energies[1]), arrays["empty"], arrays["pooled"], float(volumes[1]))
+    discharged_cells, charged_cells, n_ions = arrays["cells"].tolist()
+    pair = EndMemberPair(full, empty, discharged_cells, charged_cells, n_ions, ion, float(arrays["physics"]))
+    return RelaxedEnds(pair, float(arrays["seconds"]), bool(arrays["converged"]))
+
+
+def in_words(arrays: Mapping[str, Any], electrode: Electrode) -> str:
+    """What was found, in a line."""
+    if "refused" in arrays:
+        return str(arrays["refused"])
+    return f"{float(arrays['physics']):.2f} V, label {electrode.average_voltage:.2f}, {arrays['seconds']:.1f} s"
+
+
+def read_relaxed(table: Table, folder: Path) -> dict[int, RelaxedEnds]:
+    """The relaxed ends that are there, by the row of the table; those that were refused are not among them."""
+    found = {}
+    for row, number in enumerate(table.numbers.tolist()):
+        path = relaxed_file(folder, number)
+        if path.exists():
+            arrays = read(path)
+            if "refused" not in arrays:
+                found[row] = from_arrays(arrays, table.data[row].working_ion)
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["relax", "test"])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("runs/foundation"))
-    parser.add_argument("--rows", type=int, default=600)
-    parser.add_argument("--minutes", type=float, default=60)
-    arguments = parser.parse_args()
-    if arguments.command == "relax":
-        relax(arguments.data, arguments.output, arguments.rows, arguments.minutes)
-    else:
-        test(arguments.data, arguments.output)
+def held_out_relaxed(table: Table, ends: Mapping[int, RelaxedEnds], settings: MlipSettings, job: Job) -> HeldOut:
+    """The answers of each fold's learners of both ends for the relaxed ends of its electrodes."""
+    rows = np.array(sorted(ends), dtype=np.int64)
+    answers = answer_pairs(table, settings, job, "both", rows, [ends[row].pair for row in rows.tolist()])
+    return held_out(answers, table.data, "both", settings)
 
 
-if __name__ == "__main__":
-    main()
+@dataclass(frozen=True, eq=False)
+class RelaxedTest:
+    """What can be said of an electrode of which the discharged structure is known, in several ways, held out.
+
+    Attributes:
+        rows: Of the table, shape (n,).
+        voltages: V, by the way in words, each of shape (n,); NaN where a way gives none.
+        emptied: Rows whose label is that of giving up all ions.
+        seconds: Median CPU time of relaxing and evaluating, s.
+        mean_seconds: Mean of the same.
+    """
+
+    rows: Indices
+    voltages: dict[str, Vector]
+    emptied: NDArray[np.bool_]
+    seconds: float
+    mean_seconds: float
+
+
+COMPUTE, RELAXED_DELTA, UNRELAXED_DELTA = "`ionvolt compute`", "Δ-model, relaxed", "Δ-model, unrelaxed (`predict`)"
+MEAN, PHYSICS = "mean of these", "SevenNet, relaxed by CHGNet, nothing trained"
+BOTH_GIVEN = "SevenNet, both ends given"
+
+
+def relaxed_test(table: Table, settings: MlipSettings, job: Job) -> RelaxedTest | None:
+    """Compare the ways; None where no ends have been relaxed."""
+    ends = read_relaxed(table, job.folder)
+    both = table.parts["both"]
+    ends = {row: found for row, found in ends.items() if row in set(both.rows.tolist())}
+    if not ends:
+        return None
+    held = held_out_relaxed(table, ends, settings, job)
+    order = np.argsort(held.rows)
+    rows, relaxed = held.rows[order], held.voltage[order]
+    unrelaxed = np.full(len(table.data), np.nan)  # an unrelaxed host may hold isolated atoms
+    answers = read_answers(settings, settings.calibrating("discharged"), job)
+    found = held_out(answers, table.data, "discharged", settings)
+    unrelaxed[found.rows] = found.voltage
+    unrelaxed = unrelaxed[rows]
+    extraction = full_extraction.extraction_rows(table)
+    chances = full_extraction.held_out_chances(extraction, table, settings)
+    place = np.searchsorted(both.rows, rows)
+    partly = chances[place] < FULL_EXTRACTION_THRESHOLD
+    seconds = np.array([ends[row].seconds for row in rows.tolist()])
+    return RelaxedTest(
+        rows,
+        {
+            COMPUTE: np.where(partly & np.isfinite(unrelaxed), unrelaxed, relaxed),
+            RELAXED_DELTA: relaxed,
+            UNRELAXED_DELTA: unrelaxed,
+            MEAN: 0.5 * (relaxed + unrelaxed),
+            PHYSICS: np.array([ends[row].pair.physics for row in rows.tolist()]),
+            BOTH_GIVEN: np.array([both.pairs[i].physics for i in place]),
+        },
+        extraction.emptied[place],
+        float(np.median(seconds)),
+        float(seconds.mean()),
+    )

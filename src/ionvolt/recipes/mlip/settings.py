@@ -14,7 +14,7 @@ from ionvolt.training.mlip.fit import CorrectionSettings
 from ionvolt.training.settings import Settings
 
 Part = EndMembers
-"""What is learned from: charged hosts with trial insertions, discharged structures and the same emptied, or both ends."""
+"""What is learned from: charged hosts with the ion tried in them, discharged structures and the same emptied, or both."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
