@@ -11,8 +11,8 @@ from ionvolt.models.mlip.full_extraction import (
     full_extraction_features,
 )
 from ionvolt.models.mlip.latent_features import POOLED_SIZE, compute_features
+from ionvolt.recipes.mlip.full_extraction import fit_full_extraction
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.mlip.full_extraction import fit_full_extraction
 from models.small import DISCHARGED, ends
 
 LI, MG = working_ion("Li"), working_ion("Mg")

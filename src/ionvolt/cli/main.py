@@ -17,6 +17,7 @@ from ionvolt.cli.explain import explain
 from ionvolt.cli.explain_model import explain_model
 from ionvolt.cli.models import models_app
 from ionvolt.cli.predict import predict
+from ionvolt.cli.recipe import recipe_app
 from ionvolt.cli.reproduce import reproduce
 from ionvolt.cli.serve import serve
 from ionvolt.cli.train import train, transfer
@@ -44,6 +45,7 @@ app.command()(reproduce)
 app.command()(serve)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
+app.add_typer(recipe_app, name="recipe")
 
 
 def _version(asked: bool) -> None:

@@ -114,21 +114,9 @@ def save_foundation(model: FoundationModel, folder: Path) -> None:
     arrays: Arrays = {}
     for index, network in enumerate(model.networks):
         arrays |= named_arrays(f"network.{index}", network)
-    k = model.kernel
-    arrays |= {
-        "kernel.mean": k.mean,
-        "kernel.scale": k.scale,
-        "kernel.importance": k.importance,
-        "kernel.references": k.references.astype(np.float16),
-        "kernel.ions": k.ions,
-        "kernel.content": k.content,
-        "kernel.ion_kernel": k.ion_kernel,
-        "kernel.weights": k.weights,
-        "kernel.target_mean": np.array([k.target_mean]),
-    }
     model.card.kind, model.card.n_members = KIND, len(model.networks)
-    model.card.training = {**model.card.training, "kernel": asdict(k.settings)}
-    write_model(folder, arrays | model.trust.arrays(), model.card)
+    model.card.training = {**model.card.training, "kernel": asdict(model.kernel.settings)}
+    write_model(folder, arrays | model.kernel.arrays() | model.trust.arrays(), model.card)
 
 
 def load_foundation(folder: Path) -> FoundationModel:
@@ -139,17 +127,6 @@ def load_foundation(folder: Path) -> FoundationModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
-        kernel = HostIonKRR(
-            KRRSettings(**card.training["kernel"]),
-            arrays["kernel.mean"].astype(np.float32),
-            arrays["kernel.scale"].astype(np.float32),
-            arrays["kernel.importance"].astype(np.float32),
-            arrays["kernel.references"].astype(np.float32),
-            arrays["kernel.ions"].astype(np.int64),
-            arrays["kernel.content"].astype(np.float64),
-            arrays["kernel.ion_kernel"].astype(np.float64),
-            arrays["kernel.weights"].astype(np.float64),
-            float(arrays["kernel.target_mean"][0]),
-        )
+        kernel = HostIonKRR.from_arrays(arrays, KRRSettings(**card.training["kernel"]))
         networks = [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(card.n_members)]
         return FoundationModel(networks, kernel, ApplicabilityDomain.from_arrays(arrays), card)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ionvolt.models.tensors import Arrays
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
 CLIP = 8.0
-BLOCK = 64
-"""Rows whose differences from all references are held at once."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,20 @@ class KRRSettings:
     offset: float = 0.5
     content_width: float = 0.2
     ridge: float = 0.05
+
+
+_STORED: dict[str, Any] = {
+    "mean": np.float32,
+    "scale": np.float32,
+    "importance": np.float32,
+    "references": np.float32,
+    "ions": np.int64,
+    "content": np.float64,
+    "ion_kernel": np.float64,
+    "weights": np.float64,
+    "target_mean": np.float64,
+}
+"""Types of the numbers with which a fitted kernel answers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +78,19 @@ class HostIonKRR:
     ion_kernel: Vector
     weights: Vector
     target_mean: float
+
+    def arrays(self) -> Arrays:
+        """All that is stored, by name, but the settings."""
+        stored = {name: np.atleast_1d(getattr(self, name)) for name in _STORED}
+        stored["references"] = self.references.astype(np.float16)
+        return {f"kernel.{name}": array for name, array in stored.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, settings: KRRSettings) -> HostIonKRR:
+        """What stored arrays say."""
+        own: dict[str, Any] = {name: arrays[f"kernel.{name}"].astype(dtype) for name, dtype in _STORED.items()}
+        own["target_mean"] = float(own["target_mean"][0])
+        return cls(settings, **own)
 
     def standardised(self, features: Matrix) -> Matrix:
         """Features as the kernel measures them."""

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ionvolt.ions import EndMembers
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomKernelSettings, fit_atom_kernel
 from ionvolt.models.mlip.delta_network import (
     IONS,
@@ -30,7 +29,7 @@ Tell = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CorrectionSettings:
     """How the learners of corrections are trained.
 
     Attributes:
@@ -42,16 +41,6 @@ class Recipe:
     networks: Settings
     unit: float
     kernel: AtomKernelSettings
-
-
-_NETWORKS = Settings(epochs=32, batch_size=64, learning_rate=3e-3, weight_decay=1e-2, loss="huber")
-
-RECIPES: dict[EndMembers, Recipe] = {
-    "both": Recipe(replace(_NETWORKS, epochs=16), 0.1, AtomKernelSettings(ridge=0.3, robust=0.05)),
-    "discharged": Recipe(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1)),
-    "charged": Recipe(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1, width=2**0.5)),
-}
-"""By what is known of an electrode; chosen on two framework folds of seed 0, on which no reported figure rests."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +81,18 @@ def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> Hos
     )
 
 
-def train_atomic_gp(pairs: Sequence[EndMemberPair], target: Vector, train: Indices, recipe: Recipe) -> AtomicGP:
+def train_atomic_gp(
+    pairs: Sequence[EndMemberPair], target: Vector, train: Indices, settings: CorrectionSettings
+) -> AtomicGP:
     """Fit the kernel that corrects energies atom by atom on some rows."""
-    return fit_atom_kernel([pairs[i] for i in train], target[train], recipe.kernel)
+    return fit_atom_kernel([pairs[i] for i in train], target[train], settings.kernel)
 
 
 def train_delta_network(
     pairs: Sequence[EndMemberPair],
     target: Vector,
     train: Indices,
-    recipe: Recipe,
+    settings: CorrectionSettings,
     seed: int,
     *,
     folder: Path | None = None,
@@ -113,7 +104,7 @@ def train_delta_network(
         pairs: All end members, or hosts with trial insertions.
         target: Labelled voltages, V, shape (n,).
         train: Rows to learn from.
-        recipe: How.
+        settings: How.
         seed: Of the random start and the order.
         folder: See ``training.loop.fit``.
         tell: Told the seed and the record of every epoch.
@@ -128,7 +119,7 @@ def train_delta_network(
         return collate_pairs([pairs[i] for i in part])
 
     fit(
-        network, batch_of, lacking, train, [], replace(recipe.networks, seed=seed),
-        scale=(0.0, recipe.unit), folder=folder, progress=None if tell is None else lambda record: tell(seed, record),
+        network, batch_of, lacking, train, [], replace(settings.networks, seed=seed),
+        scale=(0.0, settings.unit), folder=folder, progress=None if tell is None else lambda record: tell(seed, record),
     )  # fmt: skip
     return network

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from foundation_models import answers
 from numpy.typing import NDArray
 
-from foundation_models import answers
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.datasets.splits import framework_folds
 from ionvolt.descriptors import features

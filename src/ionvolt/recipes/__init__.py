@@ -1,0 +1,1 @@
+"""How each shipped model is cross-validated, calibrated, fitted and released."""

@@ -1,0 +1,1 @@
+"""The paper's network: pre-trained on Li, transferred to every other ion."""

@@ -1,0 +1,93 @@
+"""What every recipe offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.recipes.job import Job
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a recipe.
+
+    Attributes:
+        name: As the command knows it.
+        words: What it does.
+        asked_for: Whether it is left out unless it is named.
+    """
+
+    name: str
+    words: str
+    asked_for: bool = False
+
+
+EVALUATE = Step("evaluate", "answers for held-out rows, and their errors")
+FIT = Step("fit", "models on all rows, calibrated on the held-out errors, written into the folder")
+
+
+@dataclass(frozen=True)
+class TestLine:
+    """A held-out test in a line.
+
+    Attributes:
+        test: Its name, as in the card.
+        ion: Symbol, or ``all``.
+        n: Tested rows.
+        mae: Mean absolute error, V.
+        mae_low: Lower end of its 95 % interval, V.
+        mae_high: Upper end.
+        more: Other facts, by name.
+    """
+
+    test: str
+    ion: str
+    n: int
+    mae: float
+    mae_low: float
+    mae_high: float
+    more: dict[str, Any]
+
+
+class Recipe(Protocol):
+    """From a data set to weights, step by step; each step goes on where a killed one stopped."""
+
+    @property
+    def name(self) -> str:
+        """As the command knows it."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """What it makes, in a sentence."""
+        ...
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """Names of the shipped models that it makes."""
+        ...
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Its steps, in order; ``evaluate`` and ``fit`` among them."""
+        ...
+
+    def data(self, job: Job) -> ElectrodeSet:
+        """The cleaned data of a job, all rows."""
+        ...
+
+    def do(self, step: str, job: Job) -> None:
+        """Do a step."""
+        ...
+
+    def report(self, job: Job) -> list[TestLine]:
+        """What the held-out answers say, ion by ion."""
+        ...
+
+    def models(self, job: Job) -> list[Path]:
+        """Folders of the fitted models of a job, whether they are there or not."""
+        ...

@@ -1,0 +1,1 @@
+"""The models on a universal potential: features, held-out answers, calibration, release."""

@@ -1,0 +1,233 @@
+"""What the potential says of a data set's structures, once computed, kept in files.
+
+``vectors/``: latent features of every structure, a hundred structures a file. ``inserted/``: for every electrode, those
+of its host with the ion tried in it, a file each, by the electrode's number within the cleaned data. Both hang on the
+data set alone, whatever part of it takes part in a run; several runs share the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.datasets import Electrode, ElectrodeSet
+from ionvolt.errors import DataError, InputError
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
+from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features
+from ionvolt.physics.interstitials import primitive_cell
+from ionvolt.physics.potentials.sevennet import load_sevennet
+from ionvolt.physics.trial_insertion import trial_insertions
+from ionvolt.recipes.job import Indices, Tell
+from ionvolt.recipes.units import fingerprint, read_arrays, unclaimed, write_arrays
+from ionvolt.structures.crystal import Crystal
+
+VECTORS, INSERTED = "vectors", "inserted"
+"""Folders."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def emptied_name(electrode: Electrode) -> str:
+    """The name of an electrode's discharged structure without its ions."""
+    return f"{electrode.id_discharge}|{electrode.working_ion}"
+
+
+def structures(data: ElectrodeSet) -> dict[str, Crystal]:
+    """Every structure that the potential must see, by name; the last ones are discharged ones without their ions."""
+    found: dict[str, Crystal] = {}
+    for e in data:
+        if e.discharged is not None:
+            found[e.id_charge] = e.host
+            found[e.id_discharge or ""] = e.discharged
+    for e in data:
+        if e.discharged is not None:
+            try:
+                found[emptied_name(e)] = remove_ion(e.discharged, WORKING_IONS[e.working_ion])
+            except InputError:
+                continue
+    return found
+
+
+def require_ids(data: ElectrodeSet) -> None:
+    """Check that structures can be told apart by their ids.
+
+    Raises:
+        DataError: An id is missing, or names two structures.
+    """
+    known: dict[str, Crystal] = {}
+    for e in data:
+        if e.discharged is None:
+            continue
+        for name, crystal in ((e.id_charge, e.host), (e.id_discharge or "", e.discharged)):
+            other = known.setdefault(name, crystal)
+            if not name or other.numbers.shape != crystal.numbers.shape or (other.numbers != crystal.numbers).any():
+                raise DataError(
+                    f"{e.battery_id}: id {name or 'missing'} does not tell its structure from others. "
+                    "Give id_charge and id_discharge, each for one structure"
+                )
+
+
+def vector_files(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path) -> dict[Path, list[str]]:
+    """Files in which features of the structures of some rows stand, or are to stand, and the names in each.
+
+    Files are numbered by hundreds of all the structures of the data. A file of a part of a hundred says so in its name.
+    """
+    names, wanted = list(structures(data)), set(structures(data[rows]))
+    files: dict[Path, list[str]] = {}
+    for number, start in enumerate(range(0, len(names), a_file)):
+        whole = names[start : start + a_file]
+        part = [name for name in whole if name in wanted]
+        path = folder / VECTORS / f"{number:03d}.npz"
+        if part and part != whole and not path.exists():
+            path = path.with_stem(f"{path.stem}-{fingerprint(part)[:10]}")
+        if part:
+            files[path] = whole if part == whole else part
+    return files
+
+
+def compute_vectors(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path, tell: Tell) -> None:
+    """Run the potential over the structures of some rows; what stands in files is not repeated."""
+    crystals = structures(data)
+    files = vector_files(data, rows, a_file, folder)
+    done = sum(path.exists() for path in files)
+    tell(done, len(files), "features of structures")
+    for path in unclaimed(files):
+        kept, refused = [], 0
+        for name in files[path]:
+            try:
+                kept.append((name, compute_features([crystals[name]])[0]))
+            except InputError:  # an isolated atom, or an element that the potential does not know
+                refused += 1
+        write_arrays(path, packed(kept), compressed=False)
+        done += 1
+        tell(done, len(files), f"{path.name}: {len(kept)} structures" + (f", {refused} refused" if refused else ""))
+
+
+def packed(named: Sequence[tuple[str, CrystalFeatures]]) -> Arrays:
+    """Features of named structures as arrays; atoms one after another, in half precision."""
+    features = [f for _, f in named]
+    return {
+        "names": np.array([name for name, _ in named], dtype=np.str_),
+        "energy": np.array([f.energy for f in features]),
+        "volume": np.array([f.volume for f in features]),
+        "size": np.array([len(f) for f in features], dtype=np.int64),
+        "pooled": np.array([f.pooled for f in features]),
+        "atoms": np.concatenate([f.atoms for f in features] or [np.empty((0, 0), dtype=np.float32)]).astype(np.float16),
+    }
+
+
+def unpacked(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, CrystalFeatures]]:
+    """The named features in the arrays of a file."""
+    ends = np.cumsum(arrays["size"])
+    atoms = arrays["atoms"].astype(np.float32)
+    for i, name in enumerate(arrays["names"].tolist()):
+        own = atoms[ends[i] - arrays["size"][i] : ends[i]]
+        yield name, CrystalFeatures(float(arrays["energy"][i]), own, arrays["pooled"][i], float(arrays["volume"][i]))
+
+
+def read_vectors(files: Mapping[Path, Sequence[str]], known: Set[str]) -> dict[str, CrystalFeatures]:
+    """The features in some files, by name; those that the potential refused are not among them.
+
+    Args:
+        files: From ``vector_files``.
+        known: Names of all structures of the data.
+
+    Raises:
+        DataError: A file is not there, cannot be read, or holds structures of other data.
+    """
+    found: dict[str, CrystalFeatures] = {}
+    for path, names in files.items():
+        wanted, content = set(names), dict(unpacked(read(path)))
+        if not content.keys() <= known:
+            raise DataError(f"{path}: it holds features of other structures. Give the folder that belongs to the data")
+        found |= {name: features for name, features in content.items() if name in wanted}
+    return found
+
+
+def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, tell: Tell) -> None:
+    """Try the ion in the host of some rows, a file for each row; what stands in files is not repeated."""
+    files = {trial_file(folder, row): data[row] for row in rows.tolist()}
+    done = sum(path.exists() for path in files)
+    tell(done, len(files), "ions tried in hosts")
+    for path in unclaimed(files):
+        try:
+            arrays = trial_arrays(files[path])
+        except InputError as error:
+            arrays = {"refused": np.array(str(error))}
+        write_arrays(path, arrays, compressed=False)
+        done += 1
+        tell(done, len(files), f"{path.name}: {files[path].working_ion} tried in {files[path].formula_charge}")
+
+
+def trial_file(folder: Path, row: int) -> Path:
+    """Where the trials of a row stand."""
+    return folder / INSERTED / f"{row:05d}.npz"
+
+
+def trial_arrays(electrode: Electrode) -> Arrays:
+    """An electrode's trial insertions as arrays.
+
+    Raises:
+        InputError: Its host has no void, or cannot be evaluated.
+    """
+    cell = primitive_cell(electrode.host)
+    single, filled = trial_insertions(cell, WORKING_IONS[electrode.working_ion], load_sevennet())
+    features = {name: pool_features(t.output, t.crystal) for name, t in (("single", single), ("filled", filled))}
+    if cell is not electrode.host:  # else its features stand among the structures'
+        features["host"] = compute_features([cell])[0]
+    found: Arrays = {"n_ions": np.array(filled.n_ions)}
+    for name, f in features.items():
+        found |= {
+            f"{name}.energy": np.array(f.energy),
+            f"{name}.pooled": f.pooled,
+            f"{name}.volume": np.array(f.volume),
+        }
+        found[f"{name}.atoms"] = f.atoms.astype(np.float16)
+    return found
+
+
+def read_trials(path: Path, host: CrystalFeatures | None, ion: str) -> TrialFeatures | None:
+    """An electrode's trials; None where its host was refused.
+
+    Args:
+        path: Its file.
+        host: Features of its host as it stands in the data, for the case that this is its primitive cell.
+        ion: Symbol of its ion.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    arrays = read(path)
+    if "refused" in arrays:
+        return None
+    own = {
+        name: CrystalFeatures(
+            float(arrays[f"{name}.energy"]),
+            arrays[f"{name}.atoms"].astype(np.float32),
+            arrays[f"{name}.pooled"],
+            float(arrays[f"{name}.volume"]),
+        )
+        for name in ("single", "filled", "host")
+        if f"{name}.energy" in arrays
+    }
+    alone = own.get("host", host)
+    if alone is None:
+        return None
+    return from_crystal_features(alone, own["single"], own["filled"], int(arrays["n_ions"]), ion)
+
+
+def read(path: Path) -> Arrays:
+    """A feature file.
+
+    Raises:
+        DataError: It is not there, or cannot be read.
+    """
+    arrays = read_arrays(path)
+    if arrays is None:
+        raise DataError(f"{path}: no features there. Compute them first: ionvolt recipe run … --only features")
+    return arrays

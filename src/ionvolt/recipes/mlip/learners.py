@@ -1,0 +1,166 @@
+"""The learners of each part: how they are fitted, what they answer, what is kept of them.
+
+To exchange a learner, change it here (and, where shipped models must load it, in ``models.mlip``); cross-validation,
+calibration and release take whatever stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.models.mlip.atomic_gp import AtomicGP
+from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections
+from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
+from ionvolt.models.mlip.host_krr import HostIonKRR
+from ionvolt.models.tensors import Arrays, fill, named_arrays
+from ionvolt.recipes.job import Indices
+from ionvolt.recipes.mlip.rows import PartRows
+from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part
+from ionvolt.training.mlip.fit import train_atomic_gp, train_delta_network, train_host_krr
+
+Vector = NDArray[np.float64]
+Voltages = dict[str, Vector]
+"""V, by learner: shape (n,), and (n_members, n) of ``networks``."""
+Say = Callable[[str], None]
+
+
+class Learners(Protocol):
+    """Fitted learners of one part."""
+
+    def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
+        """What each learner says of some rows, case by case."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """All that is kept, by name."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class PairLearners:
+    """Correct the voltage of both end members' energies.
+
+    Attributes:
+        part: ``both`` or ``discharged``.
+        networks: Members that differ in their random start.
+        atom_kernel: Of another kind than the members.
+    """
+
+    part: Part
+    networks: list[DeltaNetwork]
+    atom_kernel: AtomicGP
+
+    def voltages(self, pairs: Sequence[EndMemberPair]) -> Voltages:
+        """What each learner says of pairs, whether they stand in the data or not."""
+        physics = np.array([pair.physics for pair in pairs])
+        return {
+            "networks": physics + corrections(self.networks, pairs),
+            "atom_kernel": physics + self.atom_kernel.corrections(pairs),
+        }
+
+    def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
+        """See ``Learners``."""
+        case: Case = "both" if self.part == "both" else "discharged"
+        return {case: self.voltages([rows.pairs[i] for i in places])}
+
+    def arrays(self) -> Arrays:
+        """See ``Learners``."""
+        return network_arrays(self.networks) | self.atom_kernel.arrays()
+
+
+@dataclass(frozen=True, eq=False)
+class HostLearners:
+    """Answer for a charged host with the ion tried in it, with and without the discharged composition.
+
+    Attributes:
+        networks: Members that differ in their random start; they do not know the composition.
+        crystal_kernel: Knows the composition, and shifts the others by what it makes of it.
+        atom_kernel: Is not shipped; None in fitted models.
+    """
+
+    networks: list[DeltaNetwork]
+    crystal_kernel: HostIonKRR
+    atom_kernel: AtomicGP | None
+
+    def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
+        """See ``Learners``."""
+        some, ions = [rows.trials[i] for i in places], rows.ions[places]
+        without, _ = kernel_voltages(self.crystal_kernel, some, ions, np.full(len(places), np.nan))
+        known, _ = kernel_voltages(self.crystal_kernel, some, ions, rows.content[places])
+        alone: Voltages = {"networks": network_voltages(self.networks, some)}
+        if self.atom_kernel is not None:
+            pairs = [trial.pair for trial in some]
+            physics = np.array([pair.physics for pair in pairs])
+            alone["atom_kernel"] = physics + self.atom_kernel.corrections(pairs)
+        shifted = {name: voltages + (known - without) for name, voltages in alone.items()}
+        return {"charged": alone | {"crystal_kernel": without}, "composition": shifted | {"crystal_kernel": known}}
+
+    def arrays(self) -> Arrays:
+        """See ``Learners``."""
+        more = {} if self.atom_kernel is None else self.atom_kernel.arrays()
+        return network_arrays(self.networks) | self.crystal_kernel.arrays() | more
+
+
+def fit_learners(
+    rows: PartRows,
+    train: Indices,
+    settings: MlipSettings,
+    seeds: Sequence[int],
+    *,
+    compared: bool = True,
+    folder: Path | None = None,
+    say: Say = lambda words: None,
+) -> Learners:
+    """Fit a part's learners on some of its rows.
+
+    Args:
+        rows: Of the part.
+        train: Places within them to learn from.
+        settings: How.
+        seeds: One for each network.
+        compared: Whether learners that are not shipped are fitted, too.
+        folder: Where unfinished networks are kept; a killed run goes on from there.
+        say: Told what is being done.
+    """
+    corrections_of = settings.corrections[rows.part]
+    networks = []
+    for seed in seeds:
+        say(f"network {seed}")
+        networks.append(
+            train_delta_network(
+                rows.pairs, rows.target, train, corrections_of, seed, folder=folder / str(seed) if folder else None
+            )
+        )
+    say("kernels")
+    if rows.part != "charged":
+        return PairLearners(rows.part, networks, train_atomic_gp(rows.pairs, rows.target, train, corrections_of))
+    atoms = train_atomic_gp(rows.pairs, rows.target, train, corrections_of) if compared else None
+    return HostLearners(networks, train_host_krr(rows.host_rows, train, settings.host_kernel), atoms)
+
+
+def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, settings: MlipSettings) -> Learners:
+    """What stored arrays say.
+
+    Raises:
+        KeyError: An array is missing.
+    """
+    own = dict(arrays)
+    n_members = len({name.split(".")[1] for name in own if name.startswith("network.")})
+    networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(n_members)]
+    atoms = AtomicGP.from_arrays(own) if "atom_kernel.mean" in own else None
+    if part == "charged":
+        return HostLearners(networks, HostIonKRR.from_arrays(own, settings.host_kernel), atoms)
+    if atoms is None:
+        raise KeyError("atom_kernel.mean")
+    return PairLearners(part, networks, atoms)
+
+
+def network_arrays(networks: Sequence[DeltaNetwork]) -> Arrays:
+    """The networks' weights, by name."""
+    return {name: a for m, network in enumerate(networks) for name, a in named_arrays(f"network.{m}", network).items()}

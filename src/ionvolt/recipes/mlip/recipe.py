@@ -1,0 +1,87 @@
+"""The recipe of the models on a universal potential: hosts alone, and both end members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.errors import DataError
+from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
+from ionvolt.recipes.interface import EVALUATE, FIT, Step, TestLine
+from ionvolt.recipes.job import Job
+from ionvolt.recipes.mlip import cross_validation
+from ionvolt.recipes.mlip.features import compute_trials, compute_vectors, require_ids
+from ionvolt.recipes.mlip.relaxed import compute_relaxed
+from ionvolt.recipes.mlip.release import reports, write
+from ionvolt.recipes.mlip.report import Errors
+from ionvolt.recipes.mlip.rows import Table, read_table
+from ionvolt.recipes.mlip.settings import PARTS, MlipSettings, Part
+from ionvolt.recipes.provenance import label_of
+
+FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
+RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)
+
+
+@dataclass(frozen=True)
+class MlipRecipe:
+    """Both models share features, so that one recipe makes both."""
+
+    settings: MlipSettings = field(default_factory=MlipSettings)
+    name: str = "mlip"
+    words: str = "networks and kernels on SevenNet's atom vectors, for hosts alone and for both end members"
+    makes: tuple[str, ...] = (FOUNDATION_MODEL, DELTA_MODEL)
+    steps: Sequence[Step] = (FEATURES, RELAXED, EVALUATE, FIT)
+
+    def data(self, job: Job) -> ElectrodeSet:
+        """See ``Recipe``."""
+        return job.read(self.settings.clean)
+
+    def do(self, step: str, job: Job) -> None:
+        """See ``Recipe``."""
+        if step == FEATURES.name:
+            data = self.data(job)
+            rows = job.selection.of(data)
+            require_ids(data)
+            compute_vectors(data, rows, self.settings.structures_a_file, job.folder, job.tell)
+            compute_trials(data, rows, job.folder, job.tell)
+        elif step == RELAXED.name:
+            data = self.data(job)
+            compute_relaxed(data, job.selection.of(data), job.folder, job.tell, job.minutes)
+        elif step == EVALUATE.name:
+            cross_validation.evaluate(self.table(job), self.settings, job)
+        elif step == FIT.name:
+            self._fit(job)
+        else:
+            raise ValueError(f"{step}: no step of {self.name}")
+
+    def table(self, job: Job, parts: Sequence[Part] = PARTS) -> Table:
+        """The rows of a job with their features."""
+        data = self.data(job)
+        return read_table(data, job.selection.of(data), job.folder, parts, self.settings.structures_a_file)
+
+    def report(self, job: Job) -> list[TestLine]:
+        """See ``Recipe``."""
+        table = self.table(job)
+        lines = []
+        for part in PARTS:
+            for test, report in reports(table, self.settings, job, part).items():
+                lines.append(_line(test, "all", report.everything))
+                lines += [_line(test, ion, errors) for ion, errors in report.ions.items()]
+        return lines
+
+    def models(self, job: Job) -> list[Path]:
+        """See ``Recipe``."""
+        label = job.label or label_of(self.data(job))
+        return [job.models_folder / f"{kind}-{label}" for kind in ("foundation", "delta")]
+
+    def _fit(self, job: Job) -> None:
+        if job.selection.folds:
+            raise DataError("a model is calibrated on all folds. Leave --folds out to fit")
+        write(self.table(job), self.settings, job, *self.models(job))
+
+
+def _line(test: str, ion: str, errors: Errors) -> TestLine:
+    m = errors.metrics
+    return TestLine(test, ion, errors.rows, m.mae, m.mae_low, m.mae_high, errors.to_dict())

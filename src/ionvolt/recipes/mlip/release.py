@@ -1,0 +1,165 @@
+"""Fit the models on all rows, with intervals and limits from the held-out answers, and write their cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.ions import WORKING_IONS
+from ionvolt.models.card import ModelCard
+from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
+from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundation
+from ionvolt.recipes.job import Job
+from ionvolt.recipes.mlip import full_extraction
+from ionvolt.recipes.mlip.calibration import domain, held_out
+from ionvolt.recipes.mlip.cross_validation import read_answers
+from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, fit_learners
+from ionvolt.recipes.mlip.report import TestReport, test_report
+from ionvolt.recipes.mlip.rows import PartRows, Table
+from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
+from ionvolt.recipes.provenance import attribution, label_of, provenance
+
+HOST_DESCRIPTION = (
+    "Voltage from the charged host alone: the ion is tried in its voids; networks and a kernel on SevenNet's atom "
+    "vectors, all ions together."
+)
+DELTA_DESCRIPTION = (
+    "Voltage from both end members: SevenNet's energies and a learned correction; variant `discharged` makes the "
+    "charged host by removing the ion."
+)
+POTENTIAL_ATTRIBUTION = (
+    "Features and energies: SevenNet-l3i5, Park et al., J. Chem. Theory Comput. 20, 4857 (2024), MIT licence"
+)
+LIMITS = [
+    "SevenNet was trained on relaxations of most of these structures, with energies of the same kind as the labels are "
+    "made of. No split by framework changes that: errors on materials outside the Materials Project may be larger.",
+    "The labels are GGA and GGA+U voltages of ordered crystals at 0 K, not measurements.",
+    "Rb and Cs have some thirty electrodes each: their errors and intervals are rough.",
+]
+ADDED_WORDS: dict[Case, str] = {"composition": ", discharged composition known"}
+"""By which tests of a part are told apart in cards."""
+
+
+def test_name(test: CrossValidation, case: Case, n_folds: int) -> str:
+    """How a card calls a test."""
+    words = f"{test.split} {n_folds}-fold{ADDED_WORDS.get(case, '')}"
+    return words if test.part == "charged" else f"{test.part}, {words}"
+
+
+def reports(table: Table, settings: MlipSettings, job: Job, part: Part) -> dict[str, TestReport]:
+    """All tests of a part, by name. The composition is told in the calibrating test only."""
+    found: dict[str, TestReport] = {}
+    for test in (t for t in settings.tests if t.part == part):
+        answers = read_answers(settings, test, job)
+        cases = CASES[part] if test == settings.calibrating(part) else CASES[part][:1]
+        for case in cases:
+            held = held_out(answers, table.data, case, settings)
+            found[test_name(test, case, settings.n_folds)] = test_report(held)
+    return found
+
+
+def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> FoundationModel:
+    """The model of hosts alone."""
+    rows = table.parts["charged"]
+    learners = fit_part(rows, settings, job)
+    assert isinstance(learners, HostLearners)
+    answers = read_answers(settings, settings.calibrating("charged"), job)
+    trust = domain(held_out(answers, table.data, "charged", settings), rows.hosts, table.data.hosts)
+    of = settings.corrections["charged"]
+    chosen = {"networks": asdict(of.networks), "unit": of.unit, "kernel": asdict(settings.host_kernel)}
+    tests = reports(table, settings, job, "charged")
+    card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen)
+    return FoundationModel(learners.networks, learners.crystal_kernel, trust, card)
+
+
+def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
+    """The model of both end members."""
+    correctors: dict[Variant, Corrector] = {}
+    tests: dict[str, TestReport] = {}
+    for variant in VARIANTS:
+        rows = table.parts[variant]
+        learners = fit_part(rows, settings, job)
+        assert isinstance(learners, PairLearners)
+        answers = read_answers(settings, settings.calibrating(variant), job)
+        trust = domain(held_out(answers, table.data, variant, settings), rows.hosts, table.data.hosts)
+        correctors[variant] = Corrector(learners.networks, learners.atom_kernel, trust)
+        tests |= reports(table, settings, job, variant)
+    chosen: dict[str, Any] = {variant: asdict(settings.corrections[variant]) for variant in VARIANTS}
+    card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)
+    rows_of = full_extraction.extraction_rows(table)
+    chances = full_extraction.held_out_chances(rows_of, table, settings)
+    card.training[full_extraction.CARD_KEY] = full_extraction.report(rows_of, chances, settings)
+    return DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
+
+
+def fit_part(rows: PartRows, settings: MlipSettings, job: Job) -> Learners:
+    """A part's learners on all of its rows; a killed run goes on from the last epoch."""
+    seeds = range(settings.final_seed, settings.final_seed + settings.final_members)
+    return fit_learners(
+        rows,
+        np.arange(len(rows)),
+        settings,
+        list(seeds),
+        compared=False,
+        folder=job.own_folder / "final" / rows.part,
+        say=lambda words: job.tell(0, 0, f"{rows.part}: {words}"),
+    )
+
+
+def card_of(
+    name: str,
+    kind: str,
+    description: str,
+    data: ElectrodeSet,
+    settings: MlipSettings,
+    tests: Mapping[str, TestReport],
+    chosen: Mapping[str, Any],
+) -> ModelCard:
+    """The card of a fitted model, on all ions of the data."""
+    ions = [ion for ion in WORKING_IONS if ion in set(data.ions.tolist())]
+    seeds = sorted({test.seed for test in settings.tests})
+    whose = attribution(data)
+    return ModelCard(
+        name=name,
+        kind=kind,
+        ions={
+            ion: {
+                "n_rows": int((data.ions == ion).sum()),
+                "errors": {key: report.ions[ion].to_dict() for key, report in tests.items() if ion in report.ions},
+            }
+            for ion in ions
+        },
+        elements={ion: elements_of(data.for_ion(ion)) for ion in ions},
+        description=description,
+        training={
+            "data": label_of(data),
+            "cleaning": list(settings.clean),
+            "n_rows": len(data),
+            "settings": dict(chosen),
+            "tests": {key: report.to_dict() for key, report in tests.items()},
+            "seeds": "settings chosen on framework folds of seed 0, all figures from folds of seed "
+            + ", ".join(str(seed) for seed in seeds),
+            "frameworks": sorted(set(data.frameworks.tolist())),
+            **provenance(data),
+        },
+        limits=list(LIMITS),
+        attribution=f"{whose}. {POTENTIAL_ATTRIBUTION}" if whose else POTENTIAL_ATTRIBUTION,
+    )
+
+
+def elements_of(data: ElectrodeSet) -> list[int]:
+    """Atomic numbers in the hosts."""
+    return sorted({int(z) for e in data for z in np.unique(e.host.numbers)})
+
+
+def write(table: Table, settings: MlipSettings, job: Job, host_folder: Path, delta_folder: Path) -> None:
+    """Fit both models and write their folders."""
+    save_foundation(fit_host(table, settings, job, host_folder.name), host_folder)
+    job.tell(0, 0, f"{host_folder}: written")
+    save_delta(fit_delta(table, settings, job, delta_folder.name), delta_folder)
+    job.tell(0, 0, f"{delta_folder}: written")

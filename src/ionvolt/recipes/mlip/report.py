@@ -1,0 +1,153 @@
+"""What held-out answers say of a model: errors, coverage, domain, for all ions and each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.evaluation.metrics import Metrics, metrics
+from ionvolt.models.mlip.delta_network import IONS
+from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_beyond, cross_fitted_widths
+
+Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+CHEMISTRIES_FROM = 20
+"""Rows of a chemistry from which on its error is told."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of some rows; voltages in V.
+
+    Attributes:
+        rows: How many.
+        metrics: Errors and their intervals over frameworks.
+        coverage: Share of rows whose 90 % interval holds the label.
+        mean_width: Of these intervals.
+        physics: Mean absolute error of the potential's energies alone.
+        n_beyond: Rows out of the domain.
+        mae_within: Mean absolute error in the domain; None where no row, or all of them, lie beyond.
+        mae_beyond: Out of it.
+    """
+
+    rows: int
+    metrics: Metrics
+    coverage: float
+    mean_width: float
+    physics: float | None
+    n_beyond: int
+    mae_within: float | None
+    mae_beyond: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in a card."""
+        found: dict[str, Any] = {"n": self.rows}
+        found |= {name: rounded(value) for name, value in asdict(self.metrics).items() if name != "n"}
+        found |= {"coverage_90": rounded(self.coverage), "mean_width": rounded(self.mean_width)}
+        if self.physics is not None:
+            found["mae_physics"] = rounded(self.physics)
+        if self.mae_within is not None and self.mae_beyond is not None:
+            found["out_of_domain"] = self.n_beyond
+            found["mae_in_domain"] = rounded(self.mae_within)
+            found["mae_out_of_domain"] = rounded(self.mae_beyond)
+        return found
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """One test of a model.
+
+    Attributes:
+        everything: Errors of all rows.
+        ions: Errors by ion, those that have rows.
+        median: Median absolute error, V.
+        share_of_half: Share of the rows, those with the largest errors, that hold half of the summed error.
+        by_distance: Mean distance and mean absolute error (V) of tenths of the rows, nearest first.
+        by_anion: Rows and mean absolute error (V), by the anions of the framework.
+    """
+
+    everything: Errors
+    ions: dict[str, Errors]
+    median: float
+    share_of_half: float
+    by_distance: list[tuple[float, float]]
+    by_anion: dict[str, tuple[int, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in a card, all but the ions."""
+        return {
+            "all": self.everything.to_dict()
+            | {"median": rounded(self.median), "share_of_rows_with_half_of_the_error": rounded(self.share_of_half)},
+            "error_by_distance": [{"distance": round(d, 3), "mae": round(e, 3)} for d, e in self.by_distance],
+            "by_anion": {label: {"n": n, "mae": round(mae, 3)} for label, (n, mae) in self.by_anion.items()},
+        }
+
+
+def test_report(held: HeldOut) -> TestReport:
+    """What held-out answers say."""
+    widths = cross_fitted_widths(held)
+    beyond = cross_fitted_beyond(held, widths)
+    error = np.abs(held.errors)
+    largest = np.cumsum(np.sort(error)[::-1])
+    nearest_first = np.argsort(held.distance)
+    return TestReport(
+        everything=errors_of(held, widths, beyond, np.ones(len(error), dtype=bool)),
+        ions={
+            ion: errors_of(held, widths, beyond, held.ions == number)
+            for number, ion in enumerate(IONS)
+            if (held.ions == number).any()
+        },
+        median=float(np.median(error)),
+        share_of_half=float(np.searchsorted(largest, largest[-1] / 2) / len(error)),
+        by_distance=[
+            (float(held.distance[part].mean()), float(error[part].mean()))
+            for part in np.array_split(nearest_first, min(10, len(error)))
+        ],
+        by_anion=by_anion(held, error),
+    )
+
+
+def errors_of(held: HeldOut, widths: Vector, beyond: Mask, own: Mask) -> Errors:
+    """Errors of some rows."""
+    error = np.abs(held.errors)
+    parted = beyond[own].any() and not beyond[own].all()
+    return Errors(
+        rows=int(own.sum()),
+        metrics=metrics(held.target[own], held.voltage[own], held.frameworks[own]),
+        coverage=float((error <= widths)[own].mean()),
+        mean_width=float(2 * widths[own].mean()),
+        physics=None if held.physics is None else float(np.abs(held.physics - held.target)[own].mean()),
+        n_beyond=int((beyond & own).sum()),
+        mae_within=float(error[own & ~beyond].mean()) if parted else None,
+        mae_beyond=float(error[own & beyond].mean()) if parted else None,
+    )
+
+
+def by_anion(held: HeldOut, error: Vector) -> dict[str, tuple[int, float]]:
+    """Errors by the anions of the framework, so that a reader sees for which chemistries the model fails."""
+    labels = np.array([anions_of(str(formula)) for formula in held.frameworks])
+    found = {}
+    for label in np.unique(labels):
+        own = labels == label
+        if own.sum() >= CHEMISTRIES_FROM:
+            found[str(label)] = (int(own.sum()), float(error[own].mean()))
+    return found
+
+
+def anions_of(formula: str) -> str:
+    """The anions of a framework in words: ``O``, ``F+O``, ``polyanion oxide``, ``no anion``."""
+    from pymatgen.core.composition import Composition
+
+    elements = {str(e) for e in Composition(formula)}
+    if "O" in elements and elements & {"P", "Si", "B", "S", "C", "As"}:
+        return "polyanion oxide"
+    return "+".join(sorted(elements & {"O", "F", "Cl", "Br", "I", "S", "Se", "Te", "N"})) or "no anion"
+
+
+def rounded(value: float) -> float | None:
+    """To a tenth of a millivolt; None where there is no number (a card is JSON)."""
+    return round(float(value), 4) if np.isfinite(value) else None

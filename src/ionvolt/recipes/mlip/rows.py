@@ -1,0 +1,164 @@
+"""A data set as this recipe learns from it: features of the potential, row by row, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.datasets import ElectrodeSet
+from ionvolt.errors import DataError, InputError
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.mlip.delta_model import pair_of
+from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
+from ionvolt.models.mlip.latent_features import CrystalFeatures
+from ionvolt.models.mlip.trial_features import TrialFeatures
+from ionvolt.physics.reaction import balance
+from ionvolt.recipes.job import Indices
+from ionvolt.recipes.mlip.features import (
+    emptied_name,
+    read_trials,
+    read_vectors,
+    require_ids,
+    structures,
+    trial_file,
+    vector_files,
+)
+from ionvolt.recipes.mlip.settings import Part
+from ionvolt.training.mlip.fit import HostRows
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PartRows:
+    """Electrodes as the learners of a part see them.
+
+    Attributes:
+        part: What is learned from.
+        rows: Numbers of the electrodes within ``Table.data``, sorted, shape (n,).
+        pairs: Their end members, or their hosts with the ion tried in them.
+        target: V, shape (n,).
+        trials: Of hosts: what the kernel on crystals sees, too; else empty.
+        content: Ions that go in per host atom, shape (n,).
+    """
+
+    part: Part
+    rows: Indices
+    pairs: list[EndMemberPair]
+    target: Vector
+    trials: list[TrialFeatures]
+    content: Vector
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def ions(self) -> NDArray[np.int64]:
+        """Index of each row's ion in ``IONS``."""
+        return np.array([IONS.index(pair.ion) for pair in self.pairs], dtype=np.int64)
+
+    @property
+    def hosts(self) -> list[CrystalFeatures]:
+        """The charged hosts, whose distances are measured."""
+        return [pair.charged for pair in self.pairs]
+
+    @property
+    def host_rows(self) -> HostRows:
+        """The rows as the kernel on crystals learns from them."""
+        return HostRows(self.trials, self.content, self.target)
+
+    def places(self, rows: Indices) -> Indices:
+        """Places within this part of those of some rows of the data that it holds."""
+        return np.flatnonzero(np.isin(self.rows, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """All that training and evaluation need.
+
+    Attributes:
+        data: The electrodes that take part.
+        numbers: Their numbers within the whole cleaned data, shape (n,).
+        parts: What is learned from, by part.
+    """
+
+    data: ElectrodeSet
+    numbers: Indices
+    parts: dict[Part, PartRows]
+
+
+def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequence[Part], a_file: int) -> Table:
+    """Read the features of some rows.
+
+    Args:
+        data: The whole cleaned data.
+        numbers: The rows that take part.
+        folder: Where the features are.
+        parts: Which parts are wanted.
+        a_file: Structures whose features stand in one file.
+
+    Raises:
+        DataError: Features are missing.
+    """
+    some = data[numbers]
+    require_ids(some)
+    features = read_vectors(vector_files(data, numbers, a_file, folder), structures(data).keys())
+    found: dict[Part, PartRows] = {}
+    for part in parts:
+        if part == "charged":
+            found[part] = _host_rows(some, numbers, features, folder)
+        else:
+            found[part] = _pair_rows(some, part, features)
+        if not len(found[part]):
+            raise DataError(
+                f"{folder}: features of no electrode are there that `{part}` could learn from. "
+                "Compute them first: ionvolt recipe run … --only features"
+            )
+    return Table(some, numbers, found)
+
+
+def _pair_rows(data: ElectrodeSet, part: Part, features: dict[str, CrystalFeatures]) -> PartRows:
+    rows, pairs = [], []
+    for row, e in enumerate(data):
+        if e.discharged is None:
+            continue
+        ion = WORKING_IONS[e.working_ion]
+        full, empty = (
+            features.get(e.id_discharge or ""),
+            features.get(e.id_charge if part == "both" else emptied_name(e)),
+        )
+        if full is None or empty is None:
+            continue
+        try:
+            host = e.host if part == "both" else remove_ion(e.discharged, ion)
+            pairs.append(pair_of(full, empty, balance(e.discharged, host, ion), ion.symbol))
+        except InputError:  # end members that differ by more than the ion
+            continue
+        rows.append(row)
+    chosen = np.array(rows, dtype=np.int64)
+    content = np.array([pair.n_ions / (pair.charged_cells * len(pair.charged)) for pair in pairs])
+    return PartRows(part, chosen, pairs, data.voltages[chosen], [], content)
+
+
+def _host_rows(data: ElectrodeSet, numbers: Indices, features: dict[str, CrystalFeatures], folder: Path) -> PartRows:
+    rows, trials, content = [], [], []
+    for row, e in enumerate(data):
+        if e.discharged is None:
+            continue
+        found = read_trials(trial_file(folder, int(numbers[row])), features.get(e.id_charge), e.working_ion)
+        if found is None:
+            continue
+        try:
+            matched = balance(e.discharged, e.host, WORKING_IONS[e.working_ion])
+        except InputError:
+            continue
+        rows.append(row)
+        trials.append(found)
+        content.append(matched.n_ions / (matched.charged_cells * len(e.host)))
+    chosen = np.array(rows, dtype=np.int64)
+    pairs = [trial.pair for trial in trials]
+    return PartRows("charged", chosen, pairs, data.voltages[chosen], trials, np.array(content))

@@ -1,0 +1,109 @@
+"""Every choice of this recipe in one place: folds, seeds, members, settings of the learners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from ionvolt.datasets.splits import Kind as SplitKind
+from ionvolt.ions import EndMembers
+from ionvolt.models.mlip.atomic_gp import AtomKernelSettings
+from ionvolt.models.mlip.host_krr import KRRSettings
+from ionvolt.training.mlip.fit import CorrectionSettings
+from ionvolt.training.settings import Settings
+
+Part = EndMembers
+"""What is learned from: charged hosts with the ion tried in them, discharged structures and the same emptied, or both."""
+
+PARTS: tuple[Part, ...] = get_args(Part)
+
+Case = Literal["charged", "composition", "discharged", "both"]
+"""What is asked: each part, and charged hosts whose discharged composition is known, too."""
+
+CASES: dict[Part, tuple[Case, ...]] = {
+    "charged": ("charged", "composition"),
+    "discharged": ("discharged",),
+    "both": ("both",),
+}
+
+_NETWORKS = Settings(epochs=32, batch_size=64, learning_rate=3e-3, weight_decay=1e-2, loss="huber")
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Folds by which a part is tested.
+
+    Attributes:
+        part: What is learned from.
+        split: How rows are dealt out.
+        seed: Of the split; the networks of a fold start from ``100 * seed`` on.
+        members: Networks in each fold.
+    """
+
+    part: Part
+    split: SplitKind
+    seed: int
+    members: int
+
+    @property
+    def name(self) -> str:
+        """Begins the names of its files."""
+        return f"{self.part}-{self.split}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class MlipSettings:
+    """All choices.
+
+    Attributes:
+        clean: Rules that clean the data.
+        n_folds: Of every cross-validation.
+        tests: Cross-validations. Settings were chosen on folds of seed 0, so that no figure rests on these.
+        calibration: For each part the cross-validation whose errors make intervals and limits, by split and seed.
+        final_members: Networks of the fitted models.
+        final_seed: Of the first of these.
+        corrections: How the learners of corrections are trained, by part.
+        host_kernel: Of the kernel on crystals.
+        shipped: Learners whose mean is the answer, by case; the others are computed for comparison.
+        structures_a_file: Structures whose features stand in one file.
+    """
+
+    clean: tuple[str, ...] = ("abs7",)
+    n_folds: int = 5
+    tests: tuple[CrossValidation, ...] = (
+        CrossValidation("charged", "framework", 1, 3),
+        CrossValidation("both", "framework", 1, 2),
+        CrossValidation("discharged", "framework", 1, 2),
+        CrossValidation("charged", "random", 1, 2),
+    )
+    calibration: tuple[SplitKind, int] = ("framework", 1)
+    final_members: int = 3
+    final_seed: int = 7000
+    corrections: Mapping[Part, CorrectionSettings] = field(
+        default_factory=lambda: {
+            "both": CorrectionSettings(replace(_NETWORKS, epochs=16), 0.1, AtomKernelSettings(ridge=0.3, robust=0.05)),
+            "discharged": CorrectionSettings(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1)),
+            "charged": CorrectionSettings(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1, width=2**0.5)),
+        }
+    )
+    host_kernel: KRRSettings = field(default_factory=KRRSettings)
+    shipped: Mapping[Case, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "charged": ("networks", "crystal_kernel"),
+            "composition": ("networks", "crystal_kernel"),
+            "discharged": ("networks", "atom_kernel"),
+            "both": ("networks", "atom_kernel"),
+        }
+    )
+    structures_a_file: int = 100
+
+    def calibrating(self, part: Part) -> CrossValidation:
+        """The cross-validation whose held-out errors calibrate a part's answers."""
+        split, seed = self.calibration
+        return next(t for t in self.tests if (t.part, t.split, t.seed) == (part, split, seed))
+
+    def of_part(self, part: Part) -> dict[str, Any]:
+        """Settings on which the learners of a part hang, as plain JSON types."""
+        found: dict[str, Any] = {"corrections": asdict(self.corrections[part])}
+        return found | ({"crystal_kernel": asdict(self.host_kernel)} if part == "charged" else {})

@@ -1,0 +1,32 @@
+"""Recipes by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from ionvolt.errors import ModelError
+from ionvolt.recipes.interface import Recipe
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes, by name."""
+    from ionvolt.recipes.mlip.recipe import MlipRecipe
+
+    found: list[Recipe] = [MlipRecipe()]
+    return {recipe.name: recipe for recipe in found}
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by its name, or by that of a shipped model that it makes.
+
+    Raises:
+        ModelError: There is none.
+    """
+    known = recipes()
+    by_model = {model: recipe for recipe in known.values() for model in recipe.makes}
+    found = known.get(name) or by_model.get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, [*known, *by_model], n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose from {', '.join([*known, *by_model])}"
+        raise ModelError(f"{name}: no recipe. {hint}")
+    return found
