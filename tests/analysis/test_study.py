@@ -18,10 +18,10 @@ from ionvolt.analysis.importances import forest_importances, property_of
 from ionvolt.analysis.periodic import ElementVoltage, draw_periodic_table, element_voltages, verdict
 from ionvolt.analysis.projection import principal_components
 from ionvolt.analysis.study import study_model
-from ionvolt.explain.attribution import attribute
 from ionvolt.explain.families import family, neighbour_in_group, paper_group, properties
 from ionvolt.graphs import build_graph
 from ionvolt.models.cgcnn.ensemble import Ensemble
+from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.registry import load_model
 from ionvolt.structures import read_file
 from ionvolt.structures.crystal import ATOMIC_NUMBERS as Z
@@ -99,7 +99,7 @@ def test_many_crystals_at_once_are_as_one_by_one(model: Ensemble, hosts: list[Cr
     voltages = model.voltages(graphs, ["Mg"])[0]
     for i, graph in enumerate(graphs):
         own = atoms[atoms.crystal == i]
-        alone = attribute(model.atom_vectors(graph), model.heads["Mg"], model.local_heads["Mg"])
+        alone = local_voltages(model.atom_vectors(graph), model.heads["Mg"], model.local_heads["Mg"])
         np.testing.assert_allclose(own.additive, alone.additive, atol=1e-4)
         np.testing.assert_allclose(own.additive.mean(1), voltages[:, i], atol=1e-5)
     iron = atoms[(atoms.numbers == Z["Fe"]) & (atoms.crystal == NAMES.index("LiFePO4"))]

@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 
 from ionvolt.errors import ModelError
 from ionvolt.explain import explain, explain_many
-from ionvolt.explain.attribution import path_gradient
 from ionvolt.explain.files import to_cif
 from ionvolt.graphs import build_graph
 from ionvolt.models.card import ModelCard, read_card, write_card
 from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.local_voltages import path_gradient
 from ionvolt.models.cgcnn.network import LocalHead
 from ionvolt.models.registry import shipped_models
 from ionvolt.structures import read_file, read_text

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ionvolt.explain.attribution import attribute
 from ionvolt.graphs import CrystalGraph, iterate_batches
+from ionvolt.models.cgcnn.local_voltages import local_voltages
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
@@ -86,7 +86,7 @@ def atoms_of(model: Ensemble, graphs: Sequence[CrystalGraph], ion: str, *, progr
     parts: list[Atoms] = []
     for where, batch in iterate_batches(graphs):
         vectors = [trunk.eval().atom_vectors(batch) for trunk in model.trunks]
-        found = attribute(vectors, model.heads[ion], model.local_heads[ion], batch.n_atoms)
+        found = local_voltages(vectors, model.heads[ion], model.local_heads[ion], batch.n_atoms)
         parts.append(
             Atoms(
                 ion=ion,

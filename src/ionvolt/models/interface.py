@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard
@@ -77,10 +80,83 @@ def with_interval(
     return Estimate(voltage, half_width / NORMAL_90, low, high, spread, not reasons, reasons, physics, model)
 
 
+Pooling = Literal["sum", "mean"]
+"""How atoms make a voltage: energies of atoms add up, vectors of atoms are averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class AtomContributions:
+    """An answer shared out among the atoms of a crystal: contributions and remainder add up to the voltage.
+
+    Attributes:
+        estimate: The answer.
+        crystal: The crystal whose N atoms are meant.
+        contributions: V, shape (N,), float64.
+        spread: Standard deviation of each contribution over the learners, V, shape (N,); 0 for a single learner.
+        remainder: V that belong to no atom.
+        remainder_is: What the remainder stands for, a few words.
+        pooling: How the atoms make the voltage.
+        potential: The part of each contribution that comes from the universal potential's energies, V, shape (N,); None
+            where there is none.
+        linear: Local voltages by eq. (2) of the paper, V, shape (N,); None where the model has none.
+        notes: What the reader should know of this sharing out, in plain words.
+    """
+
+    estimate: Estimate
+    crystal: Crystal
+    contributions: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    remainder: float
+    remainder_is: str
+    pooling: Pooling
+    potential: NDArray[np.float64] | None = None
+    linear: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def remainder_share(self) -> float:
+        """How much of the answer belongs to no atom: of the absolute values of all parts, 0 to 1."""
+        whole = abs(self.remainder) + abs(float(self.contributions.sum()))
+        return abs(self.remainder) / whole if whole else 0.0
+
+    @property
+    def local_voltages(self) -> NDArray[np.float64]:
+        """N times the contribution, plus the remainder, V, shape (N,): their mean is the voltage.
+
+        They do not hang on the size of the cell.
+        """
+        local: NDArray[np.float64] = len(self.crystal) * self.contributions + self.remainder
+        return local
+
+    @property
+    def departures(self) -> NDArray[np.float64]:
+        """How far each atom moves the voltage, times N, V, shape (N,).
+
+        In a sum that is its contribution. In a mean it is by how much the local voltage departs from the voltage.
+        """
+        centre = self.contributions.mean() if self.pooling == "mean" else 0.0
+        departures: NDArray[np.float64] = len(self.crystal) * (self.contributions - centre)
+        return departures
+
+
 class Predictor(Protocol):
     """A trained model that answers queries, in their order."""
 
     card: ModelCard
+
+    @property
+    def accepts(self) -> frozenset[EndMembers]:
+        """End members that it makes use of.
+
+        A model with ``charged`` among them answers every query, by the host where it knows no better; one without
+        answers only queries of the end members that stand here.
+        """
+        ...
+
+    @property
+    def explains(self) -> bool:
+        """Whether ``attribute`` shares its answers out among atoms."""
+        ...
 
     @property
     def ions(self) -> list[str]:
@@ -97,5 +173,14 @@ class Predictor(Protocol):
         Raises:
             InputError: A crystal that the model cannot take.
             ModelError: An ion that it does not know, or a query that lacks what it needs.
+        """
+        ...
+
+    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
+        """Answers as ``estimate`` gives them, shared out among the atoms of crystals.
+
+        Raises:
+            InputError: A crystal that the model cannot take.
+            ModelError: As ``estimate``; or the model does not explain its answers.
         """
         ...

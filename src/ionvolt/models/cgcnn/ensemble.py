@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -15,14 +15,18 @@ from safetensors.torch import load
 from torch import nn
 
 from ionvolt.errors import ModelError
-from ionvolt.graphs import CrystalGraph, collate, iterate_batches
+from ionvolt.graphs import CrystalGraph, build_graph, collate, iterate_batches
+from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard
 from ionvolt.models.cgcnn.graph_answers import graph_answers
+from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
-from ionvolt.models.interface import Estimate, Query
+from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
 
 Module = TypeVar("Module", bound=nn.Module)
+
+AVERAGE_HOST = "what the networks give for the average host of their training"
 
 
 @dataclass
@@ -52,6 +56,8 @@ class Ensemble:
         for ion, count in counts.items():
             if count != len(self.trunks):
                 raise ValueError(f"{count} heads for {ion}, but {len(self.trunks)} trunks")
+
+    accepts: ClassVar[frozenset[EndMembers]] = frozenset({"charged"})
 
     @property
     def ions(self) -> list[str]:
@@ -86,6 +92,41 @@ class Ensemble:
     def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
         """See ``interface.Predictor``."""
         return graph_answers(self, queries)
+
+    @property
+    def explains(self) -> bool:
+        """Whether it has local-voltage heads."""
+        return bool(self.local_heads)
+
+    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
+        """See ``interface.Predictor``: the local voltages of the host's atoms, from those of an average host.
+
+        Raises:
+            ModelError: It has no local-voltage head for one of the ions.
+        """
+        self.require_local([query.ion for query in queries])
+        vectors: dict[int, list[torch.Tensor]] = {}
+        found = []
+        for query, answer in zip(queries, self.estimate(queries), strict=True):
+            if id(query.host) not in vectors:
+                vectors[id(query.host)] = self.atom_vectors(build_graph(query.host, ties=self.card.ties))
+            local = local_voltages(vectors[id(query.host)], self.heads[query.ion], self.local_heads[query.ion])
+            n_atoms, n_members = len(query.host), len(local.additive)
+            contributions = (local.additive.mean(0) - local.reference.mean()) / n_atoms
+            spread = local.additive.std(0, ddof=1) / n_atoms if n_members > 1 else np.zeros(n_atoms)
+            found.append(
+                AtomContributions(
+                    estimate=answer,
+                    crystal=query.host,
+                    contributions=contributions,
+                    spread=spread,
+                    remainder=answer.voltage - float(contributions.sum()),
+                    remainder_is=AVERAGE_HOST,
+                    pooling="mean",
+                    linear=local.linear.mean(0),
+                )
+            )
+        return found
 
     def require(self, ions: Sequence[str]) -> None:
         """Raise ``ModelError`` where there is no head for one of the ions."""
@@ -125,19 +166,6 @@ class Ensemble:
         for trunk in self.trunks:
             if trunk.training:  # asked first, for to say it anew takes as long as a small crystal's convolution
                 trunk.eval()
-
-    @torch.inference_mode()
-    def local_voltages(self, graph: CrystalGraph, ions: Sequence[str]) -> NDArray[np.float64]:
-        """Local voltages of a crystal's atoms by every member, in V, shape (n_ions, n_members, n_atoms).
-
-        Raises:
-            ModelError: It has no local-voltage head for one of the ions.
-        """
-        self.require_local(ions)
-        vectors = self.atom_vectors(graph)
-        return np.array(
-            [[head(v).double().numpy() for head, v in zip(self.local_heads[i], vectors, strict=True)] for i in ions]
-        )
 
     def require_local(self, ions: Sequence[str]) -> None:
         """Raise ``ModelError`` where there is no local-voltage head for one of the ions."""

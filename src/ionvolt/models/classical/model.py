@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,10 @@ from safetensors.numpy import load
 
 from ionvolt.descriptors import FEATURES, ION_FEATURES, ElementTable, features, ion_features
 from ionvolt.errors import ModelError
+from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard
 from ionvolt.models.classical.forests import Forest
-from ionvolt.models.interface import Estimate, Query
+from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
 from ionvolt.structures.crystal import Crystal
 
@@ -123,6 +124,9 @@ class ClassicalModel:
         if self.predictor.n_features != n:
             raise ValueError(f"the predictor reads {self.predictor.n_features} features, not {n}")
 
+    accepts: ClassVar[frozenset[EndMembers]] = frozenset({"charged"})
+    explains: ClassVar[bool] = False
+
     @property
     def ions(self) -> list[str]:
         """Working ions that it answers for."""
@@ -148,6 +152,10 @@ class ClassicalModel:
         if self.reads_ion:
             rows = np.hstack([rows, ion_features([ion] * len(rows), self.table)])
         return self.predictor.predict(rows)
+
+    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
+        """See ``interface.Predictor``; it cannot."""
+        raise ModelError(f"{self.card.name}: a model on features of crystals, which does not share its answers out")
 
     def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
         """See ``interface.Predictor``; it judges by the charged host alone and gives no interval."""

@@ -76,6 +76,12 @@ class AtomicGP:
         corrections: Vector = (sums @ self.weights + self.shifts[ions]).astype(np.float64)
         return corrections
 
+    def atom_energies(self, atoms: Matrix) -> Vector:
+        """Corrections of the energies of atoms in eV, shape (N,), from their vectors, shape (N, size)."""
+        features = atom_features(atoms, self.mean, self.scale, self.directions, self.phases)
+        energies: Vector = (features @ self.weights).astype(np.float64)
+        return energies
+
     def arrays(self) -> Arrays:
         """All that is stored, by name."""
         return {f"atom_kernel.{name}": getattr(self, name) for name in self.__dataclass_fields__} | {
@@ -88,6 +94,13 @@ class AtomicGP:
         return cls(*(arrays[f"atom_kernel.{name}"].astype(np.float32) for name in cls.__dataclass_fields__))
 
 
+def atom_features(atoms: Matrix, mean: Matrix, scale: Matrix, directions: Matrix, phases: Matrix) -> Matrix:
+    """Random features of atoms, shape (N, n_features)."""
+    standardised = np.clip((atoms - mean) / scale, -CLIP, CLIP)
+    features: Matrix = np.cos(standardised @ directions + phases) * np.float32(np.sqrt(2 / len(phases)))
+    return features
+
+
 def pair_features(
     pairs: Sequence[EndMemberPair], mean: Matrix, scale: Matrix, directions: Matrix, phases: Matrix
 ) -> Matrix:
@@ -95,8 +108,7 @@ def pair_features(
     parts = []
     for start in range(0, len(pairs), TOGETHER):
         batch = collate_pairs(pairs[start : start + TOGETHER])
-        atoms = np.clip((batch.atoms.numpy() - mean) / scale, -CLIP, CLIP)
-        features = np.cos(atoms @ directions + phases) * np.float32(np.sqrt(2 / len(phases)))
+        features = atom_features(batch.atoms.numpy(), mean, scale, directions, phases)
         weighted = torch.from_numpy(features * batch.weight.numpy()[:, None])
         parts.append(torch.zeros(len(batch.ion), len(phases)).index_add_(0, batch.owner, weighted).numpy())
     return np.concatenate(parts)

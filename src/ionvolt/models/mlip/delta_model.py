@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.errors import InputError, ModelError
-from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.ions import WORKING_IONS, EndMembers, remove_ion
 from ionvolt.models.card import ModelCard, require_ions
-from ionvolt.models.interface import Estimate, Query, with_interval
+from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.atomic_gp import AtomicGP
+from ionvolt.models.mlip.attribution import attribute_pair
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections
 from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD, FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
@@ -68,6 +69,9 @@ class DeltaModel:
     emptying: FullExtractionClassifier
     card: ModelCard
 
+    accepts: ClassVar[frozenset[EndMembers]] = frozenset({"discharged", "both"})
+    explains: ClassVar[bool] = True
+
     @property
     def ions(self) -> list[str]:
         """Working ions that it knows."""
@@ -84,6 +88,27 @@ class DeltaModel:
             InputError: The end members differ by more than the ion.
             ModelError: A query of a host alone.
         """
+        pairs, ends, variants = self._pairs(queries)
+        answers = self.estimate_pairs(pairs, [host for _, host in ends], variants)
+        return [
+            replace(answer, full_extraction=self.emptying.chance(pair.discharged, discharged, WORKING_IONS[pair.ion]))
+            for pair, (discharged, _), answer in zip(pairs, ends, answers, strict=True)
+        ]
+
+    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
+        """See ``interface.Predictor``; the atoms are those of the discharged crystal."""
+        pairs, ends, variants = self._pairs(queries)
+        answers = self.estimate_pairs(pairs, [host for _, host in ends], variants)
+        found = []
+        for pair, answer, variant, (discharged, host) in zip(pairs, answers, variants, ends, strict=True):
+            corrector = self.correctors[variant]
+            found.append(attribute_pair(pair, answer, corrector.networks, corrector.kernel, discharged, host))
+        return found
+
+    def _pairs(
+        self, queries: Sequence[Query]
+    ) -> tuple[list[EndMemberPair], list[tuple[Crystal, Crystal]], list[Variant]]:
+        """What the learners take, the discharged and the charged crystals, and which variant answers."""
         self.require([query.ion for query in queries])
         ends: list[tuple[Crystal, Crystal]] = []
         for query in queries:
@@ -100,11 +125,7 @@ class DeltaModel:
         vectors = compute_features([crystal for pair in ends for crystal in pair])
         pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
         variants: list[Variant] = ["both" if query.end_members == "both" else "discharged" for query in queries]
-        answers = self.estimate_pairs(pairs, [host for _, host in ends], variants)
-        return [
-            replace(answer, full_extraction=self.emptying.chance(vectors[2 * i], ends[i][0], WORKING_IONS[query.ion]))
-            for i, (query, answer) in enumerate(zip(queries, answers, strict=True))
-        ]
+        return pairs, ends, variants
 
     def estimate_partly(self, discharged: Crystal, ion: str) -> tuple[Estimate | None, float]:
         """The answer for an electrode that gives up a part of its ions only, and how likely it gives up all, 0 to 1.

@@ -150,12 +150,20 @@ class DeltaNetwork(nn.Module):
         """Corrections in V, shape (B,)."""
         n = len(batch.ion)
         atoms = self.atom_scale(batch.atoms)
-        energies = 0.1 * self.energy(atoms).squeeze(1) * batch.weight
+        energies = self._energies(atoms) * batch.weight
         from_energies = torch.zeros(n).index_add(0, batch.owner, energies)
         means = _mean(self.side(atoms), 2 * batch.owner + batch.side, 2 * n).view(n, -1)
         ion = nn.functional.one_hot(batch.ion, len(IONS)).float()
         shift: Tensor = self.shift(torch.cat([means, ion, batch.facts], 1)).squeeze(1)
         return from_energies + 0.3 * shift
+
+    def atom_energies(self, atoms: Tensor) -> Tensor:
+        """Corrections of the energies of atoms in eV, shape (N,), from their vectors, shape (N, ATOM_SIZE)."""
+        return self._energies(self.atom_scale(atoms))
+
+    def _energies(self, standardised: Tensor) -> Tensor:
+        energies: Tensor = 0.1 * self.energy(standardised).squeeze(1)
+        return energies
 
 
 @torch.no_grad()

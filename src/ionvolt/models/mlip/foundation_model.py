@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard, require_ions
-from ionvolt.models.interface import Estimate, Query, with_interval
+from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
+from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections
 from ionvolt.models.mlip.host_krr import HostIonKRR, KRRSettings
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
@@ -46,6 +49,9 @@ class FoundationModel:
     trust: ApplicabilityDomain
     card: ModelCard
 
+    accepts: ClassVar[frozenset[EndMembers]] = frozenset({"charged"})
+    explains: ClassVar[bool] = True
+
     @property
     def ions(self) -> list[str]:
         """Working ions that it knows."""
@@ -64,6 +70,19 @@ class FoundationModel:
             inserted = featurise_trials([query.host for query in some], [query.ion for query in some])
             answers += self.estimate_featurised(inserted, some)
         return answers
+
+    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
+        """See ``interface.Predictor``; the kernel's half of the answer is the remainder."""
+        self.require([query.ion for query in queries])
+        found: list[AtomContributions] = []
+        for start in range(0, len(queries), TOGETHER):
+            some = queries[start : start + TOGETHER]
+            trials = featurise_trials([query.host for query in some], [query.ion for query in some])
+            for query, trial, answer in zip(some, trials, self.estimate_featurised(trials, some), strict=True):
+                assert trial.cell is not None
+                assert trial.filled is not None
+                found.append(attribute_host(trial.pair, answer, self.networks, query.host, trial.cell, trial.filled))
+        return found
 
     def estimate_featurised(self, inserted: Sequence[TrialFeatures], queries: Sequence[Query]) -> list[Estimate]:
         """Answers for hosts whose trials are known."""

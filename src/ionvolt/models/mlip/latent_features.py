@@ -28,12 +28,14 @@ class CrystalFeatures:
         atoms: The last two layers side by side, shape (n_atoms, ATOM_SIZE), float32.
         pooled: Shape (POOLED_SIZE,), float32.
         volume: Å^3 per cell.
+        atom_energies: eV of each atom, shape (n_atoms,), float64; they add up to ``energy``. None where not kept.
     """
 
     energy: float
     atoms: NDArray[np.float32]
     pooled: NDArray[np.float32]
     volume: float
+    atom_energies: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.atoms)
@@ -49,7 +51,8 @@ def pool_features(output: PotentialOutput, crystal: Crystal) -> CrystalFeatures:
     layers = output.features
     statistics = np.stack([layers.mean(0), layers.std(0), layers.min(0), layers.max(0)], axis=1)
     atoms = layers.reshape(len(layers), ATOM_SIZE).astype(np.float32)
-    return CrystalFeatures(output.energy, atoms, statistics.ravel().astype(np.float32), crystal.volume)
+    pooled = statistics.ravel().astype(np.float32)
+    return CrystalFeatures(output.energy, atoms, pooled, crystal.volume, output.atom_energies)
 
 
 def compute_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:

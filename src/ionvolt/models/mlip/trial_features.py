@@ -7,7 +7,7 @@ but they say what the host alone does not: where the ion would sit, and how well
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,14 @@ class TrialFeatures:
     Attributes:
         pair: The filled host and the host itself, with the trial's voltage, for the learners of corrections.
         features: What the kernel compares, shape (FEATURES,), float32.
+        cell: The host's primitive cell; None where only features are known.
+        filled: That cell with the ions in it, which come last; None as before.
     """
 
     pair: EndMemberPair
     features: NDArray[np.float32]
+    cell: Crystal | None = None
+    filled: Crystal | None = None
 
     @property
     def host(self) -> CrystalFeatures:
@@ -73,7 +77,7 @@ def featurise_trials(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[Tria
     found = []
     for key, ion in zip(map(id, hosts), ions, strict=True):
         trials = trial_insertions(cells[key], WORKING_IONS[ion], potential, voids[key])
-        found.append(trial_features(vectors[key], *trials, ion))
+        found.append(replace(trial_features(vectors[key], *trials, ion), cell=cells[key], filled=trials[1].crystal))
     return found
 
 

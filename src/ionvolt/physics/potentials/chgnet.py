@@ -48,11 +48,14 @@ class PotentialOutput:
             after convolution 4).
         magmoms: Magnetic moment of each atom, without sign, in mu_B, shape (n_atoms,), float32; None where the
             potential knows none.
+        atom_energies: Energy of each atom in eV, shape (n_atoms,), float64; they add up to ``energy``. None where the
+            potential was not asked for them, or they were not kept.
     """
 
     energy: float
     features: NDArray[np.float32]
     magmoms: NDArray[np.float32] | None
+    atom_energies: NDArray[np.float64] | None = None
 
 
 class Potential(Protocol):

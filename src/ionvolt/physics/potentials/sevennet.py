@@ -111,8 +111,8 @@ class SevenNetPotential:
             features = torch.stack(self._seen.vectors, dim=1).numpy().copy()
         finally:
             self._seen.vectors = None
-        energy = float(answer[key.ATOMIC_ENERGY].double().sum())
-        return PotentialOutput(energy, features, None)
+        energies = answer[key.ATOMIC_ENERGY].double().reshape(-1)
+        return PotentialOutput(float(energies.sum()), features, None, energies.numpy().copy())
 
 
 def _import_e3nn() -> None:

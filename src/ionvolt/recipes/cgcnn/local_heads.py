@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
-from ionvolt.explain.attribution import shares
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.registry import PAPER_MODEL, model_folder
 from ionvolt.training.cgcnn.local_head import fit_local_heads
 from ionvolt.training.cgcnn.runs import prepare
@@ -51,7 +51,7 @@ def facts_of(
         linear = np.mean([head(p).double().numpy() for head, p in zip(heads, own, strict=True)], 0)
     worst = 0.0
     for row in np.random.default_rng(0).permutation(len(of_ion))[:CHECKED]:
-        found = shares(ensemble.atom_vectors(graphs[of_ion[row]]), ensemble.heads[ion], heads)
+        found = local_voltages(ensemble.atom_vectors(graphs[of_ion[row]]), ensemble.heads[ion], heads)
         worst = max(worst, abs(float(found.additive.mean()) - float(voltage[row])))
     return {
         "mae_to_label_V": round(float(np.mean([fit.mae_to_label for fit in fits])), 4),

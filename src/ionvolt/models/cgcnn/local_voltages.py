@@ -27,7 +27,7 @@ NODES = 8
 
 
 @dataclass(frozen=True)
-class AtomContributions:
+class LocalVoltages:
     """Local voltages by every member of an ensemble, V; N atoms of one or more crystals.
 
     Attributes:
@@ -43,12 +43,12 @@ class AtomContributions:
 
 
 @torch.inference_mode()
-def attribute(
+def local_voltages(
     atoms: Sequence[torch.Tensor],
     heads: Sequence[Head],
     local: Sequence[LocalHead],
     n_atoms: NDArray[np.int64] | None = None,
-) -> AtomContributions:
+) -> LocalVoltages:
     """Share the voltages of one or more crystals out among their atoms.
 
     Args:
@@ -70,7 +70,7 @@ def attribute(
         )
         linear.append(beside(vectors).double().numpy())
         reference.append(float(head(start).mean()))
-    return AtomContributions(np.array(additive), np.array(linear), np.array(reference))
+    return LocalVoltages(np.array(additive), np.array(linear), np.array(reference))
 
 
 def path_gradient(head: Head, start: torch.Tensor, end: torch.Tensor, nodes: int = NODES) -> torch.Tensor:

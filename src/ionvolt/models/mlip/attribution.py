@@ -1,0 +1,168 @@
+"""Answers of the models on a universal potential, shared out among atoms.
+
+The potential's energies are sums over atoms, and so are the corrections of atoms' energies by the networks and by the
+Gaussian process on atoms. V = -(E_discharged - E_charged - n E_metal) / (n z), so an atom of the framework adds
+-(e_discharged - e_charged) / (n z): how much lower its energy is with the ions in. An ion that moves adds
+-(e_discharged - E_metal) / (n z). How a potential cuts its energy into atoms is its own affair, as in every such
+potential; that of an element alone drops out of these differences.
+
+What is no sum over atoms stays as a remainder: the corrections of an electrode as a whole, and for hosts alone the
+kernel on whole crystals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ionvolt.errors import ModelError
+from ionvolt.ions import WORKING_IONS
+from ionvolt.models.interface import AtomContributions, Estimate
+from ionvolt.models.mlip.atom_pairing import charged_onto_discharged, images_of_cell, with_atoms
+from ionvolt.models.mlip.atomic_gp import AtomicGP
+from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, collate_pairs
+from ionvolt.models.uncertainty.domain import ensemble_mean, ensemble_std
+from ionvolt.physics.potentials.sevennet import VERSION
+from ionvolt.physics.references import metal_energy
+from ionvolt.structures.crystal import Crystal
+
+Array = NDArray[np.float64]
+
+AS_A_WHOLE = "what the learned correction says of the electrode as a whole"
+KERNEL = "the kernel on whole crystals, half of the answer, and what the networks say of the electrode as a whole"
+BY_ELEMENT = (
+    "which atom of one end is which of the other cannot be told: the charged end counts by the mean of each element"
+)
+CLIPPED = "the trial's voltage is beyond what counts: its contributions are scaled down to that"
+SMALL_CELL = "the atoms are those of the primitive cell"
+
+
+def attribute_pair(
+    pair: EndMemberPair,
+    estimate: Estimate,
+    networks: Sequence[DeltaNetwork],
+    kernel: AtomicGP,
+    discharged: Crystal,
+    charged: Crystal,
+) -> AtomContributions:
+    """Share an answer of the Δ-model out among the atoms of the discharged crystal.
+
+    Args:
+        pair: Both end members, with the energies of their atoms.
+        estimate: The answer.
+        networks: Learners of the correction, and ``kernel``: another.
+        kernel: See there.
+        discharged: The discharged crystal.
+        charged: The charged one.
+    """
+    ion = WORKING_IONS[pair.ion]
+    shared, told_apart = charged_onto_discharged(discharged, charged, ion)
+    potential = _from_potential(pair, shared, discharged.numbers == ion.number)
+    members = onto(shared, network_contributions(networks, pair))
+    atoms = onto(shared, kernel_contributions(kernel, pair))
+    contributions = potential + ensemble_mean(members, atoms)
+    return AtomContributions(
+        estimate=estimate,
+        crystal=discharged,
+        contributions=contributions,
+        spread=ensemble_std(members, atoms),
+        remainder=estimate.voltage - float(contributions.sum()),
+        remainder_is=AS_A_WHOLE,
+        pooling="sum",
+        potential=potential,
+        notes=() if told_apart else (BY_ELEMENT,),
+    )
+
+
+def attribute_host(
+    pair: EndMemberPair,
+    estimate: Estimate,
+    networks: Sequence[DeltaNetwork],
+    host: Crystal,
+    cell: Crystal,
+    tried: Crystal,
+) -> AtomContributions:
+    """Share an answer of the foundation model out among the atoms of the host and the ions tried in it.
+
+    Half of the answer, the kernel's, cannot be shared out.
+
+    Args:
+        pair: The filled host and the host itself, with the energies of their atoms.
+        estimate: The answer.
+        networks: Learners of the correction.
+        host: The host as it was given.
+        cell: Its primitive cell.
+        tried: The filled cell: the atoms of ``cell``, then the ions.
+    """
+    notes = []
+    shared = np.eye(len(tried), len(cell))
+    potential = 0.5 * _from_potential(pair, shared, np.arange(len(tried)) >= len(cell))
+    total = 2 * float(potential.sum())
+    if abs(total - pair.physics) > 1e-3:
+        potential *= pair.physics / total
+        notes.append(CLIPPED)
+    members = 0.5 * onto(shared, network_contributions(networks, pair))
+    contributions, spread = potential + members.mean(0), members.std(0)
+    ions = tried.frac_coords[len(cell) :] @ cell.lattice
+    images = images_of_cell(host, cell)
+    if images is None:
+        owner, shifts, host = np.arange(len(cell)), np.zeros((1, 3)), cell
+        notes.append(SMALL_CELL)
+    else:
+        owner, shifts = images
+    crystal = with_atoms(host, WORKING_IONS[pair.ion].number, (ions[None] + shifts[:, None]).reshape(-1, 3))
+    place = np.concatenate([owner, np.tile(np.arange(len(cell), len(tried)), len(shifts))])
+    contributions, spread, potential = (values[place] / len(shifts) for values in (contributions, spread, potential))
+    return AtomContributions(
+        estimate=estimate,
+        crystal=crystal,
+        contributions=contributions,
+        spread=spread,
+        remainder=estimate.voltage - float(contributions.sum()),
+        remainder_is=KERNEL,
+        pooling="sum",
+        potential=potential,
+        notes=tuple(notes),
+    )
+
+
+def onto(shared: Array, values: Array) -> Array:
+    """Values of the atoms of both ends, shape (..., n_discharged + n_charged), on those of the discharged one."""
+    n = len(shared)
+    found: Array = values[..., :n] + values[..., n:] @ shared.T
+    return found
+
+
+@torch.no_grad()
+def network_contributions(networks: Sequence[DeltaNetwork], pair: EndMemberPair) -> Array:
+    """V that every network's correction of each atom's energy adds, shape (n_members, n_discharged + n_charged)."""
+    batch = collate_pairs([pair])
+    return np.array([(net.eval().atom_energies(batch.atoms) * batch.weight).double().numpy() for net in networks])
+
+
+def kernel_contributions(kernel: AtomicGP, pair: EndMemberPair) -> Array:
+    """The same of the Gaussian process on atoms, shape (n_discharged + n_charged,)."""
+    batch = collate_pairs([pair])
+    found: Array = kernel.atom_energies(batch.atoms.numpy()) * batch.weight.double().numpy()
+    return found
+
+
+def _from_potential(pair: EndMemberPair, shared: Array, ions: NDArray[np.bool_]) -> Array:
+    """V that the potential's energy of each atom of the discharged crystal adds, shape (n_discharged,).
+
+    Args:
+        pair: Both end members.
+        shared: How the charged atoms are shared out among the discharged ones.
+        ions: Which of these move, all alike, shape (n_discharged,).
+    """
+    full, empty = pair.discharged.atom_energies, pair.charged.atom_energies
+    if full is None or empty is None:
+        raise ModelError("the energies of the atoms were not kept. Evaluate the crystals again")
+    ion = WORKING_IONS[pair.ion]
+    weight = np.array([-pair.discharged_cells, pair.charged_cells]) / (pair.n_ions * ion.charge)
+    metal = ions / ions.sum() * metal_energy(ion, VERSION) / ion.charge
+    found: Array = onto(shared, np.concatenate([weight[0] * full, weight[1] * empty])) + metal
+    return found
