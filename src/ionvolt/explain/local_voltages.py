@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.explain.attribution import AtomContributions, attribute
+from ionvolt.models.cgcnn.local_voltages import AtomContributions, attribute
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.ions import parse_ions, working_ion
 from ionvolt.prediction import Assume, Prediction, as_explainer, predict_checked

@@ -1,0 +1,120 @@
+"""Whether inputs that are not relaxed are told: 200 of them made from electrodes of the Materials Project.
+
+    python benchmarks/unrelaxed_inputs.py mp2025.parquet            # prints a table; --rows, --seed, --json
+
+From discharged electrodes drawn at random: another ion in the same cell (charge for charge), the cell scaled by 0.90 to
+0.95 or 1.06 to 1.12, or one atom moved by 0.6 to 1.2 Å. An input counts as flagged where it is refused or leaves the
+domain. Beside them stand the electrodes as they are: false flags are those that the forces, the pressure or the
+distances raise (other reasons, such as a far chemistry, are counted apart). Coverage is that of the 90 % interval, for
+unflagged inputs whose right voltage is known: those of scaled and moved ones are the labels of their electrodes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ionvolt.datasets import Electrode, read_dataset
+from ionvolt.errors import InputError
+from ionvolt.ions import WORKING_IONS
+from ionvolt.prediction import Prediction, as_model, predict_each
+from ionvolt.structures import Crystal, as_crystal
+
+SWAPS = {
+    "Li": "Na",
+    "Na": "K",
+    "K": "Li",
+    "Mg": "Ca",
+    "Ca": "Mg",
+    "Zn": "Ca",
+    "Rb": "Li",
+    "Cs": "Li",
+    "Al": "Y",
+    "Y": "Al",
+}
+UNRELAXED = ("is not relaxed", "Å apart", "g/cm^3", "beyond what any electrode")
+
+
+@dataclass(frozen=True)
+class Case:
+    """An input: the structure, its ion, what was done to it, and its right voltage where that is known, V."""
+
+    crystal: Crystal
+    ion: str
+    kind: str
+    voltage: float | None
+
+
+def cases(electrode: Electrode, rng: np.random.Generator) -> list[Case]:
+    """The electrode as it is, and bent in one way."""
+    full, ion, label = electrode.discharged, electrode.working_ion, electrode.average_voltage
+    assert full is not None
+    found = [Case(full, ion, "as it is", label)]
+    kind = ("swapped", "scaled", "moved")[rng.integers(3)]
+    if kind == "swapped":
+        other = SWAPS[ion]
+        numbers = np.where(full.numbers == WORKING_IONS[ion].number, WORKING_IONS[other].number, full.numbers)
+        found.append(Case(replace(full, numbers=numbers), other, kind, None))
+    elif kind == "scaled":
+        factor = rng.uniform(0.90, 0.95) if rng.random() < 0.5 else rng.uniform(1.06, 1.12)
+        found.append(Case(replace(full, lattice=full.lattice * factor), ion, kind, label))
+    else:
+        way = rng.normal(size=3)
+        step = way / np.linalg.norm(way) * rng.uniform(0.6, 1.2) @ np.linalg.inv(full.lattice)
+        places = full.frac_coords.copy()
+        places[rng.integers(len(full))] += step
+        found.append(Case(replace(full, frac_coords=places), ion, kind, label))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--atoms", type=int, default=40, help="of the discharged cell at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write what was found there, too")
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    data = [e for e in read_dataset(arguments.data).electrodes if e.discharged and abs(e.average_voltage) < 7]
+    data = [e for e in data if e.discharged is not None and len(e.discharged) <= arguments.atoms]
+    model = as_model(None)
+    rows = []
+    for number in rng.permutation(len(data))[: arguments.rows].tolist():
+        for case in cases(data[number], rng):
+            try:
+                answer: Prediction | InputError = predict_each([as_crystal(case.crystal)], [case.ion], model=model)[0]
+            except InputError as error:
+                answer = error
+            words = [str(answer)] if isinstance(answer, InputError) else list(answer.warnings)
+            row = {"battery": data[number].battery_id, "kind": case.kind, "label": case.voltage}
+            row["flagged"] = isinstance(answer, InputError) or answer.in_domain is False
+            row["unrelaxed"] = any(mark in word for mark in UNRELAXED for word in words)
+            if isinstance(answer, Prediction):
+                row |= {"voltage": answer.voltage, "lower": answer.voltage_lower, "upper": answer.voltage_upper}
+            rows.append(row)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    print("| inputs | n | flagged | flagged as unrelaxed | covered, of the unflagged |\n|---|---|---|---|---|")
+    for kind in ("as it is", "swapped", "scaled", "moved"):
+        print_row(kind, [row for row in rows if row["kind"] == kind])
+    print_row("all bent", [row for row in rows if row["kind"] != "as it is"])
+
+
+def print_row(name: str, rows: list[dict[str, object]]) -> None:
+    if not rows:
+        return
+    flagged = np.mean([bool(row["flagged"]) for row in rows])
+    unrelaxed = np.mean([bool(row["unrelaxed"]) for row in rows])
+    left = [row for row in rows if not row["flagged"] and row["label"] is not None]
+    inside = [float(row["lower"]) <= float(row["label"]) <= float(row["upper"]) for row in left]  # type: ignore[arg-type]
+    covered = f"{100 * np.mean(inside):.0f} % of {len(left)}" if left else "–"
+    print(f"| {name} | {len(rows)} | {100 * flagged:.1f} % | {100 * unrelaxed:.1f} % | {covered} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
