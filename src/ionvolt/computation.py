@@ -245,13 +245,17 @@ def corrected(
     model = _delta_model()
     if model is None:
         return None, ()
-    if given != "discharged" or discharged is None:
+    if given == "both":
         return model.estimate_computed(average, "both"), ()
+    if discharged is None:
+        return model.estimate_computed(average, "both", "inserted"), ()
     partly, probability = model.estimate_partly(discharged, average.ion.symbol)
     if partly is not None:
         return partly, (PARTLY.format(100 * probability),)
     # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
-    return model.estimate_computed(average, "discharged" if average.converged is None else "both"), ()
+    if average.converged is None:
+        return model.estimate_computed(average, "discharged"), ()
+    return model.estimate_computed(average, "both", "relaxed"), ()
 
 
 def _delta_model() -> DeltaModel | None:

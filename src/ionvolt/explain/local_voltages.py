@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.models.cgcnn.local_voltages import AtomContributions, attribute
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.ions import parse_ions, working_ion
+from ionvolt.models.cgcnn.local_voltages import LocalVoltages, local_voltages
 from ionvolt.prediction import Assume, Prediction, as_explainer, predict_checked
 from ionvolt.reading import read_question
 from ionvolt.structures import as_crystal
@@ -109,14 +109,14 @@ def explain_many(
     hosts = {
         _host_key(p): read_question(crystal, working_ion(p.working_ion), assume=assume).query.host for p in predictions
     }
-    found: dict[str, tuple[list[Site], AtomContributions]] = {}
+    found: dict[str, tuple[list[Site], LocalVoltages]] = {}
     for key, host in hosts.items():
         of_host = [p.working_ion for p in predictions if _host_key(p) == key]
         graph = build_graph(host, ties=ensemble.card.ties)
         vectors = ensemble.atom_vectors(graph)
         surroundings = _coordination(graph)
         for ion in of_host:
-            of_ion = attribute(vectors, ensemble.heads[ion], ensemble.local_heads[ion])
+            of_ion = local_voltages(vectors, ensemble.heads[ion], ensemble.local_heads[ion])
             found[ion] = (_sites(host, of_ion, *surroundings), of_ion)
     return [_explanation(p, hosts[_host_key(p)], *found[p.working_ion]) for p in predictions]
 
@@ -126,9 +126,7 @@ def _host_key(prediction: Prediction) -> str:
     return f"without {removed}" if prediction.end_members == "charged" else f"without {prediction.working_ion}"
 
 
-def _sites(
-    host: Crystal, members: AtomContributions, coordination: NDArray[np.float64], shells: list[str]
-) -> list[Site]:
+def _sites(host: Crystal, members: LocalVoltages, coordination: NDArray[np.float64], shells: list[str]) -> list[Site]:
     """The atoms of a host with their local voltages."""
     local, linear = members.additive.mean(0), members.linear.mean(0)
     spread = members.additive.std(0, ddof=1) if len(members.additive) > 1 else np.zeros(len(host))
@@ -149,7 +147,7 @@ def _sites(
     ]
 
 
-def _explanation(prediction: Prediction, host: Crystal, sites: list[Site], members: AtomContributions) -> Explanation:
+def _explanation(prediction: Prediction, host: Crystal, sites: list[Site], members: LocalVoltages) -> Explanation:
     symbols, local = np.array(host.symbols), members.additive.mean(0)
     reference = float(members.reference.mean())
     elements = {

@@ -8,7 +8,7 @@ relaxation, which the correction has to make up for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -26,6 +26,7 @@ from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD, FullE
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
+from ionvolt.models.uncertainty.conformal import Conformal
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.physics.average import AverageVoltage
 from ionvolt.physics.potentials.sevennet import VERSION
@@ -36,6 +37,10 @@ from ionvolt.structures.crystal import Crystal
 KIND = "delta"
 
 Variant = Literal["both", "discharged"]
+Route = Literal["relaxed", "inserted"]
+"""How ends that were not both given came about: the ion taken out of the discharged structure and both relaxed, or put
+into the charged host and both relaxed."""
+ROUTES: tuple[Route, ...] = ("relaxed", "inserted")
 VARIANTS: tuple[Variant, ...] = ("both", "discharged")
 Vector = NDArray[np.float64]
 
@@ -63,11 +68,13 @@ class DeltaModel:
         correctors: One for each variant.
         emptying: Tells whether an electrode gives up all of its ions.
         card: What it is.
+        routes: Interval widths of computed electrodes, by how their ends came about.
     """
 
     correctors: dict[Variant, Corrector]
     emptying: FullExtractionClassifier
     card: ModelCard
+    routes: dict[Route, Conformal] = field(default_factory=dict)
 
     accepts: ClassVar[frozenset[EndMembers]] = frozenset({"discharged", "both"})
     explains: ClassVar[bool] = True
@@ -151,18 +158,30 @@ class DeltaModel:
         pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)
         return self.estimate_pairs([pair], [host], ["discharged"])[0], chance
 
-    def estimate_computed(self, computed: AverageVoltage, variant: Variant) -> Estimate:
-        """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again."""
-        ion = computed.ion.symbol
-        if computed.potential != VERSION:
-            return self.estimate([Query(ion, computed.charged, variant, computed.discharged)])[0]
-        self.require([ion])
-        return self.estimate_pairs([pair_of_computed(computed)], [computed.charged], [variant])[0]
+    def estimate_computed(self, computed: AverageVoltage, variant: Variant, route: Route | None = None) -> Estimate:
+        """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again.
+
+        Args:
+            computed: The electrode.
+            variant: Whose correction counts.
+            route: How its ends came about, where they were not both given: intervals are those of that way.
+        """
+        self.require([computed.ion.symbol])
+        if computed.potential == VERSION:
+            pair = pair_of_computed(computed)
+        else:
+            full, empty = compute_features([computed.discharged, computed.charged])
+            pair = pair_of(full, empty, computed.reaction, computed.ion.symbol)
+        return self.estimate_pairs([pair], [computed.charged], [variant], route)[0]
 
     def estimate_pairs(
-        self, pairs: Sequence[EndMemberPair], hosts: Sequence[Crystal], variants: Sequence[Variant]
+        self,
+        pairs: Sequence[EndMemberPair],
+        hosts: Sequence[Crystal],
+        variants: Sequence[Variant],
+        route: Route | None = None,
     ) -> list[Estimate]:
-        """Answers for pairs whose vectors are known; ``hosts`` are the charged crystals."""
+        """Answers for pairs whose vectors are known; ``hosts`` are the charged crystals, ``route`` as above."""
         answers: dict[int, Estimate] = {}
         for variant, corrector in self.correctors.items():
             chosen = [i for i, v in enumerate(variants) if v == variant]
@@ -173,10 +192,14 @@ class DeltaModel:
             kernel = corrector.kernel.corrections(some)
             physics = np.array([pair.physics for pair in some])
             learned = ensemble_mean(members, kernel)
-            voltages, spread = physics + learned, ensemble_std(members, kernel)
             distances = corrector.trust.distances([pair.charged for pair in some])
+            voltages = physics + corrector.trust.fade(distances) * learned
+            spread = ensemble_std(members, kernel)
             ions = np.array([IONS.index(pair.ion) for pair in some])
-            widths = corrector.trust.conformal.half_widths(difficulty_features(spread, distances, learned), ions)
+            conformal = (
+                corrector.trust.conformal if route is None else self.routes.get(route, corrector.trust.conformal)
+            )
+            widths = conformal.half_widths(difficulty_features(spread, distances, learned), ions)
             for j, i in enumerate(chosen):
                 reasons = corrector.trust.reasons(hosts[i], float(distances[j]), float(spread[j]), float(widths[j]))
                 answers[i] = with_interval(
@@ -214,6 +237,8 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
         more = corrector.kernel.arrays() | corrector.trust.arrays()
         arrays |= {f"{variant}.{name}": array for name, array in more.items()}
     arrays |= model.emptying.arrays()
+    for route, conformal in model.routes.items():
+        arrays |= {f"route.{route}.{name}": array for name, array in conformal.arrays().items()}
     model.card.kind = KIND
     model.card.n_members = len(next(iter(model.correctors.values())).networks)
     write_model(folder, arrays, model.card)
@@ -232,4 +257,10 @@ def load_delta(folder: Path) -> DeltaModel:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
             networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(card.n_members)]
             correctors[variant] = Corrector(networks, AtomicGP.from_arrays(own), ApplicabilityDomain.from_arrays(own))
-        return DeltaModel(correctors, FullExtractionClassifier.from_arrays(arrays), card)
+        routes: dict[Route, Conformal] = {}
+        for route in ROUTES:
+            prefix = f"route.{route}."
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            if own:
+                routes[route] = Conformal.from_arrays(own)
+        return DeltaModel(correctors, FullExtractionClassifier.from_arrays(arrays), card, routes)

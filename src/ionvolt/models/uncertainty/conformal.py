@@ -7,6 +7,7 @@ is itself learned from held-out errors (normalised conformal prediction, Papadop
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,28 @@ class Conformal:
         multiples = np.array([self.quantiles.get(int(ion), self.quantiles[-1]) for ion in ions])
         widths: Vector = multiples * self.difficulty(features)
         return widths
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All that is stored, by name."""
+        return {
+            "coefficients": self.difficulty.coefficients,
+            "constant": np.array([self.difficulty.constant]),
+            "feature_mean": self.difficulty.mean,
+            "feature_scale": self.difficulty.scale,
+            "quantile_ions": np.array(list(self.quantiles), dtype=np.int64),
+            "quantiles": np.array(list(self.quantiles.values())),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Conformal:
+        """What stored arrays say."""
+        difficulty = Difficulty(
+            arrays["coefficients"].astype(np.float64),
+            float(arrays["constant"][0]),
+            arrays["feature_mean"].astype(np.float64),
+            arrays["feature_scale"].astype(np.float64),
+        )
+        return cls(difficulty, dict(zip(arrays["quantile_ions"].tolist(), arrays["quantiles"].tolist(), strict=True)))
 
 
 def conformal_quantile(scores: Vector, level: float = LEVEL) -> float:

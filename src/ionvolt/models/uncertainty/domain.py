@@ -17,6 +17,9 @@ Vector = NDArray[np.float64]
 DOMAIN_PERCENTILE, WIDTH_PERCENTILE = 97, 90
 """Percentiles of held-out electrodes beyond which distance or spread, or the width of the interval, are a reason."""
 
+FADED = 1.25
+"""Multiple of the limit of distance from which on nothing is left of a learned correction."""
+
 
 @dataclass(frozen=True, eq=False)
 class ApplicabilityDomain:
@@ -47,6 +50,15 @@ class ApplicabilityDomain:
         """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
         features = np.stack([host.fingerprint for host in hosts])
         return nearest(features, self.mean, self.scale, self.references)
+
+    def fade(self, distances: Vector) -> Vector:
+        """How much of a learned correction is kept, shape (n,): all within the limit, none from ``FADED`` times it on.
+
+        A correction says nothing of chemistries that it has not seen; there the potential's own voltage is nearer.
+        """
+        beyond = (distances / self.distance_limit - 1) / (FADED - 1)
+        kept: Vector = np.clip(1 - beyond, 0.0, 1.0)
+        return kept
 
     def reasons(self, host: Crystal, distance: float, spread: float, half_width: float) -> tuple[str, ...]:
         """Why an electrode is out of the domain, in plain words; none: it is within."""
