@@ -77,7 +77,7 @@ class Recipe(Protocol):
         ...
 
     def data(self, job: Job) -> ElectrodeSet:
-        """The cleaned data of a job, all rows."""
+        """The cleaned rows of a job that take part."""
         ...
 
     def do(self, step: str, job: Job) -> None:

@@ -36,18 +36,19 @@ class MlipRecipe:
 
     def data(self, job: Job) -> ElectrodeSet:
         """See ``Recipe``."""
-        return job.read(self.settings.clean)
+        data = self._whole(job)
+        return data[job.selection.of(data)]
 
     def do(self, step: str, job: Job) -> None:
         """See ``Recipe``."""
         if step == FEATURES.name:
-            data = self.data(job)
+            data = self._whole(job)
             rows = job.selection.of(data)
             require_ids(data)
             compute_vectors(data, rows, self.settings.structures_a_file, job.folder, job.tell)
             compute_trials(data, rows, job.folder, job.tell)
         elif step == RELAXED.name:
-            data = self.data(job)
+            data = self._whole(job)
             compute_relaxed(data, job.selection.of(data), job.folder, job.tell, job.minutes)
         elif step == EVALUATE.name:
             cross_validation.evaluate(self.table(job), self.settings, job)
@@ -58,7 +59,7 @@ class MlipRecipe:
 
     def table(self, job: Job, parts: Sequence[Part] = PARTS) -> Table:
         """The rows of a job with their features."""
-        data = self.data(job)
+        data = self._whole(job)
         return read_table(data, job.selection.of(data), job.folder, parts, self.settings.structures_a_file)
 
     def report(self, job: Job) -> list[TestLine]:
@@ -73,8 +74,11 @@ class MlipRecipe:
 
     def models(self, job: Job) -> list[Path]:
         """See ``Recipe``."""
-        label = job.label or label_of(self.data(job))
+        label = job.label or label_of(self._whole(job))
         return [job.models_folder / f"{kind}-{label}" for kind in ("foundation", "delta")]
+
+    def _whole(self, job: Job) -> ElectrodeSet:
+        return job.read(self.settings.clean)
 
     def _fit(self, job: Job) -> None:
         if job.selection.folds:
