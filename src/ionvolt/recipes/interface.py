@@ -31,7 +31,7 @@ FIT = Step("fit", "models on all rows, calibrated on the held-out errors, writte
 
 
 @dataclass(frozen=True)
-class TestLine:
+class ReportLine:
     """A held-out test in a line.
 
     Attributes:
@@ -84,7 +84,7 @@ class Recipe(Protocol):
         """Do a step."""
         ...
 
-    def report(self, job: Job) -> list[TestLine]:
+    def report(self, job: Job) -> list[ReportLine]:
         """What the held-out answers say, ion by ion."""
         ...
 

@@ -55,7 +55,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class TestedIon:
+class IonPredictions:
     """Test predictions for an ion.
 
     Attributes:
@@ -87,7 +87,7 @@ class TestedIon:
         return known | self.predicted | self.more
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> TestedIon:
+    def from_dict(cls, content: dict[str, Any]) -> IonPredictions:
         """What is stored."""
         known = {name: content[name] for name in ("ids", "frameworks", "target", "n_train", "spread")}
         others = {name: value for name, value in content.items() if name not in known}
@@ -136,7 +136,7 @@ def evaluate(data: ElectrodeSet, settings: CgcnnSettings, job: Job) -> None:
             job.tell(done, len(files), f"{unit.name}: {words}")
 
         unfinished = job.own_folder / HELD_OUT / f"{unit.name}.networks"
-        record = test_unit(rows, unit, settings, graphs, unfinished, job.jobs, say)
+        record = predict_unit(rows, unit, settings, graphs, unfinished, job.jobs, say)
         content: dict[str, Any] = {ion: tested.to_dict() for ion, tested in record.items()}
         write_json(path, {"mark": mark(rows, settings, unit), "ions": content}, indent=None)
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -147,7 +147,7 @@ def evaluate(data: ElectrodeSet, settings: CgcnnSettings, job: Job) -> None:
         raise DataError(f"{job.own_folder / HELD_OUT}: another run is at {', '.join(lacking)}. Wait for it, call again")
 
 
-def test_unit(
+def predict_unit(
     data: ElectrodeSet,
     unit: Unit,
     settings: CgcnnSettings,
@@ -155,7 +155,7 @@ def test_unit(
     folder: Path,
     jobs: int,
     say: Callable[[str], None],
-) -> dict[str, TestedIon]:
+) -> dict[str, IonPredictions]:
     """One seed of one split: every ion's test predictions by every model.
 
     Args:
@@ -181,11 +181,11 @@ def test_unit(
         jobs=jobs,
         progress=progress(say, "Li", settings.li),
     )
-    record: dict[str, TestedIon] = {}
+    record: dict[str, IonPredictions] = {}
     if len(li.split.test):
         tested_graphs = [li_graphs[i] for i in li.split.test]
         answers = as_ensemble(networks, "Li", "li").voltages(tested_graphs, ["Li"])[0]
-        record["Li"] = tested(li, answers, "network", {}, {"excluded_frameworks": len(forbidden)})
+        record["Li"] = predictions_of(li, answers, "network", {}, {"excluded_frameworks": len(forbidden)})
     for ion in others:
         try:
             parts = prepare(data, ion, kind=test.split, seed=seed, n_members=test.members)
@@ -193,11 +193,13 @@ def test_unit(
             continue  # too few electrodes to learn from
         if len(parts.split.test):
             say(ion)
-            record[ion] = test_transfer(parts, networks, graphs.of(parts.rows), unit, settings, folder / ion, jobs)
+            record[ion] = predict_transferred(
+                parts, networks, graphs.of(parts.rows), unit, settings, folder / ion, jobs
+            )
     return record
 
 
-def test_transfer(
+def predict_transferred(
     parts: Parts,
     networks: Sequence[CGCNN],
     graphs: Sequence[CrystalGraph],
@@ -205,7 +207,7 @@ def test_transfer(
     settings: CgcnnSettings,
     folder: Path,
     jobs: int,
-) -> TestedIon:
+) -> IonPredictions:
     """Test predictions for an ion to which the Li networks are transferred, and of what is compared with them."""
     test, seed, rows = parts.split.test, unit.seed, parts.rows
     pooled = [pooled_vectors(network.trunk, graphs) for network in networks]
@@ -231,16 +233,16 @@ def test_transfer(
         how = replace(settings.fine_tune, seed=100 * seed)
         tuned, _ = train_ensemble(graphs, rows.voltages, first, how, initial=networks[:1], folder=folder / "fine-tuned")
         compared["fine_tuned"] = mean_of(tuned, graphs, test)
-    return tested(parts, transfer, "transfer", compared)
+    return predictions_of(parts, transfer, "transfer", compared)
 
 
-def tested(
+def predictions_of(
     parts: Parts,
     members: NDArray[np.floating[Any]],
     name: str,
     compared: dict[str, list[float]],
     more: dict[str, int] | None = None,
-) -> TestedIon:
+) -> IonPredictions:
     """The test rows of a split and what is said of them.
 
     Args:
@@ -253,7 +255,7 @@ def tested(
     rows, test = parts.rows, parts.split.test
     train = np.unique(np.concatenate([np.concatenate(pair) for pair in parts.members]))
     keys = rows.keys
-    return TestedIon(
+    return IonPredictions(
         [keys[i] for i in test],
         rows.frameworks[test].tolist(),
         rows.voltages[test].tolist(),
@@ -295,7 +297,7 @@ def unit_file(folder: Path, unit: Unit) -> Path:
     return folder / HELD_OUT / f"{unit.name}.json"
 
 
-def read_unit(path: Path) -> dict[str, TestedIon] | None:
+def read_unit(path: Path) -> dict[str, IonPredictions] | None:
     """A unit's predictions by ion; None where they are not there.
 
     Raises:
@@ -303,7 +305,7 @@ def read_unit(path: Path) -> dict[str, TestedIon] | None:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {ion: TestedIon.from_dict(record) for ion, record in content["ions"].items()}
+        return {ion: IonPredictions.from_dict(record) for ion, record in content["ions"].items()}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -326,7 +328,7 @@ def mark(data: ElectrodeSet, settings: CgcnnSettings, unit: Unit) -> str:
     return fingerprint([FORMAT, test.name, unit.seed, test.members, compared, trained, data.keys], data.voltages)
 
 
-def in_words(record: dict[str, TestedIon]) -> str:
+def in_words(record: dict[str, IonPredictions]) -> str:
     """Mean absolute errors by ion."""
     errors = {ion: np.abs(np.array(tested.answer) - tested.target).mean() for ion, tested in record.items()}
     return ", ".join(f"{ion} {error:.3f}" for ion, error in errors.items()) + " V"

@@ -13,7 +13,7 @@ from ionvolt.recipes.cgcnn.cross_validation import evaluate
 from ionvolt.recipes.cgcnn.release import write
 from ionvolt.recipes.cgcnn.report import reports
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings
-from ionvolt.recipes.interface import EVALUATE, FIT, Step, TestLine
+from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.provenance import label_of
 
@@ -43,13 +43,13 @@ class CgcnnRecipe:
         else:
             raise ValueError(f"{step}: no step of {self.name}")
 
-    def report(self, job: Job) -> list[TestLine]:
+    def report(self, job: Job) -> list[ReportLine]:
         """See ``Recipe``."""
         lines = []
         for test, by_ion in reports(self.settings, job).items():
             for ion, report in by_ion.items():
                 m = report.own.metrics
-                lines.append(TestLine(test, ion, m.n, m.mae, m.mae_low, m.mae_high, report.to_dict()))
+                lines.append(ReportLine(test, ion, m.n, m.mae, m.mae_low, m.mae_high, report.to_dict()))
         return lines
 
     def models(self, job: Job) -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.evaluation.testing import calibrate_std
 from ionvolt.ions import WORKING_IONS
-from ionvolt.recipes.cgcnn.cross_validation import MODELS, TestedIon, Unit, read_unit, unit_file
+from ionvolt.recipes.cgcnn.cross_validation import MODELS, IonPredictions, Unit, read_unit, unit_file
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings, HeldOutTest
 from ionvolt.recipes.job import Job
 
@@ -89,7 +89,7 @@ def reports(settings: CgcnnSettings, job: Job) -> dict[str, dict[str, IonReport]
     return found
 
 
-def report_of(test: HeldOutTest, by_seed: Mapping[int, TestedIon]) -> IonReport:
+def report_of(test: HeldOutTest, by_seed: Mapping[int, IonPredictions]) -> IonReport:
     """What the seeds of a test say of an ion."""
     found = list(by_seed.values())
     names = [name for name in MODELS if any(name in tested.predicted for tested in found)]
@@ -104,7 +104,7 @@ def report_of(test: HeldOutTest, by_seed: Mapping[int, TestedIon]) -> IonReport:
     )
 
 
-def errors_of(test: HeldOutTest, name: str, having: list[TestedIon]) -> ModelErrors:
+def errors_of(test: HeldOutTest, name: str, having: list[IonPredictions]) -> ModelErrors:
     """Errors of a model over the seeds that have it."""
     target = np.concatenate([tested.target for tested in having])
     predicted = np.concatenate([tested.predicted[name] for tested in having])

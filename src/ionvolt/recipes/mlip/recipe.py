@@ -9,7 +9,7 @@ from pathlib import Path
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
-from ionvolt.recipes.interface import EVALUATE, FIT, Step, TestLine
+from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import cross_validation
 from ionvolt.recipes.mlip.features import compute_trials, compute_vectors, require_ids
@@ -62,7 +62,7 @@ class MlipRecipe:
         data = self._whole(job)
         return read_table(data, job.selection.of(data), job.folder, parts, self.settings.structures_a_file)
 
-    def report(self, job: Job) -> list[TestLine]:
+    def report(self, job: Job) -> list[ReportLine]:
         """See ``Recipe``."""
         table = self.table(job)
         lines = []
@@ -86,6 +86,6 @@ class MlipRecipe:
         write(self.table(job), self.settings, job, *self.models(job))
 
 
-def _line(test: str, ion: str, errors: Errors) -> TestLine:
+def _line(test: str, ion: str, errors: Errors) -> ReportLine:
     m = errors.metrics
-    return TestLine(test, ion, errors.rows, m.mae, m.mae_low, m.mae_high, errors.to_dict())
+    return ReportLine(test, ion, errors.rows, m.mae, m.mae_low, m.mae_high, errors.to_dict())
