@@ -1,15 +1,14 @@
 """Write what the shipped model's card says about its errors into the README and docs/models.md, and draw the figure.
 
-    python scripts/model_page.py [--results runs/shipped]
+    python scripts/model_page.py [--results runs/cgcnn]
 
 The tables stand between markers in both files; no number in them is typed by hand. The figure needs the held-out
-predictions that ``shipped_models.py evaluate`` leaves in its results folder.
+predictions that ``ionvolt recipe evaluate cgcnn`` leaves in its folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, shipped_models
+from ionvolt.recipes.cgcnn.cross_validation import HELD_OUT, read_unit
 
 ROOT = Path(__file__).parent.parent
 PAPER = {"Li": 0.32, "Mg": 0.45, "Ca": 0.40, "Zn": 0.47, "Al": 0.68, "Na": 0.50, "K": 0.65}
@@ -196,15 +196,17 @@ def figure(results: Path, path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    records = [json.loads(file.read_text()) for file in sorted(results.glob("paper-random-*.json"))]
-    framework = [json.loads(file.read_text()) for file in sorted(results.glob("paper-framework-*.json"))]
+    random, framework = (
+        [unit for file in sorted((results / HELD_OUT).glob(f"paper-{split}-*.json")) if (unit := read_unit(file))]
+        for split in ("random", "framework")
+    )
     fig, axes = plt.subplots(2, 5, figsize=(12.5, 5.4), sharex=True, sharey=True, layout="constrained")
     for axis, ion in zip(axes.flat, WORKING_IONS, strict=True):
-        for found, colour, label in ((framework, "#c9c9c9", "framework"), (records, "#1f6f8b", "random")):
+        for found, colour, label in ((framework, "#c9c9c9", "framework"), (random, "#1f6f8b", "random")):
             rows = [r[ion] for r in found if ion in r]
             if rows:
-                target = np.concatenate([r["target"] for r in rows])
-                predicted = np.concatenate([r[best(ion)] for r in rows])
+                target = np.concatenate([r.target for r in rows])
+                predicted = np.concatenate([r.answer for r in rows])
                 error = np.abs(predicted - target).mean()
                 axis.scatter(
                     target, predicted, s=7, color=colour, alpha=0.6, lw=0, label=f"{label}: {error:.2f} V",
@@ -223,7 +225,7 @@ def figure(results: Path, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", type=Path, default=Path("runs/shipped"))
+    parser.add_argument("--results", type=Path, default=Path("runs/cgcnn"))
     results: Path = parser.parse_args().results
     cards = shipped_models()
     ions = cards[PAPER_MODEL].ions

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ionvolt.recipes.interface import TestLine
+    from ionvolt.recipes.interface import ReportLine
     from ionvolt.recipes.job import Job
 
 recipe_app = typer.Typer(help="Recipes: make the shipped models anew, from any data set.", no_args_is_help=True)
@@ -165,7 +165,7 @@ def _job(
     return Job(data, output, Selection(rows, chosen, numbers), label, jobs, minutes, told)
 
 
-def _print(lines: list[TestLine]) -> None:
+def _print(lines: list[ReportLine]) -> None:
     width = max(len(line.test) for line in lines)
     for line in lines:
         more = f", 90 % interval covers {100 * c:.1f} %" if (c := line.more.get("coverage_90")) else ""

@@ -31,7 +31,7 @@ FIT = Step("fit", "models on all rows, calibrated on the held-out errors, writte
 
 
 @dataclass(frozen=True)
-class TestLine:
+class ReportLine:
     """A held-out test in a line.
 
     Attributes:
@@ -77,14 +77,14 @@ class Recipe(Protocol):
         ...
 
     def data(self, job: Job) -> ElectrodeSet:
-        """The cleaned data of a job, all rows."""
+        """The cleaned rows of a job that take part."""
         ...
 
     def do(self, step: str, job: Job) -> None:
         """Do a step."""
         ...
 
-    def report(self, job: Job) -> list[TestLine]:
+    def report(self, job: Job) -> list[ReportLine]:
         """What the held-out answers say, ion by ion."""
         ...
 

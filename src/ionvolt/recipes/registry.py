@@ -10,9 +10,10 @@ from ionvolt.recipes.interface import Recipe
 
 def recipes() -> dict[str, Recipe]:
     """All recipes, by name."""
+    from ionvolt.recipes.cgcnn.recipe import CgcnnRecipe
     from ionvolt.recipes.mlip.recipe import MlipRecipe
 
-    found: list[Recipe] = [MlipRecipe()]
+    found: list[Recipe] = [MlipRecipe(), CgcnnRecipe()]
     return {recipe.name: recipe for recipe in found}
 
 

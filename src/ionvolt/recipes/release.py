@@ -45,7 +45,7 @@ def release(recipe: Recipe, job: Job, target: Path | None = None) -> list[Path]:
         )
     data = recipe.data(job)
     for folder in folders:
-        require_answers(folder, data[job.selection.of(data)])
+        require_answers(folder, data)
     written = []
     for folder in folders:
         goal = (target or SHIPPED) / folder.name

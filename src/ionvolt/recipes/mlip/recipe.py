@@ -9,7 +9,7 @@ from pathlib import Path
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
-from ionvolt.recipes.interface import EVALUATE, FIT, Step, TestLine
+from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import cross_validation
 from ionvolt.recipes.mlip.features import compute_trials, compute_vectors, require_ids
@@ -36,18 +36,19 @@ class MlipRecipe:
 
     def data(self, job: Job) -> ElectrodeSet:
         """See ``Recipe``."""
-        return job.read(self.settings.clean)
+        data = self._whole(job)
+        return data[job.selection.of(data)]
 
     def do(self, step: str, job: Job) -> None:
         """See ``Recipe``."""
         if step == FEATURES.name:
-            data = self.data(job)
+            data = self._whole(job)
             rows = job.selection.of(data)
             require_ids(data)
             compute_vectors(data, rows, self.settings.structures_a_file, job.folder, job.tell)
             compute_trials(data, rows, job.folder, job.tell)
         elif step == RELAXED.name:
-            data = self.data(job)
+            data = self._whole(job)
             compute_relaxed(data, job.selection.of(data), job.folder, job.tell, job.minutes)
         elif step == EVALUATE.name:
             cross_validation.evaluate(self.table(job), self.settings, job)
@@ -58,10 +59,10 @@ class MlipRecipe:
 
     def table(self, job: Job, parts: Sequence[Part] = PARTS) -> Table:
         """The rows of a job with their features."""
-        data = self.data(job)
+        data = self._whole(job)
         return read_table(data, job.selection.of(data), job.folder, parts, self.settings.structures_a_file)
 
-    def report(self, job: Job) -> list[TestLine]:
+    def report(self, job: Job) -> list[ReportLine]:
         """See ``Recipe``."""
         table = self.table(job)
         lines = []
@@ -73,8 +74,11 @@ class MlipRecipe:
 
     def models(self, job: Job) -> list[Path]:
         """See ``Recipe``."""
-        label = job.label or label_of(self.data(job))
+        label = job.label or label_of(self._whole(job))
         return [job.models_folder / f"{kind}-{label}" for kind in ("foundation", "delta")]
+
+    def _whole(self, job: Job) -> ElectrodeSet:
+        return job.read(self.settings.clean)
 
     def _fit(self, job: Job) -> None:
         if job.selection.folds:
@@ -82,6 +86,6 @@ class MlipRecipe:
         write(self.table(job), self.settings, job, *self.models(job))
 
 
-def _line(test: str, ion: str, errors: Errors) -> TestLine:
+def _line(test: str, ion: str, errors: Errors) -> ReportLine:
     m = errors.metrics
-    return TestLine(test, ion, errors.rows, m.mae, m.mae_low, m.mae_high, errors.to_dict())
+    return ReportLine(test, ion, errors.rows, m.mae, m.mae_low, m.mae_high, errors.to_dict())

@@ -19,7 +19,7 @@ from ionvolt.recipes.mlip import full_extraction
 from ionvolt.recipes.mlip.calibration import domain, held_out
 from ionvolt.recipes.mlip.cross_validation import read_answers
 from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, fit_learners
-from ionvolt.recipes.mlip.report import TestReport, test_report
+from ionvolt.recipes.mlip.report import HeldOutReport, report_on
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
 from ionvolt.recipes.provenance import attribution, label_of, provenance
@@ -45,21 +45,21 @@ ADDED_WORDS: dict[Case, str] = {"composition": ", discharged composition known"}
 """By which tests of a part are told apart in cards."""
 
 
-def test_name(test: CrossValidation, case: Case, n_folds: int) -> str:
+def name_of_test(test: CrossValidation, case: Case, n_folds: int) -> str:
     """How a card calls a test."""
     words = f"{test.split} {n_folds}-fold{ADDED_WORDS.get(case, '')}"
     return words if test.part == "charged" else f"{test.part}, {words}"
 
 
-def reports(table: Table, settings: MlipSettings, job: Job, part: Part) -> dict[str, TestReport]:
+def reports(table: Table, settings: MlipSettings, job: Job, part: Part) -> dict[str, HeldOutReport]:
     """All tests of a part, by name. The composition is told in the calibrating test only."""
-    found: dict[str, TestReport] = {}
+    found: dict[str, HeldOutReport] = {}
     for test in (t for t in settings.tests if t.part == part):
         answers = read_answers(settings, test, job)
         cases = CASES[part] if test == settings.calibrating(part) else CASES[part][:1]
         for case in cases:
             held = held_out(answers, table.data, case, settings)
-            found[test_name(test, case, settings.n_folds)] = test_report(held)
+            found[name_of_test(test, case, settings.n_folds)] = report_on(held)
     return found
 
 
@@ -80,7 +80,7 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
 def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
     """The model of both end members."""
     correctors: dict[Variant, Corrector] = {}
-    tests: dict[str, TestReport] = {}
+    tests: dict[str, HeldOutReport] = {}
     for variant in VARIANTS:
         rows = table.parts[variant]
         learners = fit_part(rows, settings, job)
@@ -117,7 +117,7 @@ def card_of(
     description: str,
     data: ElectrodeSet,
     settings: MlipSettings,
-    tests: Mapping[str, TestReport],
+    tests: Mapping[str, HeldOutReport],
     chosen: Mapping[str, Any],
 ) -> ModelCard:
     """The card of a fitted model, on all ions of the data."""

@@ -58,7 +58,7 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class TestReport:
+class HeldOutReport:
     """One test of a model.
 
     Attributes:
@@ -87,14 +87,14 @@ class TestReport:
         }
 
 
-def test_report(held: HeldOut) -> TestReport:
+def report_on(held: HeldOut) -> HeldOutReport:
     """What held-out answers say."""
     widths = cross_fitted_widths(held)
     beyond = cross_fitted_beyond(held, widths)
     error = np.abs(held.errors)
     largest = np.cumsum(np.sort(error)[::-1])
     nearest_first = np.argsort(held.distance)
-    return TestReport(
+    return HeldOutReport(
         everything=errors_of(held, widths, beyond, np.ones(len(error), dtype=bool)),
         ions={
             ion: errors_of(held, widths, beyond, held.ions == number)

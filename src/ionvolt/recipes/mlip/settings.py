@@ -14,7 +14,7 @@ from ionvolt.training.mlip.fit import CorrectionSettings
 from ionvolt.training.settings import Settings
 
 Part = EndMembers
-"""What is learned from: charged hosts with the ion tried in them, discharged structures and the same emptied, or both."""
+"""What is learned from: hosts with the ion tried in them, discharged structures and the same emptied, or both ends."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
