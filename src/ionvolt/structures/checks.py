@@ -118,7 +118,7 @@ def check_atom_count(source: str, n_atoms: int, limits: Limits) -> None:
 
 
 def _check_distances(crystal: Crystal, limits: Limits) -> None:
-    first, distance = _neighbours(crystal, _NEAR, "id")
+    first, second, distance = _neighbours(crystal, _NEAR, "ijd")
     if distance.size and distance.min() < limits.min_distance:
         pairs, distance = _neighbours(crystal, limits.min_distance, "Pd")
         k = int(distance.argmin())
@@ -127,6 +127,18 @@ def _check_distances(crystal: Crystal, limits: Limits) -> None:
             crystal.source,
             f"{one} and {two} are {distance[k]:.3f} Å apart, less than {limits.min_distance:g} Å",
             "Remove the atom that is there twice, or check cell and coordinates",
+        )
+    radii = _radii()[crystal.numbers]
+    bond = radii[first] + radii[second]
+    short = np.flatnonzero(distance < limits.min_bond * bond)
+    if short.size:
+        k = int(short[(distance[short] / bond[short]).argmin()])
+        one, two = (f"{SYMBOLS[crystal.numbers[i]]} (atom {i + 1})" for i in sorted((first[k], second[k])))
+        raise refusal(
+            crystal.source,
+            f"{one} and {two} are {distance[k]:.2f} Å apart, where a bond of the two is about {bond[k]:.2f} Å long "
+            f"and never below {limits.min_bond * bond[k]:.2f} Å",
+            "Check cell and coordinates, or remove one of the two",
         )
     alone = np.bincount(first, minlength=len(crystal)) == 0
     if not alone.any():
@@ -138,7 +150,7 @@ def _check_distances(crystal: Crystal, limits: Limits) -> None:
         raise refusal(
             crystal.source,
             f"{SYMBOLS[crystal.numbers[i]]} (atom {i + 1}) has no neighbour within {limits.max_neighbour_distance:g} Å",
-            "Check cell and coordinates: a crystal has no isolated atoms",
+            "Check cell and coordinates, or remove that atom: IonVolt is for crystals, whose atoms touch",
         )
 
 
@@ -169,3 +181,11 @@ def _masses() -> NDArray[np.float64]:
     import gemmi
 
     return np.array([0.0] + [gemmi.Element(z).weight for z in range(1, len(SYMBOLS))])
+
+
+@cache
+def _radii() -> NDArray[np.float64]:
+    """Covalent radii by atomic number, Å; those of an element without one are those of the last with one."""
+    import gemmi
+
+    return np.array([0.0] + [gemmi.Element(z).covalent_r for z in range(1, len(SYMBOLS))])

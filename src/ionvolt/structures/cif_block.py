@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 from gemmi import cif
 
+from ionvolt.structures.cif_mending import without_damage
 from ionvolt.structures.limits import Limits
 from ionvolt.structures.wording import refusal, shown
 
+_MOST_MENDED = 20
 EMPTY = ("", "?", ".")
 
 
@@ -43,6 +46,10 @@ class Block:
         """Every tag of the block."""
         return self._pairs.keys() | self._columns.keys()
 
+    def has(self, tag: str) -> bool:
+        """Whether the block holds a tag, in a loop or not."""
+        return tag in self._pairs or tag in self._columns
+
     def raw(self, tag: str) -> str | None:
         """The one value of a tag as it is written, quotes and all; None where there is none.
 
@@ -60,7 +67,7 @@ class Block:
     def value(self, *tags: str) -> str:
         """The first value that is stated under one of the tags, or ""."""
         for tag in tags:
-            if tag in self._pairs or tag in self._columns:
+            if self.has(tag):
                 text = self.raw(tag)
                 if text is not None and (plain := cif.as_string(text).strip()) not in EMPTY:
                     return plain
@@ -97,25 +104,23 @@ def parse(text: str, source: str, limits: Limits) -> list[Block]:
     Raises:
         InputError: It is no CIF.
     """
-    try:
-        document = cif.read_string(text, check_level=0)
-    except (ValueError, RuntimeError, IndexError) as error:
-        reason = str(error).removeprefix("string:")
-        if "data_" not in text.lower():
-            raise refusal(source, "no structure in it: it holds no CIF data block", "Give a CIF or POSCAR") from error
-        raise refusal(
-            source,
-            f"not a valid CIF: line {shown(reason, 90)[1:-1]}",
-            "Mend that line, or export the file anew",
-        ) from error
-    return [Block(block, source) for block in document]
+    if "data_" not in text and "_atom_site_" in text and "data_" not in text.lower():
+        text = "data_\n" + text
+    for _ in range(_MOST_MENDED):
+        try:
+            return [Block(block, source) for block in cif.read_string(text, check_level=0)]
+        except (ValueError, RuntimeError, IndexError) as error:
+            reason = str(error).removeprefix("string:")
+            mended = without_damage(text, reason)
+            if mended is None:
+                break
+            text = mended
+    if "data_" not in text.lower():
+        raise refusal(source, "no structure in it: it holds no CIF data block", "Give a CIF or POSCAR")
+    raise refusal(source, f"not a valid CIF: line {shown(reason, 90)[1:-1]}", "Mend that line, or export the file anew")
 
 
-def numbers(texts: Sequence[str]) -> list[float]:
-    """Numbers of a CIF, such as ``0.1234(5)``; not a number where there is none."""
-    return [cif.as_number(text) for text in texts]
-
-
+@lru_cache(maxsize=4096)
 def _spelled(tag: str) -> str:
     return tag.lower().replace(".", "_")
 

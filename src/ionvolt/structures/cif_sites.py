@@ -11,6 +11,7 @@ import numpy as np
 from gemmi import cif
 from numpy.typing import NDArray
 
+from ionvolt.errors import InputError
 from ionvolt.structures.checks import check_atom_count
 from ionvolt.structures.cif_block import EMPTY, Block
 from ionvolt.structures.elements import from_label, from_symbol
@@ -20,6 +21,9 @@ from ionvolt.structures.wording import refusal, shown
 FRACT = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 _LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 _ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
+# What stands for a tetrahedral site, a transition metal or the hydrogen on an oxygen as often as for an element.
+_SITE_NAMES = frozenset(("T", "TM", "HO"))
+_FULL = frozenset(("1", "1.0", "."))
 _ESD = re.compile(r"-?[0-9]*(\.?)([0-9]*)\(([0-9]{1,4})\)", re.ASCII)
 
 
@@ -33,7 +37,8 @@ class Sites:
         frac_coords: Shape (n_sites, 3).
         numbers: Atomic numbers, shape (n_sites,).
         occupancies: Shape (n_sites,), each above 0 and at most 1; exactly 1 where the site is full.
-        names: What to call each site in messages.
+        labels: Label of each site, or its number.
+        marks: Disorder assembly and disorder group of each site; empty where the block has no such column.
         notes: Reservations, in plain words.
     """
 
@@ -42,15 +47,26 @@ class Sites:
     frac_coords: NDArray[np.float64]
     numbers: NDArray[np.int64]
     occupancies: NDArray[np.float64]
-    names: list[str]
+    labels: list[str]
+    marks: list[tuple[str, str]]
     notes: list[str]
 
     def __len__(self) -> int:
         return int(self.numbers.size)
 
+    def names(self) -> list[str]:
+        """What to call each site in messages."""
+        return [_name(self.labels, k) for k in range(len(self))]
 
-def read_sites(block: Block, source: str, limits: Limits) -> Sites:
+
+def read_sites(block: Block, stated: frozenset[int] | None, source: str, limits: Limits) -> Sites:
     """The sites of a block that has some.
+
+    Args:
+        block: The block.
+        stated: Elements of the formula that it states, if it does; they tell labels apart.
+        source: For messages.
+        limits: The bounds.
 
     Raises:
         InputError: Something is missing, or cannot be.
@@ -66,21 +82,21 @@ def read_sites(block: Block, source: str, limits: Limits) -> Sites:
             "Check the coordinates: fractional ones lie near 0 to 1",
         )
     labels = block.texts("_atom_site_label", len(places))
-    names = [f"site {shown(label)}" if label not in EMPTY else f"site {i + 1}" for i, label in enumerate(labels)]
-    names = names or [f"site {i + 1}" for i in range(len(places))]
-    occupancies = _occupancies(block, names, source, limits, notes)
+    occupancies = _occupancies(block, labels, len(places), source, limits, notes)
     kept = occupancies > 0.0
     if not kept.any():
         raise refusal(source, "no site is occupied", "Give a crystal structure with at least one atom")
-    elements = _elements(block, labels, kept, source, notes)
-    _check_marks(block, source, notes)
+    elements = _elements(block, labels, kept, stated, source, notes)
+    if "dum" in block.column("_atom_site_calc_flag"):
+        raise refusal(source, "a site is marked as a dummy atom", "Remove dummy sites")
     return Sites(
         lattice_from_parameters(lengths, angles),
         angles,
         places[kept],
         elements,
         occupancies[kept],
-        [name for name, keep in zip(names, kept, strict=True) if keep],
+        [labels[k] if labels else f"{k + 1}" for k in np.flatnonzero(kept)],
+        _marks(block, kept),
         notes,
     )
 
@@ -116,6 +132,10 @@ def check_parameters(lengths: Sequence[float], angles: Sequence[float], source: 
         raise refusal(source, f"no cell has the angles {angles[0]:g}, {angles[1]:g}, {angles[2]:g}", remedy)
 
 
+def _name(labels: list[str], k: int) -> str:
+    return f"site {shown(labels[k])}" if labels and labels[k] not in EMPTY else f"site {k + 1}"
+
+
 def _cell(block: Block, source: str, limits: Limits) -> tuple[list[float], list[float]]:
     remedy = "Check the cell: lengths in Å, angles in degrees"
     values = []
@@ -149,7 +169,12 @@ def _numbers(block: Block, tag: str, source: str) -> list[float]:
 
 
 def _elements(
-    block: Block, labels: list[str], kept: NDArray[np.bool_], source: str, notes: list[str]
+    block: Block,
+    labels: list[str],
+    kept: NDArray[np.bool_],
+    stated: frozenset[int] | None,
+    source: str,
+    notes: list[str],
 ) -> NDArray[np.int64]:
     symbols = block.texts("_atom_site_type_symbol", len(kept))
     if not symbols and not labels:
@@ -158,22 +183,42 @@ def _elements(
     for i in np.flatnonzero(kept):
         named = bool(symbols) and symbols[i] not in EMPTY
         text = symbols[i] if named else (labels[i] if labels else "")
-        number, note = from_symbol(text) if named else from_label(text)
-        if number == 0:
-            raise refusal(source, f"{shown(text)} is no element", "Name the element of every site")
+        number, note = from_symbol(text) if named else from_label(text, stated)
+        if number == 0 or (named and stated is not None and number not in stated and text.upper() in _SITE_NAMES):
+            raise _no_element(text, named, stated, source)
         if note:
             notes.append(note)
         numbers.append(number)
     return np.array(numbers, dtype=np.int64)
 
 
-def _occupancies(block: Block, names: list[str], source: str, limits: Limits, notes: list[str]) -> NDArray[np.float64]:
-    found = np.ones(len(names))
+def _no_element(text: str, named: bool, stated: frozenset[int] | None, source: str) -> InputError:
+    remedy = "Name the element of every site" + ("" if named else " (_atom_site_type_symbol)")
+    without, _ = from_symbol(text) if named else from_label(text)
+    alike = any(character.isalpha() for character in text) and text.strip().upper().rstrip("0123456789") in _SITE_NAMES
+    if alike or (without and stated):
+        return refusal(source, f"{shown(text)} does not say which element it is", remedy)
+    return refusal(source, f"{shown(text)} is no element", remedy)
+
+
+def _marks(block: Block, kept: NDArray[np.bool_]) -> list[tuple[str, str]]:
+    if not block.has("_atom_site_disorder_group"):
+        return []
+    n = len(kept)
+    groups = block.texts("_atom_site_disorder_group", n) or [""] * n
+    assemblies = block.texts("_atom_site_disorder_assembly", n) or [""] * n
+    return [(a, g) for a, g, keep in zip(assemblies, groups, kept, strict=True) if keep]
+
+
+def _occupancies(
+    block: Block, labels: list[str], n_sites: int, source: str, limits: Limits, notes: list[str]
+) -> NDArray[np.float64]:
+    found = np.ones(n_sites)
     texts = block.column("_atom_site_occupancy")
-    if len(texts) != len(names):
+    if len(texts) != n_sites or _FULL.issuperset(texts):
         return found
     for i, text in enumerate(texts):
-        if text in ("1", "1.0", "."):
+        if text in _FULL:
             continue
         if text == "?":
             notes.append("an occupancy is not stated and taken as 1")
@@ -185,12 +230,14 @@ def _occupancies(block: Block, names: list[str], source: str, limits: Limits, no
             notes.append(f"the occupancy {text} is taken as 1, which lies within its uncertainty")
         elif value == 0.0:
             found[i] = 0.0
-            notes.append(f"{names[i]} has the occupancy 0 and is no atom")
+            notes.append(f"{_name(labels, i)} has the occupancy 0 and is no atom")
         elif 0.0 < value < 1.0:
             found[i] = value
         else:
             raise refusal(
-                source, f"the occupancy of {names[i]} is {shown(text)}", "Give an occupancy of 1, or leave it out"
+                source,
+                f"the occupancy of {_name(labels, i)} is {shown(text)}",
+                "Give an occupancy of 1, or leave it out",
             )
     return found
 
@@ -199,14 +246,3 @@ def _esd(text: str) -> float:
     """Standard uncertainty of a number such as ``0.98(3)``; 0 where none is given."""
     match = _ESD.fullmatch(text)
     return float(match[3]) * 10.0 ** -len(match[2]) if match else 0.0
-
-
-def _check_marks(block: Block, source: str, notes: list[str]) -> None:
-    if any(text not in EMPTY for text in block.column("_atom_site_disorder_group")):
-        notes.append("sites are marked as disordered; they are taken as fully occupied")
-    if any(text not in (*EMPTY, "0") for text in block.column("_atom_site_attached_hydrogens")):
-        notes.append("hydrogens without coordinates (_atom_site_attached_hydrogens) are missing")
-    if "dum" in block.column("_atom_site_calc_flag"):
-        raise refusal(source, "a site is marked as a dummy atom", "Remove dummy sites")
-    if block.value("_cell_modulation_dimension") not in ("", "0"):
-        raise refusal(source, "the structure is modulated", "Give an ordinary three-dimensional structure")

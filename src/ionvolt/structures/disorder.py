@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.structures.checks import check
+from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
 from ionvolt.structures.wording import refusal
 
+ORDER_IT = "Order it with ionvolt order FILE or predict --order, or give an ordered structure"
+"""The way on with a disordered crystal."""
 # How far above 1 the occupancies of a site may add up: they are printed with two or three digits.
 _ROUNDING = 0.02
 
@@ -39,6 +43,12 @@ class DisorderedCrystal:
     def __len__(self) -> int:
         return len(self.sites)
 
+    @classmethod
+    def of(cls, crystal: Crystal) -> DisorderedCrystal:
+        """An ordered crystal, whose sites are all full."""
+        sites = tuple({int(number): 1.0} for number in crystal.numbers)
+        return cls(crystal.lattice, crystal.frac_coords, sites, crystal.source, crystal.warnings, crystal.doubts)
+
     @property
     def is_ordered(self) -> bool:
         """Whether every site holds one element and is full."""
@@ -62,52 +72,67 @@ def read_disordered(
     Raises:
         InputError: It cannot be read, or the occupancies of a place add up to more than 1.
     """
-    from ionvolt.structures.cif import read_disordered_cif
-    from ionvolt.structures.reading import plain_text, read_data, read_text
+    from ionvolt.structures.reading import read_disordered_text, read_part
 
-    is_text = isinstance(path_or_text, str) and ("\n" in path_or_text or "\r" in path_or_text)
-    name = source or ("text" if is_text else os.fspath(path_or_text))
-    data = str(path_or_text) if is_text else read_data(path_or_text, limits)
-    text, fmt = plain_text(data, name, None, limits)
-    if fmt == "cif":
-        return read_disordered_cif(text, name, limits)
-    crystal = read_text(text, name, fmt=fmt, limits=limits)
-    sites = tuple({int(number): 1.0} for number in crystal.numbers)
-    return DisorderedCrystal(
-        crystal.lattice, crystal.frac_coords, sites, crystal.source, crystal.warnings, crystal.doubts
+    if isinstance(path_or_text, str) and ("\n" in path_or_text or "\r" in path_or_text):
+        return read_disordered_text(path_or_text, source or "text", limits=limits)
+    data, name, chosen = read_part(path_or_text, limits)
+    return read_disordered_text(data, source or name, chosen=chosen, limits=limits)
+
+
+def ordered(crystal: DisorderedCrystal, names: Sequence[str] = (), limits: Limits = DEFAULT_LIMITS) -> Crystal:
+    """The crystal itself where every site is full and holds one element.
+
+    Args:
+        crystal: Sites with occupancies.
+        names: What to call each site in messages.
+        limits: The bounds.
+
+    Raises:
+        InputError: A site is shared or partly empty, or the crystal breaks a physical rule.
+    """
+    for k, site in enumerate(crystal.sites):
+        if len(site) != 1 or next(iter(site.values())) != 1.0:
+            shares = " + ".join(f"{SYMBOLS[number]} {occupancy:.3g}" for number, occupancy in site.items())
+            raise refusal(
+                crystal.source,
+                f"{names[k] if names else f'site {k + 1}'} is occupied by {shares}: the structure is disordered",
+                ORDER_IT,
+            )
+    numbers = np.array([next(iter(site)) for site in crystal.sites], dtype=np.int64)
+    return check(
+        Crystal(crystal.lattice, numbers, crystal.frac_coords, crystal.source, crystal.warnings, crystal.doubts),
+        limits,
     )
 
 
 def join(
+    atoms: DisorderedCrystal,
     owners: NDArray[np.int64],
-    frac_coords: NDArray[np.float64],
     numbers: NDArray[np.int64],
     occupancies: NDArray[np.float64],
-    lattice: NDArray[np.float64],
     names: Sequence[str],
-    source: str,
     limits: Limits,
-) -> tuple[NDArray[np.float64], tuple[dict[int, float], ...]]:
+) -> tuple[DisorderedCrystal, list[str]]:
     """Make one site of listed sites that share a place.
 
     Full sites are left alone: two of them in one place are a mistake, which the check of distances finds.
 
     Args:
+        atoms: The unfolded atoms, still without ``sites``.
         owners: For each atom the index of the listed site that it came from, shape (n_atoms,), ascending.
-        frac_coords: Shape (n_atoms, 3).
         numbers: Atomic number of each listed site, shape (n_listed,).
         occupancies: Of each listed site, shape (n_listed,).
-        lattice: Cell vectors as rows, Å.
         names: Of the listed sites, for messages.
-        source: For messages.
         limits: The bounds.
 
     Returns:
-        Coordinates of the sites, shape (n_sites, 3), and the occupancy of each by atomic number.
+        The crystal, and a name for each of its sites.
 
     Raises:
         InputError: The occupancies of a place add up to more than 1.
     """
+    frac_coords = atoms.frac_coords
     orbits = [np.flatnonzero(owners == k) for k in range(len(numbers))]
     heads: list[int] = []
     sites: dict[int, dict[int, float]] = {}
@@ -115,10 +140,9 @@ def join(
         number, occupancy = int(numbers[k]), float(occupancies[k])
         partners = None
         if occupancy < 1.0:
-            shared = (h for h in heads if occupancies[h] < 1.0 and len(orbits[h]) == len(orbit))
-            partners = next(
-                (p for h in shared if (p := _partners(frac_coords, orbits[h], orbit, lattice, limits))), None
-            )
+            shared = (orbits[h] for h in heads if occupancies[h] < 1.0 and len(orbits[h]) == len(orbit))
+            places = (_partners(frac_coords, head, orbit, atoms.lattice, limits) for head in shared)
+            partners = next((found for found in places if found), None)
         if partners is None:
             heads.append(k)
             sites.update({int(atom): {number: occupancy} for atom in orbit})
@@ -129,12 +153,13 @@ def join(
             total = sum(site.values())
             if total > 1.0 + _ROUNDING:
                 raise refusal(
-                    source,
+                    atoms.source,
                     f"the occupancies at {names[k]} add up to {total:.3g}",
                     "Check the occupancies: those of one place add up to at most 1",
                 )
     kept = sorted(sites)
-    return frac_coords[kept], tuple(_rounded(sites[atom], limits) for atom in kept)
+    shares = tuple(rounded(sites[atom], limits) for atom in kept)
+    return replace(atoms, frac_coords=frac_coords[kept], sites=shares), [names[owners[atom]] for atom in kept]
 
 
 def _partners(
@@ -160,7 +185,8 @@ def _partners(
     return [int(first[i]) for i in nearest.argmin(axis=1)]
 
 
-def _rounded(site: dict[int, float], limits: Limits) -> dict[int, float]:
+def rounded(site: dict[int, float], limits: Limits = DEFAULT_LIMITS) -> dict[int, float]:
+    """The occupancies of a site, exactly 1 together where they are so within the digits they were printed with."""
     total = sum(site.values())
     if total > 1.0 or abs(total - 1.0) <= limits.occupancy_tolerance:
         return {number: 1.0 if len(site) == 1 else occupancy / total for number, occupancy in site.items()}
