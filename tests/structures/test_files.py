@@ -92,12 +92,10 @@ def test_junk(write):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as z:
         z.writestr("a.cif", P1)
-    assert "binary" in rule(write("zip.cif", archive.getvalue()))
+    assert "damaged" in rule(write("zip.cif", archive.getvalue()[:-30]))
     assert "binary" in rule(write("zeros.cif", bytes(1000)))
     assert "binary" in rule(write("escape.cif", "\x1b[31m" + P1))
-    assert "UTF-8" in rule(write("utf16.cif", P1.encode("utf-16")))
     assert rule(write("utf16be.cif", P1.encode("utf-16-be")))
-    assert "UTF-8" in rule(write("latin.cif", ("# Müller\n" + P1).encode("latin-1")))
     assert "more than 5 MB" in rule(write("large.cif", P1 + "#" * 5_000_001))
     assert "more than 0.0001 MB" in rule(write("small.cif", P1), limits=Limits(max_bytes=100))
 

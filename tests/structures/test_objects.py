@@ -82,7 +82,7 @@ def test_things_that_are_no_crystal(obj):
 
 
 def test_paths_that_are_none():
-    assert rule("mp-1234") == "there is no such file"
+    assert rule("mp-1234.cif") == "there is no such file"
     assert "folder" in rule("") or "no such file" in rule("")
     assert "not valid" in rule("a\0b")
 

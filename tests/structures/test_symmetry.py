@@ -23,7 +23,7 @@ from textbook import (
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, Limits, read_text
 
-LOOSE = Limits(volume_per_atom=(0.1, 1000), min_distance=0.01, max_density=1000)
+LOOSE = Limits(volume_per_atom=(0.1, 1000), min_distance=0.01, min_bond=0.0, max_density=1000)
 
 
 def pymatgen_of(text: str) -> Structure:
@@ -151,15 +151,4 @@ def test_unknown_space_group(name):
 def test_what_is_assumed_is_said():
     none = ROCK_SALT.cif(symmetry="none")
     assert read_text(none, "none").warnings == ("no symmetry is stated; the atoms are taken as all there are (P 1)",)
-    named = ROCK_SALT.cif(
-        symmetry="none", extra="_space_group_name_H-M_alt 'F m -3 m'\n_symmetry_equiv_pos_as_xyz 'x,y,z'"
-    )
-    assert "only 'x, y, z' is listed" in read_text(named, "named").warnings[0]
 
-
-def test_magnetic_and_modulated_structures_are_refused():
-    magnetic = ROCK_SALT.cif(symmetry="none", extra="loop_\n_space_group_symop_magn_operation.xyz\n'x,y,z,+1'")
-    with pytest.raises(InputError, match="magnetic"):
-        read_text(magnetic, "magnetic")
-    with pytest.raises(InputError, match="modulated"):
-        read_text(ROCK_SALT.cif(extra="_cell_modulation_dimension 1"), "modulated")

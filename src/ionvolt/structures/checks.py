@@ -43,26 +43,7 @@ def check(crystal: Crystal, limits: Limits = DEFAULT_LIMITS) -> Crystal:
         wrong = next(int(z) for z in crystal.numbers if not 0 < z < len(SYMBOLS))
         refuse(f"no element has the atomic number {wrong}", "Remove dummy atoms or name their element")
 
-    cell = crystal.lattice
-    # Compared first: a product of entries as large as 1e300 overflows.
-    if not np.abs(cell).max() <= limits.max_cell_length:
-        refuse(
-            f"a cell vector holds {_largest(cell):.3g} Å, more than {limits.max_cell_length:g} Å",
-            "Check the cell; it has to be finite and in Å",
-        )
-    faces = np.array([_cross(cell[1], cell[2]), _cross(cell[2], cell[0]), _cross(cell[0], cell[1])])
-    volume = abs(float(cell[0] @ faces[0]))
-    areas = np.sqrt((faces * faces).sum(axis=1))
-    if volume == 0.0 or volume < limits.min_cell_height * areas.max():
-        height = volume / areas.max() if areas.max() > 0 else 0.0
-        refuse(
-            f"the cell is only {height:.3g} Å thick, less than {limits.min_cell_height:g} Å",
-            "Check cell lengths and angles; give the reduced cell where they are right",
-        )
-    length = float(np.sqrt((cell * cell).sum(axis=1)).max())
-    if length > limits.max_cell_length:
-        refuse(f"a cell vector is {length:.4g} Å long, more than {limits.max_cell_length:g} Å", "Check the cell")
-
+    volume = check_cell(crystal.lattice, crystal.source, limits)
     frac = crystal.frac_coords
     if not np.abs(frac).max() <= limits.max_coordinate:
         refuse(
@@ -87,6 +68,45 @@ def check(crystal: Crystal, limits: Limits = DEFAULT_LIMITS) -> Crystal:
     return crystal
 
 
+def check_cell(cell: NDArray[np.float64], source: str, limits: Limits = DEFAULT_LIMITS) -> float:
+    """Hold a cell against the rules on its shape.
+
+    Args:
+        cell: Vectors as rows, shape (3, 3), Å.
+        source: For messages.
+        limits: The bounds.
+
+    Returns:
+        Its volume, Å^3.
+
+    Raises:
+        InputError: It breaks a rule.
+    """
+
+    def refuse(rule: str, remedy: str) -> NoReturn:
+        raise refusal(source, rule, remedy)
+
+    # Compared first: a product of entries as large as 1e300 overflows.
+    if not np.abs(cell).max() <= limits.max_cell_length:
+        refuse(
+            f"a cell vector holds {_largest(cell):.3g} Å, more than {limits.max_cell_length:g} Å",
+            "Check the cell; it has to be finite and in Å",
+        )
+    faces = np.array([_cross(cell[1], cell[2]), _cross(cell[2], cell[0]), _cross(cell[0], cell[1])])
+    volume = abs(float(cell[0] @ faces[0]))
+    areas = np.sqrt((faces * faces).sum(axis=1))
+    if volume == 0.0 or volume < limits.min_cell_height * areas.max():
+        height = volume / areas.max() if areas.max() > 0 else 0.0
+        refuse(
+            f"the cell is only {height:.3g} Å thick, less than {limits.min_cell_height:g} Å",
+            "Check cell lengths and angles; give the reduced cell where they are right",
+        )
+    length = float(np.sqrt((cell * cell).sum(axis=1)).max())
+    if length > limits.max_cell_length:
+        refuse(f"a cell vector is {length:.4g} Å long, more than {limits.max_cell_length:g} Å", "Check the cell")
+    return volume
+
+
 def check_atom_count(source: str, n_atoms: int, limits: Limits) -> None:
     """Refuse more atoms than the limits allow; readers ask before they build the atoms."""
     if n_atoms > limits.max_atoms:
@@ -98,7 +118,7 @@ def check_atom_count(source: str, n_atoms: int, limits: Limits) -> None:
 
 
 def _check_distances(crystal: Crystal, limits: Limits) -> None:
-    first, distance = _neighbours(crystal, _NEAR, "id")
+    first, second, distance = _neighbours(crystal, _NEAR, "ijd")
     if distance.size and distance.min() < limits.min_distance:
         pairs, distance = _neighbours(crystal, limits.min_distance, "Pd")
         k = int(distance.argmin())
@@ -107,6 +127,18 @@ def _check_distances(crystal: Crystal, limits: Limits) -> None:
             crystal.source,
             f"{one} and {two} are {distance[k]:.3f} Å apart, less than {limits.min_distance:g} Å",
             "Remove the atom that is there twice, or check cell and coordinates",
+        )
+    radii = _radii()[crystal.numbers]
+    bond = radii[first] + radii[second]
+    short = np.flatnonzero(distance < limits.min_bond * bond)
+    if short.size:
+        k = int(short[(distance[short] / bond[short]).argmin()])
+        one, two = (f"{SYMBOLS[crystal.numbers[i]]} (atom {i + 1})" for i in sorted((first[k], second[k])))
+        raise refusal(
+            crystal.source,
+            f"{one} and {two} are {distance[k]:.2f} Å apart, where a bond of the two is about {bond[k]:.2f} Å long "
+            f"and never below {limits.min_bond * bond[k]:.2f} Å",
+            "Check cell and coordinates, or remove one of the two",
         )
     alone = np.bincount(first, minlength=len(crystal)) == 0
     if not alone.any():
@@ -118,7 +150,7 @@ def _check_distances(crystal: Crystal, limits: Limits) -> None:
         raise refusal(
             crystal.source,
             f"{SYMBOLS[crystal.numbers[i]]} (atom {i + 1}) has no neighbour within {limits.max_neighbour_distance:g} Å",
-            "Check cell and coordinates: a crystal has no isolated atoms",
+            "Check cell and coordinates, or remove that atom: IonVolt is for crystals, whose atoms touch",
         )
 
 
@@ -149,3 +181,11 @@ def _masses() -> NDArray[np.float64]:
     import gemmi
 
     return np.array([0.0] + [gemmi.Element(z).weight for z in range(1, len(SYMBOLS))])
+
+
+@cache
+def _radii() -> NDArray[np.float64]:
+    """Covalent radii by atomic number, Å; those of an element without one are those of the last with one."""
+    import gemmi
+
+    return np.array([0.0] + [gemmi.Element(z).covalent_r for z in range(1, len(SYMBOLS))])

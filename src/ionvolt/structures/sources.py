@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,10 +15,20 @@ import numpy as np
 
 from ionvolt.errors import InputError
 from ionvolt.structures.checks import check, check_atom_count
+from ionvolt.structures.contents import only
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.disorder import DisorderedCrystal, ordered, rounded
 from ionvolt.structures.elements import ISOTOPES, from_symbol
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
-from ionvolt.structures.reading import is_structure_name, read_bounded, read_file, read_text
+from ionvolt.structures.reading import (
+    is_structure_file,
+    read_all,
+    read_bounded,
+    read_file,
+    read_part,
+    read_text,
+)
+from ionvolt.structures.structure_documents import is_structure, of_document
 from ionvolt.structures.wording import refusal, shown
 
 if TYPE_CHECKING:
@@ -25,12 +36,15 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
 
+_STDIN = "standard input"
+
+
 def as_crystal(obj: object, source: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Crystal:
     """Turn whatever describes a crystal into a checked ``Crystal``.
 
     Args:
-        obj: A ``Crystal``, a pymatgen ``Structure``, ASE ``Atoms``, a path, or the text of a CIF or POSCAR
-            (a string with a line break in it is text).
+        obj: A ``Crystal``, a pymatgen ``Structure`` or its dictionary, ASE ``Atoms``, a path, a Materials Project id
+            (where no file has that name), or the text of a CIF or POSCAR (a string with a line break in it is text).
         source: What to call it; by default the path, or the kind of object.
         limits: The bounds.
 
@@ -45,7 +59,7 @@ def as_crystal(obj: object, source: str | None = None, limits: Limits = DEFAULT_
     if isinstance(obj, str) and ("\n" in obj or "\r" in obj):
         return read_text(obj, source or "text", limits=limits)
     if isinstance(obj, (str, os.PathLike)):
-        crystal = read_file(obj, limits)
+        crystal = _one(os.fspath(obj), limits) if isinstance(obj, str) else read_file(obj, limits)
         return crystal if source is None else replace(crystal, source=source)
     # The library is known to be imported if the object is one of its own: no need to import it to find out.
     libraries = {kind.__module__.split(".")[0] for kind in type(obj).__mro__}
@@ -54,29 +68,36 @@ def as_crystal(obj: object, source: str | None = None, limits: Limits = DEFAULT_
         return _from_pymatgen(cast("Structure", obj), name, limits)
     if "ase" in libraries and hasattr(obj, "get_scaled_positions"):
         return _from_ase(cast("Atoms", obj), name, limits)
+    if isinstance(obj, dict) and is_structure(obj):
+        label, entry = only(of_document(obj, name, limits), name)
+        return entry.crystal(label)
     raise refusal(
         name,
         f"a {type(obj).__name__} is no crystal structure",
-        "Give a path, CIF or POSCAR text, a pymatgen Structure, ASE Atoms or a Crystal",
+        "Give a path, an id, CIF or POSCAR text, a pymatgen Structure or its dictionary, ASE Atoms or a Crystal",
     )
 
 
-def read_many(inputs: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Crystal | InputError]:
+def read_many(
+    inputs: Iterable[str], limits: Limits = DEFAULT_LIMITS, passed_over: Counter[str] | None = None
+) -> Iterator[Crystal | InputError]:
     """Read many structures, one after the other.
 
     Args:
         inputs: Files, folders (searched with all that is below them, in sorted order, for files whose name
             promises a structure), glob patterns, Materials Project ids (where no file has that name), or ``-`` for
-            one structure from standard input.
+            standard input. ``file.cif#name`` is one structure of a file that holds several.
         limits: The bounds.
+        passed_over: The files of folders that were passed over are counted here, by the ending of their names.
 
     Yields:
-        For every file, in order, its crystal or the error that refused it. A missing file, a pattern without
+        For every structure, in order, its crystal or the error that refused it. A file of several gives each, called
+        ``file.cif#name``; one with the steps of one structure gives the last. A missing file, a pattern without
         a match and a folder without a structure give one error each.
     """
     n_files = 0
     for given in inputs:
-        for found in _files(given):
+        for found in _files(given, passed_over):
             if isinstance(found, InputError):
                 yield found
                 continue
@@ -84,23 +105,55 @@ def read_many(inputs: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Iterato
             if n_files > limits.max_files:
                 yield refusal(given, f"more than {limits.max_files} files", "Give fewer at a time")
                 return
-            try:
-                yield _one(found, limits)
-            except InputError as error:
-                yield error
+            yield from _all(found, limits)
+
+
+def passed_over_text(passed_over: Mapping[str, int]) -> str:
+    """``3 files (2 .txt, 1 without an ending)`` of what ``read_many`` passed over."""
+    parts = [f"{count} {ending or 'without an ending'}" for ending, count in sorted(passed_over.items())]
+    total = sum(passed_over.values())
+    more = f", {len(parts) - 8} other endings" if len(parts) > 8 else ""
+    return f"{total} file{'' if total == 1 else 's'} ({', '.join(parts[:8])}{more})"
+
+
+def _all(name: str, limits: Limits) -> Iterator[Crystal | InputError]:
+    """Every structure of a file, an id or standard input."""
+    try:
+        if name == "-":
+            data: bytes | None = _stdin(limits)
+            name = _STDIN
+        elif _is_missing_id(name):
+            data = None
+        else:
+            data, name, chosen = read_part(name, limits)
+            if chosen is not None:
+                yield read_text(data, name, chosen=chosen, limits=limits)
+                return
+        if data is None:
+            yield _one(name, limits)
+            return
+    except InputError as error:
+        yield error
+        return
+    yield from read_all(data, name, limits)
+
+
+def _is_missing_id(name: str) -> bool:
+    from ionvolt.structures.materials_project import is_id
+
+    return is_id(name) and not Path(name).exists()
 
 
 def _one(name: str, limits: Limits) -> Crystal:
-    from ionvolt.structures.materials_project import fetch_crystal, is_id
+    """The one structure of a file or an id."""
+    if _is_missing_id(name):
+        from ionvolt.structures.materials_project import fetch_crystal
 
-    if name == "-":
-        return _from_stdin(limits)
-    if is_id(name) and not Path(name).exists():
         return fetch_crystal(name, limits=limits)
     return read_file(name, limits)
 
 
-def _files(given: str) -> Iterator[str | InputError]:
+def _files(given: str, passed_over: Counter[str] | None) -> Iterator[str | InputError]:
     if given == "-":
         yield given
         return
@@ -110,7 +163,7 @@ def _files(given: str) -> Iterator[str | InputError]:
         is_folder, exists = False, False
     if is_folder:
         found = False
-        for path in _below(Path(given)):
+        for path in _below(Path(given), passed_over):
             found = True
             yield str(path)
         if not found:
@@ -126,28 +179,29 @@ def _files(given: str) -> Iterator[str | InputError]:
         yield given
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, passed_over: Counter[str] | None) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if is_structure_name(name) and not name.startswith("."):
+            if name.startswith("."):
+                continue
+            if is_structure_file(Path(root) / name):
                 yield Path(root) / name
+            elif passed_over is not None:
+                passed_over[Path(name.lower().removesuffix(".gz")).suffix] += 1
 
 
-def _from_stdin(limits: Limits) -> Crystal:
-    name = "standard input"
+def _stdin(limits: Limits) -> bytes:
     try:
-        data = read_bounded(sys.stdin.buffer, name, limits)
+        return read_bounded(sys.stdin.buffer, _STDIN, limits)
     except (OSError, ValueError) as error:
-        raise refusal(name, "it cannot be read", "Pipe a CIF or POSCAR in") from error
-    return read_text(data, name, limits=limits)
+        raise refusal(_STDIN, "it cannot be read", "Pipe a CIF or POSCAR in") from error
 
 
 def _from_pymatgen(structure: Structure, name: str, limits: Limits) -> Crystal:
     check_atom_count(name, len(structure), limits)
     if not structure.is_ordered:
-        site = next(site for site in structure if not site.is_ordered)
-        raise refusal(name, f"a site holds {shown(site.species_string)}: the structure is disordered", "Order it first")
+        return _from_disordered(structure, name, limits)
     dummy = next((s for s in structure.species if type(s).__name__ == "DummySpecies"), None)
     if dummy is not None:
         raise refusal(name, f"{shown(dummy)} is no element", "Remove dummy species or name their element")
@@ -158,6 +212,21 @@ def _from_pymatgen(structure: Structure, name: str, limits: Limits) -> Crystal:
     if notes:
         crystal = replace(crystal, warnings=notes)
     return check(crystal, limits)
+
+
+def _from_disordered(structure: Structure, name: str, limits: Limits) -> Crystal:
+    """The crystal of sites that hold one element in several valences; others are refused."""
+    sites: list[dict[int, float]] = []
+    for site in structure:
+        shares: dict[int, float] = {}
+        for species, share in site.species.items():
+            number, _ = from_symbol(str(getattr(getattr(species, "element", species), "symbol", "")))
+            if not number:
+                raise refusal(name, f"{shown(species)} is no element", "Remove dummy species or name their element")
+            shares[number] = shares.get(number, 0.0) + float(share)
+        sites.append(rounded(shares, limits))
+    lattice, places = np.array(structure.lattice.matrix), np.array(structure.frac_coords)
+    return ordered(DisorderedCrystal(lattice, places, tuple(sites), name), limits=limits)
 
 
 def _from_ase(atoms: Atoms, name: str, limits: Limits) -> Crystal:

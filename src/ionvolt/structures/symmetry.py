@@ -54,18 +54,7 @@ def from_triplets(triplets: Sequence[str], source: str, limits: Limits) -> Opera
             f"{len(distinct)} symmetry operations are more than {limits.max_operations}",
             "Write the structure in P 1, with every atom of the cell listed",
         )
-    parsed = []
-    for text in distinct:
-        try:
-            if not _TRIPLET.fullmatch(text):
-                raise ValueError(text)
-            parsed.append(gemmi.Op(text))
-        except (ValueError, RuntimeError, IndexError) as error:
-            raise refusal(
-                source,
-                f"{shown(text)} is not a symmetry operation",
-                "Write operations like 'x, y, z' and '-x+1/2, y, -z', or the structure in P 1",
-            ) from error
+    parsed = [_parsed(text, source) for text in distinct]
     parsed = list({op.wrap().triplet(): op for op in parsed}.values())
     if not _closed(parsed):
         raise refusal(
@@ -74,6 +63,30 @@ def from_triplets(triplets: Sequence[str], source: str, limits: Limits) -> Opera
             "List all operations of the space group, or write the structure in P 1",
         )
     return _pack(parsed)
+
+
+def combined(operations: Sequence[str], centerings: Sequence[str], source: str) -> list[str]:
+    """Every operation followed by every centering translation.
+
+    Raises:
+        InputError: One cannot be read.
+    """
+    first = [_parsed(text, source) for text in dict.fromkeys(operations)]
+    then = [_parsed(text, source) for text in dict.fromkeys(centerings)]
+    return list(dict.fromkeys((shift * op).wrap().triplet() for shift in then for op in first))
+
+
+def _parsed(text: str, source: str) -> gemmi.Op:
+    try:
+        if not _TRIPLET.fullmatch(text):
+            raise ValueError(text)
+        return gemmi.Op(text)
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise refusal(
+            source,
+            f"{shown(text)} is not a symmetry operation",
+            "Write operations like 'x, y, z' and '-x+1/2, y, -z', or the structure in P 1",
+        ) from error
 
 
 def from_space_group(
@@ -101,8 +114,7 @@ def from_space_group(
             if not (name or number):
                 raise refusal(source, f"{shown(hall)} is no Hall symbol", "List the operations") from None
     if name:
-        # Databases write the setting behind the symbol: S and Z for origin 1 and 2, H and R for the axes.
-        plain = re.sub(r"\s+([SZ])$", lambda m: ":1" if m[1] == "S" else ":2", name.replace("_", "").strip())
+        plain = _usual(name)
     else:
         found = gemmi.find_spacegroup_by_number(number) if 1 <= number <= 230 else None
         plain = found.hm if found else ""
@@ -125,10 +137,36 @@ def from_space_group(
 
 
 def _find(name: str, angles: Sequence[float]) -> gemmi.SpaceGroup | None:
-    if not name.isascii() or not 0 < len(name) < 40:
+    if not name.isascii() or not 0 < len(name) < 60:
         return None
     # The angles tell hexagonal from rhombohedral axes.
-    return gemmi.find_spacegroup_by_name(name, angles[0], angles[2])
+    for spelling in dict.fromkeys((name, name.replace(" ", ""), _short(name))):
+        group = gemmi.find_spacegroup_by_name(spelling, angles[0], angles[2])
+        if group is not None:
+            return group
+    return None
+
+
+def _usual(name: str) -> str:
+    """The symbol without marks of type setting, and with its setting behind a colon."""
+    plain = re.sub(r"</?su[bp]>|[_~*]", "", name).strip().strip("'\"")
+    plain = re.sub(r"\(([1-5])\)", r"\1", plain)  # P2(1)/c
+    plain = re.sub(r"\s*\(?\s*origin\s*(?:choice\s*|at\s*)?([12])\s*\)?$", r":\1", plain, flags=re.IGNORECASE)
+    # Databases write the setting behind the symbol: S and Z for origin 1 and 2, H and R for the axes.
+    if plain[:1] in "Rr":
+        return re.sub(r"(?<=[1-9a-z\s])\s*([HR])[SZ]?$", lambda m: f":{m[1]}", plain)
+    return re.sub(r"(?<=[1-9a-z\s])\s*(?:([SZ])|O([12]))$", lambda m: f":{m[2] or 'SZ'.index(m[1]) + 1}", plain)
+
+
+def _short(name: str) -> str:
+    """``F m -3 m`` of the full symbol ``F 4/m -3 2/m``."""
+    symbol, colon, setting = name.partition(":")
+    centering, *axes = symbol.split()
+    if len(axes) != 3 or not any("/" in axis for axis in axes[1:]):
+        return name
+    keep_first = axes[0][:1] in "46" and axes[1] != "-3"
+    short = [axis if i == 0 and keep_first else axis.split("/")[-1] for i, axis in enumerate(axes)]
+    return " ".join((centering, *short)) + colon + setting
 
 
 def _closed(operations: list[gemmi.Op]) -> bool:

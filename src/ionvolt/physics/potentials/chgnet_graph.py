@@ -76,8 +76,9 @@ def require_known(crystal: Crystal, bonds: Bonds, cutoff: float) -> None:
     if alone.size:
         raise refusal(
             crystal.source,
-            f"atom {alone[0] + 1} ({crystal.symbols[alone[0]]}) has no neighbour within {cutoff:g} Å",
-            "Check cell and coordinates: a crystal has no isolated atoms",
+            f"atom {alone[0] + 1} ({crystal.symbols[alone[0]]}) has no neighbour within {cutoff:g} Å, which is as far "
+            "as the potential reaches",
+            "Check cell and coordinates; where they are right, this potential cannot answer for so open a structure",
         )
 
 
