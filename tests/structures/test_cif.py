@@ -255,5 +255,5 @@ def test_messages_are_one_line():
     assert "\t" not in rule(odd)
     with pytest.raises(InputError) as caught:
         read_text("", "name\nwith\x1b[31m breaks")
-    assert str(caught.value) .startswith("name\\nwith\\x1b[31m breaks: the file is empty. Give a CIF, POSCAR")
+    assert str(caught.value).startswith("name\\nwith\\x1b[31m breaks: the file is empty. Give a CIF, POSCAR")
     assert len(rule(P1.replace("Cs Cs0", "Q" * 5000 + " Cs0"))) < 200
