@@ -35,9 +35,9 @@ def explain_model(
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset
     from ionvolt.ions import working_ion
-    from ionvolt.prediction import as_explainer
+    from ionvolt.models.registry import load_networks
 
-    loaded = as_explainer(model)
+    loaded = load_networks(model)
     symbol = working_ion(ion).symbol if ion else loaded.ions[0]
     rows = apply_rules(read_dataset(data), clean or [])[0] if data else None
     with Bar("reading", total=STEPS if rows else 1) as bar:
