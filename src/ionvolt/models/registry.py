@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent.parent / "weights"
 PAPER_MODEL = "cgcnn-mp2020"
 """The paper's model."""
+PAPER_KIND = "cgcnn"
+"""Its kind."""
 FOUNDATION_MODEL = "foundation-mp2025"
 DELTA_MODEL = "delta-mp2025"
 AUTO = "auto"
