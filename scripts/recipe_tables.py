@@ -22,7 +22,7 @@ import torch
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.ions import WORKING_IONS
-from ionvolt.prediction import as_explainer
+from ionvolt.models.registry import load_networks
 from ionvolt.recipes.cgcnn.discharged_inputs import compare_inputs
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.leaderboard import NEEDS, WORDS, Entry, as_it_is, on_potential, published, trained
@@ -85,7 +85,7 @@ def discharged_table(data: ElectrodeSet) -> str:
     ]
     lines += [
         f"| {ion} | {e.n} | {e.charged:.2f} | {e.discharged:.2f} | {e.difference:.2f} |"
-        for ion, e in compare_inputs(as_explainer(None), data).items()
+        for ion, e in compare_inputs(load_networks(), data).items()
     ]
     return "\n".join(lines)
 

@@ -10,22 +10,26 @@ import numpy as np
 import pytest
 
 from ionvolt.analysis.atom_table import Atoms, atoms_of
-from ionvolt.analysis.checks import Case, _judge, changed, check_explanations, stability
+from ionvolt.analysis.checks import Case, _judge, changed, check_explanations, stability, with_change
 from ionvolt.analysis.design_vectors import DesignTest, study_design
 from ionvolt.analysis.embedding import RADIUS, draw_embedding, study_embedding
 from ionvolt.analysis.environments import study_environments
 from ionvolt.analysis.importances import forest_importances, property_of
 from ionvolt.analysis.periodic import ElementVoltage, draw_periodic_table, element_voltages, verdict
 from ionvolt.analysis.projection import principal_components
-from ionvolt.analysis.study import study_model
+from ionvolt.analysis.study import study_answers, study_model
+from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.explain.families import family, neighbour_in_group, paper_group, properties
 from ionvolt.graphs import build_graph
+from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.local_voltages import local_voltages
+from ionvolt.models.interface import Query
 from ionvolt.models.registry import load_model
 from ionvolt.structures import read_file
 from ionvolt.structures.crystal import ATOMIC_NUMBERS as Z
 from ionvolt.structures.crystal import Crystal
+from models.small import DISCHARGED, VOLTAGES, delta
 
 EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 NAMES = ("V2O5", "TiS2", "MoO3", "Mn2O4", "LiFePO4", "NaCoO2")
@@ -217,11 +221,37 @@ def test_networks_that_agree_and_networks_that_do_not() -> None:
 
 
 def test_checks_of_the_shipped_model_are_the_same_twice(model: Ensemble, hosts: list[Crystal]) -> None:
-    once, again = (check_explanations(model, hosts, "Mg", n_hosts=4) for _ in range(2))
+    queries = [Query("Mg", host) for host in hosts]
+    once, again = (check_explanations(model, queries, "Mg", n_crystals=4) for _ in range(2))
     assert once.summary() == again.summary()
     assert {(o.kind, o.change) for o in once.outcomes} == {
         (kind, change) for kind in ("additive", "linear") for change in ("delete", "substitute")
     }
+
+
+def test_atoms_are_changed_in_all_that_is_known_of_an_electrode(hosts: list[Crystal]) -> None:
+    discharged = hosts[NAMES.index("LiFePO4")]
+    query = Query("Li", remove_ion(discharged, working_ion("Li")), "discharged", discharged)
+    phosphorus = int(np.flatnonzero(discharged.numbers == Z["P"])[0])
+    other = with_change(query, phosphorus, "substitute")
+    assert other is not None
+    assert other.discharged is not None
+    assert other.discharged.composition == {"Li": 4, "Fe": 4, "As": 1, "P": 3, "O": 16}
+    assert other.host.composition == {"Fe": 4, "As": 1, "P": 3, "O": 16}
+    assert with_change(Query("Li", query.host, "both", discharged), phosphorus, "delete") is None
+
+
+def test_models_whose_atoms_add_up_are_checked_too(tmp_path: Path) -> None:
+    """The working ion stays; of a host, its own atoms are tried."""
+    rows = [
+        Electrode(f"b{i}", "Li", v, d.formula, remove_ion(d, working_ion("Li")), d.formula, discharged=d)
+        for i, (d, v) in enumerate(zip(DISCHARGED * 3, [*VOLTAGES] * 3, strict=True))
+    ]
+    written = study_answers(delta(), ElectrodeSet(rows), "Li", tmp_path, n_crystals=2)
+    assert written.summary["model"] == "small-delta"
+    outcome = written.summary["checks"]["outcomes"][0]
+    assert (outcome["kind"], outcome["change"], outcome["n"]) == ("additive", "delete", 2)
+    assert {path.name for path in written.files} == {"checks.png", "checks.csv", "summary.json"}
 
 
 def test_the_rule_for_better_electrodes(model: Ensemble, hosts: list[Crystal]) -> None:

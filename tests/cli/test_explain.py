@@ -13,12 +13,42 @@ EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 
 
 def test_what_raises_and_lowers_the_voltage_is_told(ionvolt: Run) -> None:
-    result = ionvolt("explain", EXAMPLES / "LiFePO4.cif", "--ion", "Li")
+    result = ionvolt("explain", EXAMPLES / "LiFePO4.cif", "--ion", "Li", "-m", "cgcnn-mp2020")
     assert result.code == 0
+    assert "explained by cgcnn-mp2020" in result.out
     assert "the average host of the training gives" in result.out
     told = [line for line in result.out.splitlines() if " it by " in line]
     assert {line.split()[0] for line in told} == {"Fe", "P", "O"}
     assert all(line.split()[1] in ("raises", "lowers") for line in told)
+
+
+def test_the_default_model_explains_its_own_answer(ionvolt: Run) -> None:
+    result = ionvolt("explain", EXAMPLES / "TiS2.cif", "--ion", "Li")
+    assert result.code == 0
+    (predicted,) = ionvolt("predict", EXAMPLES / "TiS2.cif", "--ion", "Li", "--json").json
+    assert f"{predicted['voltage']:.2f} V" in result.out.splitlines()[0]
+    assert f"explained by {predicted['model']}" in result.out
+    told = {
+        line.split()[0]: float(line.split()[2])
+        for line in result.out.splitlines()
+        if " adds +" in line or " adds -" in line
+    }
+    assert set(told) == {"Ti", "S", "Li"}
+    (rest,) = [line for line in result.out.splitlines() if "is not shared out" in line]
+    assert sum(told.values()) + float(rest.split()[0]) == pytest.approx(predicted["voltage"], abs=0.03)
+
+
+def test_several_files_and_ions(ionvolt: Run, tmp_path: Path) -> None:
+    other = tmp_path / "TiS2-copy.cif"
+    other.write_text((EXAMPLES / "TiS2.cif").read_text())
+    files = (EXAMPLES / "TiS2.cif", tmp_path / "none.cif", other)
+    result = ionvolt("explain", *files, "--ion", "Li,Na", "-m", "cgcnn-mp2020", "--json", "-o", tmp_path / "out")
+    assert result.code == 1
+    assert "none.cif" in result.err
+    assert [e["prediction"]["working_ion"] for e in result.json] == ["Li", "Na"] * 2
+    assert len(list((tmp_path / "out").iterdir())) == 16
+    refused = ionvolt("explain", files[0], other, "--ion", "Li", "--png", tmp_path / "a.png").refused()
+    assert "for one structure and one ion" in refused
 
 
 def test_the_files_of_an_explanation(ionvolt: Run, tmp_path: Path) -> None:

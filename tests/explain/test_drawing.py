@@ -13,7 +13,27 @@ EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 
 @pytest.fixture(scope="module")
 def explanation() -> Explanation:
+    return explain(EXAMPLES / "LiFePO4.cif", "Li", model="cgcnn-mp2020")
+
+
+@pytest.fixture(scope="module")
+def added() -> Explanation:
     return explain(EXAMPLES / "LiFePO4.cif", "Li")
+
+
+def test_atoms_that_add_up_are_drawn_from_nothing_with_the_remainder(added: Explanation) -> None:
+    assert sorted(len(kind) for kind in kinds(added)) == [4, 4, 4, 4, 4, 8]
+    atoms, elements = draw_explanation(explanation=added).axes
+    assert "Li 1 [O₆] × 4" in [label.get_text().replace("Li 4", "Li 1") for label in atoms.get_yticklabels()]
+    labels = [label.get_text() for label in elements.get_yticklabels()]
+    assert labels[1:] == ["Li (× 4)", "O (× 16)", "Fe (× 4)", "P (× 4)", "not shared out", "this crystal"]
+
+
+def test_viewers_read_contributions_and_no_empty_columns(added: Explanation) -> None:
+    properties = to_structure_json(added)["sites"][0]["properties"]
+    assert properties["contribution"] == pytest.approx(added.sites[0].contribution, abs=1e-6)
+    assert properties["contribution_potential"] == pytest.approx(added.sites[0].contribution_potential, abs=1e-6)
+    assert "linear_voltage" not in properties
 
 
 def test_atoms_that_are_alike_share_a_bar(explanation: Explanation) -> None:
@@ -60,4 +80,4 @@ def test_everything_is_written_into_one_folder(explanation: Explanation, tmp_pat
     assert files[0].read_bytes().startswith(b"\x89PNG")
     content = json.loads(files[1].read_text())
     added = sum(facts["contribution"] for facts in content["elements"].values())
-    assert content["reference_voltage"] + added == pytest.approx(content["prediction"]["voltage"], abs=1e-4)
+    assert content["remainder"] + added == pytest.approx(content["prediction"]["voltage"], abs=1e-4)

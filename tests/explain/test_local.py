@@ -16,6 +16,7 @@ from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.cgcnn.local_voltages import path_gradient
 from ionvolt.models.cgcnn.network import LocalHead
 from ionvolt.models.registry import shipped_models
+from ionvolt.prediction import predict
 from ionvolt.structures import read_file, read_text
 from ionvolt.structures.crystal import Crystal
 from ionvolt.training.cgcnn.local_head import fit_local_heads
@@ -42,7 +43,7 @@ def test_the_mean_over_atoms_is_the_voltage(ensemble: Ensemble) -> None:
     assert explanation.mean_local_voltage == pytest.approx(voltage, abs=1e-5)
     assert np.mean([site.local_voltage for site in explanation.sites]) == pytest.approx(voltage, abs=1e-5)
     added = sum(facts["contribution"] for facts in explanation.elements.values())
-    assert explanation.reference_voltage + added == pytest.approx(voltage, abs=1e-5)
+    assert explanation.remainder + added == pytest.approx(voltage, abs=1e-5)
 
 
 def test_the_linear_law_of_the_paper_stands_beside(ensemble: Ensemble) -> None:
@@ -81,7 +82,7 @@ def test_a_model_without_baselines_is_read_and_shared_out_at_the_crystal(ensembl
     write_card(card, tmp_path / "card.json")
     explanation = explain(EXAMPLES / "V2O5.cif", "Mg", model=load_ensemble(tmp_path))
     assert explanation.mean_local_voltage == pytest.approx(explanation.prediction.voltage, abs=1e-5)
-    assert explanation.reference_voltage == pytest.approx(explanation.prediction.voltage, abs=1e-5)
+    assert explanation.remainder == pytest.approx(explanation.prediction.voltage, abs=1e-5)
 
 
 def test_equal_sites_have_equal_local_voltages_and_textbook_surroundings(ensemble: Ensemble) -> None:
@@ -132,8 +133,26 @@ def test_files(ensemble: Ensemble, tmp_path: Path) -> None:
 def test_a_model_without_local_heads_says_so() -> None:
     network = new_network(0)
     bare = Ensemble([network.trunk], {"Mg": [network.head]}, ModelCard("bare", ions={"Mg": {}}))
-    with pytest.raises(ModelError, match="no local-voltage head"):
+    assert not bare.explains
+    with pytest.raises(ModelError, match="bare: it does not share its answers out"):
         explain(EXAMPLES / "V2O5.cif", "Mg", model=bare)
+
+
+def test_what_predicts_is_what_explains() -> None:
+    """LiFePO4: 3.42 V by one model, and two thirds of it from Li and O by the same one."""
+    explanation = explain(EXAMPLES / "LiFePO4.cif", "Li")
+    predicted = predict(EXAMPLES / "LiFePO4.cif", "Li")
+    assert explanation.prediction == predicted
+    assert explanation.pooling == "sum"
+    parts = {symbol: facts["contribution"] for symbol, facts in explanation.elements.items()}
+    assert sum(parts.values()) + explanation.remainder == pytest.approx(predicted.voltage, abs=1e-6)
+    assert parts["Li"] == pytest.approx(2.02, abs=0.03)
+    assert parts["O"] == pytest.approx(1.48, abs=0.03)
+    assert abs(parts["P"]) + abs(parts["Fe"]) < 0.3
+    assert explanation.remainder_share < 0.06
+    from_potential = sum(site.contribution_potential or 0.0 for site in explanation.sites)
+    assert from_potential == pytest.approx(predicted.voltage_potential, abs=1e-5)
+    assert explanation.mean_local_voltage == pytest.approx(predicted.voltage, abs=1e-6)
 
 
 def test_the_fit_finds_the_law_of_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +184,7 @@ def test_every_shipped_model_keeps_to_the_sum_rule_that_its_card_states() -> Non
     for name, card in shipped_models().items():
         if card.kind != "cgcnn":
             continue
-        for explanation in explain_many(EXAMPLES / "V2O5.cif", card.ions, model=name):
+        for explanation in explain_many([EXAMPLES / "V2O5.cif"], list(card.ions), model=name):
             stated = card.ions[explanation.prediction.working_ion]["local_voltages"]["additive_max_error_V"]
             assert abs(explanation.mean_local_voltage - explanation.prediction.voltage) <= 10 * stated
             assert stated < 1e-4

@@ -2,9 +2,10 @@
 
 An atom's local voltage says what it adds to the mean. If that is so, then taking out the atom whose local voltage
 departs most from the crystal's voltage must move the prediction more than taking out an atom at random, and it must
-move it the right way: down where the atom's local voltage is high. Each crystal is one observation; atoms that are
-alike in it are tried once and weighted by their number. The other check is whether the networks of an ensemble, which
-start from different weights, tell the same story. (``design`` has the check of the paper's rule for better electrodes.)
+move it the right way: down where the atom's local voltage is high. Where atoms add up, the same must hold of the atom
+that adds most. Each crystal is one observation; atoms that are alike in it are tried once and weighted by their number;
+working ions stay. The other check is whether the networks of an ensemble, which start from different weights, tell the
+same story. (``design_vectors`` has the check of the paper's rule for better electrodes.)
 """
 
 from __future__ import annotations
@@ -16,23 +17,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.analysis.atom_table import Atoms, atoms_of
+from ionvolt.analysis.atom_table import Atoms
+from ionvolt.errors import InputError
 from ionvolt.explain.families import neighbour_in_group
 from ionvolt.explain.figures import ACCENT, SOFT, canvas, styled
-from ionvolt.graphs import CrystalGraph, build_graph
+from ionvolt.ions import remove_ion, working_ion
+from ionvolt.models.interface import AtomContributions, Predictor, Query
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ionvolt.models.cgcnn.ensemble import Ensemble
 
 Change = Literal["delete", "substitute"]
 SIZES = (4, 40)
 """Atoms of the hosts that are tried: in larger ones a single atom hardly moves the mean."""
 DRAWS = 2000
 ALIKE = 1e-4
-"""Atoms of an element whose local voltages differ by less (V) are alike."""
+"""Atoms of an element whose local voltages, or contributions to a sum, differ by less (V) are alike."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Case:
     """A host and what happened when its atoms were changed one by one.
 
     Attributes:
-        local: Local voltage of each kind of atom less the crystal's voltage, V.
+        local: Local voltage of each kind of atom less the crystal's voltage, V; where atoms add up, its contribution
+            times the number of atoms (``AtomContributions.departures``).
         change: How the voltage moved, V.
         weight: Atoms of that kind.
         numbers: Their element.
@@ -58,7 +60,7 @@ class Outcome:
 
     Attributes:
         ion: Working ion.
-        kind: Which local voltage: ``additive`` or ``linear``.
+        kind: Which local voltage: ``additive`` (what ``explain`` shows) or ``linear``.
         change: ``delete`` or ``substitute``.
         n: Crystals with at least two kinds of atoms.
         departing: Median move of the voltage, ``|dV|``, for the atom whose local voltage departs most from the
@@ -106,11 +108,19 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class CheckStudy:
-    """Outcomes of all checks on one ion, and the cases behind the additive ones, by change."""
+    """Outcomes of all checks on one ion.
+
+    Attributes:
+        outcomes: One for each change and kind of local voltage.
+        cases: The cases behind the additive ones, by change.
+        sample: Electrodes that were tried.
+        stability: Agreement of networks, where there are several (``stability``).
+    """
 
     outcomes: list[Outcome]
-    stability: dict[str, Any]
     cases: dict[str, list[Case]] = field(default_factory=dict)
+    sample: list[Query] = field(default_factory=list)
+    stability: dict[str, Any] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """All numbers, as plain JSON types; None where there was nothing to rank."""
@@ -119,40 +129,48 @@ class CheckStudy:
 
 
 def check_explanations(
-    model: Ensemble,
-    hosts: Sequence[Crystal],
+    model: Predictor,
+    queries: Sequence[Query],
     ion: str,
     *,
-    n_hosts: int = 120,
+    n_crystals: int = 120,
     seed: int = 0,
     changes: Sequence[Change] = ("delete", "substitute"),
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckStudy:
-    """Delete and substitute atoms of a sample of hosts and compare with the local voltages.
+    """Delete and substitute atoms of a sample of electrodes and compare with what they are said to add.
 
     A substitute is the element below in the same group (above, where there is none). The vectors of the neighbours
     change with the atom, so this asks more of local voltages than the sum rule does.
+
+    Args:
+        model: A model that explains its answers.
+        queries: Electrodes of one ion.
+        ion: The working ion.
+        n_crystals: How many of them are drawn, of ``SIZES`` atoms in the host.
+        seed: Of the sample and of permutations.
+        changes: What is done to atoms.
+        progress: Called with what is done and what there is to do.
+
+    Raises:
+        ModelError: The model does not explain its answers.
     """
     rng = np.random.default_rng(seed)
-    fitting = [host for host in hosts if SIZES[0] <= len(host) <= SIZES[1] and len(host.composition) > 1]
-    sample = [fitting[i] for i in rng.permutation(len(fitting))[:n_hosts]]
-    ties = model.card.ties
-    atoms = atoms_of(model, [build_graph(host, ties=ties) for host in sample], ion)
+    fitting = [q for q in queries if SIZES[0] <= len(q.host) <= SIZES[1] and len(q.host.composition) > 1]
+    sample = [fitting[i] for i in rng.permutation(len(fitting))[:n_crystals]]
+    explained = [_attributed(model, query) for query in sample]
     outcomes: list[Outcome] = []
     drawn: dict[str, list[Case]] = {}
     for step, change in enumerate(changes):
         cases: dict[str, list[Case]] = {"additive": [], "linear": []}
-        for i, host in enumerate(sample):
-            own = atoms[atoms.crystal == i]
-            tried = _try(model, host, own, ion, change)
-            if tried:
-                for kind in cases:
-                    cases[kind].append(_case(own, kind, *tried))
+        for i, (query, found) in enumerate(zip(sample, explained, strict=True)):
+            for kind, case in (_try(model, query, found, change) if found else {}).items():
+                cases[kind].append(case)
             if progress:
                 progress(step * len(sample) + i + 1, len(changes) * len(sample))
-        outcomes += [_judge(found, ion, kind, change, rng) for kind, found in cases.items() if len(found) > 1]
+        outcomes += [_judge(those, ion, kind, change, rng) for kind, those in cases.items() if len(those) > 1]
         drawn[change] = cases["additive"]
-    return CheckStudy(outcomes, stability(atoms), drawn)
+    return CheckStudy(outcomes, drawn, sample)
 
 
 def changed(host: Crystal, atom: int, change: Change) -> Crystal | None:
@@ -200,42 +218,79 @@ def _rank_correlation(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def _try(
-    model: Ensemble, host: Crystal, own: Atoms, ion: str, change: Change
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None:
-    """One atom of each kind, how many there are and how the voltage moves; None with fewer than two kinds."""
-    kinds = _kinds(own)
-    graphs: list[CrystalGraph] = [build_graph(host, ties=model.card.ties)]
-    places, weights = [], []
-    for members in kinds:
-        other = changed(host, members[0], change)
+def with_change(query: Query, atom: int, change: Change) -> Query | None:
+    """The same electrode with an atom changed in all that is known of it; None where that cannot be done.
+
+    Args:
+        query: The charged host, or a discharged structure whose host was made by taking the ion out.
+        atom: Place of the atom, in the discharged structure where that is known, else in the host.
+        change: What is done to it.
+    """
+    if query.discharged is None:
+        host = changed(query.host, atom, change)
+        return None if host is None else Query(query.ion, host, n_ions=query.n_ions)
+    discharged = changed(query.discharged, atom, change)
+    if discharged is None or query.end_members == "both":
+        return None
+    return Query(query.ion, remove_ion(discharged, working_ion(query.ion)), "discharged", discharged, query.n_ions)
+
+
+def _attributed(model: Predictor, query: Query) -> AtomContributions | None:
+    """None where the model cannot take the crystal."""
+    try:
+        return model.attribute([query])[0]
+    except InputError:
+        return None
+
+
+def _try(model: Predictor, query: Query, found: AtomContributions, change: Change) -> dict[str, Case]:
+    """How the voltage moves with each kind of atom, by kind of local voltage; nothing with fewer than two kinds."""
+    places, weights, asked = [], [], []
+    for members in _kinds(found, working_ion(query.ion).number):
+        other = with_change(query, members[0], change)
         if other is not None:
-            graphs.append(build_graph(other, ties=model.card.ties))
+            asked.append(other)
             places.append(members[0])
             weights.append(float(len(members)))
-    if len(places) < 2:
-        return None
-    voltages = model.voltages(graphs, [ion])[0].mean(0)
-    return np.array(places), np.array(weights), voltages[1:] - voltages[0]
+    moved = _voltages(model, asked) - found.estimate.voltage
+    known = np.isfinite(moved)
+    chosen, weight = np.array(places, dtype=np.int64)[known], np.array(weights)[known]
+    if len(chosen) < 2:
+        return {}
+    numbers = found.crystal.numbers
+    cases = {"additive": Case(found.departures[chosen], moved[known], weight, numbers[chosen])}
+    if found.linear is not None:
+        linear = found.linear - found.linear.mean()
+        cases["linear"] = Case(linear[chosen], moved[known], weight, numbers[chosen])
+    return cases
 
 
-def _kinds(own: Atoms) -> list[list[int]]:
+def _voltages(model: Predictor, queries: Sequence[Query]) -> NDArray[np.float64]:
+    """Answers in V; NaN where there is none, as for a crystal in which an atom has lost its last neighbour."""
+    if not queries:
+        return np.empty(0)
+    try:
+        return np.array([answer.voltage for answer in model.estimate(queries)])
+    except InputError:
+        if len(queries) == 1:
+            return np.array([np.nan])
+        return np.concatenate([_voltages(model, [query]) for query in queries])
+
+
+def _kinds(found: AtomContributions, ion: int) -> list[list[int]]:
+    """Atoms that are alike, by their places; working ions are left out where atoms add up."""
+    values = found.local_voltages if found.pooling == "mean" else found.contributions
+    numbers = found.crystal.numbers
     kinds: list[list[int]] = []
-    additive = own.local("additive")
-    for i in np.lexsort([additive, own.numbers]):
+    for i in np.lexsort([values, numbers]):
+        if found.pooling == "sum" and numbers[i] == ion:
+            continue
         last = kinds[-1][-1] if kinds else None
-        if last is not None and own.numbers[last] == own.numbers[i] and abs(additive[last] - additive[i]) < ALIKE:
+        if last is not None and numbers[last] == numbers[i] and abs(values[last] - values[i]) < ALIKE:
             kinds[-1].append(int(i))
         else:
             kinds.append([int(i)])
     return kinds
-
-
-def _case(
-    own: Atoms, kind: str, places: NDArray[np.int64], weight: NDArray[np.float64], change: NDArray[np.float64]
-) -> Case:
-    local = own.local(kind)
-    return Case((local - local.mean())[places], change, weight, own.numbers[places])
 
 
 def _judge(cases: Sequence[Case], ion: str, kind: str, change: str, rng: np.random.Generator) -> Outcome:
@@ -311,7 +366,7 @@ def draw_checks(*, study: CheckStudy) -> Figure:
         right.axvline(0, color=SOFT, lw=0.8, ls=":")
         right.scatter(local, move, s=8, color=ACCENT, lw=0, alpha=0.4)
         wide, high = np.quantile(np.abs(local), 0.995), np.quantile(np.abs(move), 0.995)
-        right.set(xlim=(-wide, wide), ylim=(-high, high), xlabel="local voltage less the crystal's (V)",
+        right.set(xlim=(-wide, wide), ylim=(-high, high), xlabel="what the atom is said to add, times N (V)",
                   ylabel=f"ΔV when the atom is {word} (V)",
                   title=f"rank correlation with −ΔV {outcome.rank:.2f}")  # fmt: skip
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from ionvolt.analysis.atom_table import atoms_of
 from ionvolt.errors import DataError
 from ionvolt.explain.figures import save
 from ionvolt.graphs import build_graph
-from ionvolt.store import write_rows, write_text
+from ionvolt.ions import remove_ion, working_ion
+from ionvolt.models.interface import Predictor, Query
+from ionvolt.store import write_text
 
 if TYPE_CHECKING:
     from ionvolt.datasets import ElectrodeSet
@@ -114,10 +116,9 @@ def _study_data(model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, see
             out.figure(f"elements-{kind}-{words}", periodic.draw_periodic_table(elements=found, ion=ion, words=where))
             summary[f"elements_{kind}_{words}"] = periodic.verdict(found)
     tell("deleted and replaced atoms")
-    tried = checks.check_explanations(model, data.hosts, ion, seed=seed)
-    if tried.outcomes:
-        out.figure("checks", checks.draw_checks(study=tried))
-        out.table("checks", tried.summary()["outcomes"])
+    tried = _checks(model, [Query(ion, host) for host in data.hosts], ion, out, 120, seed)
+    sampled = atoms_of(model, [build_graph(query.host, ties=model.card.ties) for query in tried.sample], ion)
+    tried = replace(tried, stability=checks.stability(sampled))
     medians = periodic.element_voltages(atoms, kind="additive", oxygen_only=False)
     rule = design.study_design(model, data.hosts, ion, medians, seed=seed)
     summary["checks"] = tried.summary()
@@ -131,6 +132,59 @@ def _study_data(model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, see
     out.table("importances", forest.rows())
     summary["importances"] = forest.verdict()
     return summary
+
+
+def study_answers(
+    model: Predictor,
+    data: ElectrodeSet,
+    ion: str,
+    folder: Path,
+    *,
+    n_crystals: int = 120,
+    seed: int = 0,
+    tell: Tell = lambda _: None,
+) -> Written:
+    """Check the explanations of any model that explains its answers, and write down what came out.
+
+    Args:
+        model: It is asked for hosts alone where it takes them, else for discharged structures.
+        data: Electrodes; those of the ion are used.
+        ion: Working ion.
+        folder: For ``checks.png``, ``checks.csv`` and ``summary.json``.
+        n_crystals: How many electrodes are drawn.
+        seed: Of the sample.
+        tell: Called with the name of the step as it begins.
+
+    Raises:
+        DataError: Too few electrodes of the ion.
+        ModelError: The model does not explain its answers.
+    """
+    data = data.for_ion(ion)
+    queries = [Query(ion, e.host) for e in data]
+    if "charged" not in model.accepts:
+        known = [e.discharged for e in data if e.discharged is not None]
+        taken_out = working_ion(ion)
+        queries = [
+            Query(ion, remove_ion(d, taken_out), "discharged", d) for d in known if taken_out.number in d.numbers
+        ]
+    if len(queries) < FEWEST:
+        raise DataError(f"{ion}: only {len(queries)} electrodes in the data set. At least {FEWEST} are needed")
+    out = _Folder(folder)
+    tell("deleted and replaced atoms")
+    tried = _checks(model, queries, ion, out, n_crystals, seed)
+    summary = _plain({"model": model.card.name, "ion": ion, "checks": tried.summary()})
+    out.write("summary.json", json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    return Written(summary, out.files)
+
+
+def _checks(
+    model: Predictor, queries: Sequence[Query], ion: str, out: _Folder, n_crystals: int, seed: int
+) -> checks.CheckStudy:
+    tried = checks.check_explanations(model, queries, ion, n_crystals=n_crystals, seed=seed)
+    if tried.outcomes:
+        out.figure("checks", checks.draw_checks(study=tried))
+        out.table("checks", tried.summary()["outcomes"])
+    return tried
 
 
 def features_of(data: ElectrodeSet) -> tuple[NDArray[np.float64], Sequence[str]]:

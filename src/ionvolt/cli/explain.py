@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +14,33 @@ from ionvolt.cli.choices import AssumeOption, ModelOption
 
 if TYPE_CHECKING:
     from ionvolt.explain import Explanation
+    from ionvolt.structures import Crystal
+
+FIGURES = (".png", ".svg", ".pdf")
 
 
 def explain(
-    file: Annotated[str, typer.Argument(help="A CIF or POSCAR file.", metavar="FILE")],
-    ion: Annotated[str, typer.Option("--ion", "-i", help="Working ion.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="CIF or POSCAR files, folders, globs, Materials Project ids, or - for standard input.", metavar="FILE…"
+        ),
+    ],
+    ion: Annotated[
+        str, typer.Option("--ion", "-i", help="Working ions: Mg, or Mg,Ca, or all.", metavar="ION[,ION…]|all")
+    ],
     model: ModelOption = None,
     assume: AssumeOption = "auto",
+    charged: Annotated[
+        str | None,
+        typer.Option(help="The charged structure, where the one FILE is the discharged one.", metavar="FILE2"),
+    ] = None,
+    discharged_formula: Annotated[
+        str | None,
+        typer.Option(
+            help="Formula of the discharged electrode, where FILE is the charged host: MgMn2O4.", metavar="FORMULA"
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write figure, JSON, CIF and pymatgen JSON there.", metavar="FOLDER"),
@@ -27,70 +48,189 @@ def explain(
     png: Annotated[
         Path | None, typer.Option(help="Write the figure (png, svg or pdf, by its ending).", metavar="FILE.png")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON on standard output: an object, for several a list.")
+    ] = False,
     cif: Annotated[
         Path | None,
         typer.Option(
-            help="Write the host with local voltages as _atom_site_ionvolt_local_voltage.", metavar="FILE.cif"
+            help="Write the crystal with _atom_site_ionvolt_contribution and _local_voltage.", metavar="FILE.cif"
         ),
     ] = None,
 ) -> None:
-    """Print and draw what raises and lowers the voltage of an electrode, atom by atom and element by element."""
-    from ionvolt.errors import InputError
-    from ionvolt.explain import explain as explain_structure
-    from ionvolt.explain.files import to_cif, write_all
-    from ionvolt.ions import working_ion
-    from ionvolt.structures import read_file
+    """Print and draw what makes the voltage of an electrode, atom by atom and element by element.
 
-    if png and png.suffix not in _FIGURES:
-        raise InputError(str(png), "no kind of figure", f"End its name in {', '.join(_FIGURES)}")
-    explanation = explain_structure(read_file(Path(file)), working_ion(ion).symbol, model=model, assume=assume)
-    if cif:
-        cif.write_text(to_cif(explanation), encoding="utf-8")
-    if png:
+    The model that predicts explains its own answer. The voltage is the one that predict gives.
+
+    Exit code 0: every input was explained; 1: some were refused (one line each on standard error); 2: nothing
+    could be done.
+    """
+    from ionvolt.errors import InputError
+    from ionvolt.explain import explain_checked
+    from ionvolt.explain.files import to_cif
+    from ionvolt.ions import parse_ions
+    from ionvolt.prediction import as_model
+
+    if png and png.suffix not in FIGURES:
+        raise InputError(str(png), "no kind of figure", f"End its name in {', '.join(FIGURES)}")
+    if charged is not None and discharged_formula is not None:
+        raise InputError("--charged --discharged-formula", "one of them is enough", "Leave one out")
+    ions = [chosen.symbol for chosen in parse_ions(ion)]
+    predictor = as_model(model)
+    predictor.require(ions)
+    crystals, refused = _read(files)
+    if charged is not None and len(crystals) + refused > 1:
+        raise InputError("--charged", "it belongs to one discharged structure", "Give one FILE")
+    if (png or cif) and (len(crystals) + refused > 1 or len(ions) > 1):
+        raise InputError("--png --cif", "they are for one structure and one ion", "Give a folder: -o FOLDER")
+    explanations: list[Explanation] = []
+    other = _only(charged) if charged is not None else None
+    for crystal in crystals:
+        try:
+            explanations += explain_checked(
+                [crystal], ions, model=predictor, assume=assume, charged=other, discharged_formula=discharged_formula
+            )
+        except InputError as error:
+            print(f"ionvolt: {error}", file=sys.stderr)
+            refused += 1
+    if cif and explanations:
+        cif.write_text(to_cif(explanations[0]), encoding="utf-8")
+    if png and explanations:
         from ionvolt.explain.drawing import draw_explanation
         from ionvolt.explain.figures import save
 
-        save(draw_explanation(explanation=explanation), png)
-    written = write_all(explanation, output) if output else []
+        save(draw_explanation(explanation=explanations[0]), png)
+    written = _write(explanations, output) if output else []
     if as_json:
-        print(json.dumps(explanation.to_dict(), ensure_ascii=False))
-        return
-    _tell(explanation)
-    for path in written:
-        print(f"written: {path}")
+        found = [explanation.to_dict() for explanation in explanations]
+        print(json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False))
+    else:
+        for i, explanation in enumerate(explanations):
+            print("\n" * bool(i), end="")
+            _tell(explanation)
+        for path in written:
+            print(f"written: {path}")
+    raise typer.Exit(0 if not refused else 1 if explanations else 2)
 
 
-_FIGURES = (".png", ".svg", ".pdf")
+def _read(files: list[str]) -> tuple[list[Crystal], int]:
+    """The crystals, and how many inputs were refused."""
+    from ionvolt.errors import InputError
+    from ionvolt.structures import read_many
+
+    crystals, refused = [], 0
+    for result in read_many(files):
+        if isinstance(result, InputError):
+            print(f"ionvolt: {result}", file=sys.stderr)
+            refused += 1
+        else:
+            crystals.append(result)
+    return crystals, refused
+
+
+def _only(file: str) -> Crystal:
+    from ionvolt.errors import InputError
+    from ionvolt.structures import read_many
+
+    found = list(read_many([file]))
+    if len(found) != 1:
+        raise InputError(file, f"{len(found)} structures", "Give one file")
+    if isinstance(found[0], InputError):
+        raise found[0]
+    return found[0]
+
+
+def _write(explanations: list[Explanation], folder: Path) -> list[Path]:
+    """Files of all explanations; those of one formula and ion are told apart by where they came from."""
+    from ionvolt.explain.files import write_all
+
+    names = [(e.prediction.formula, e.prediction.working_ion) for e in explanations]
+    written: list[Path] = []
+    for number, (explanation, name) in enumerate(zip(explanations, names, strict=True), start=1):
+        source = re.sub(r"[^A-Za-z0-9._-]", "_", Path(explanation.prediction.source).stem)[:60]
+        written += write_all(explanation, folder, f"{number}-{source}-" if names.count(name) > 1 else "")
+    return written
 
 
 def _tell(explanation: Explanation) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     p = explanation.prediction
     print(f"{p.source}: {p.formula} against {p.working_ion}, taken as {p.end_members}: {p.voltage:.2f} V")
-    print(f"mean of local voltages {explanation.mean_local_voltage:.2f} V; atoms above it raise the voltage")
-    print(f"by the linear law of the paper: mean {explanation.mean_linear_voltage:.2f} V (last column)")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("atom", "element", "local voltage (V)", "coordination", "shell", "linear (V)"):
-        table.add_column(name, justify="left" if name in ("element", "shell") else "right")
-    for site in sorted(explanation.sites, key=lambda s: -s.local_voltage):
-        table.add_row(
-            str(site.index + 1),
-            site.element,
-            f"{site.local_voltage:+.2f} ± {site.local_voltage_std:.2f}",
-            f"{site.coordination:.1f}",
-            site.neighbours,
-            f"{site.linear_voltage:+.2f}",
-        )
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
-    print(f"the average host of the training gives {explanation.reference_voltage:.2f} V; from there")
+    if explanation.pooling == "sum":
+        _tell_sum(explanation)
+    else:
+        _tell_mean(explanation)
+    for note in (*explanation.notes, *p.warnings):
+        print(f"note: {note}")
+
+
+def _tell_sum(explanation: Explanation) -> None:
+    """The answer of a model whose atoms add up."""
+    print(f"explained by {explanation.prediction.model}, the model that gave it: what each atom adds")
+    _table(
+        ("atom", "element", "adds (V)", "potential alone (V)", "coordination", "shell"),
+        [
+            (
+                str(site.index + 1),
+                site.element,
+                f"{site.contribution:+.3f} ± {site.contribution_std:.3f}",
+                "" if site.contribution_potential is None else f"{site.contribution_potential:+.3f}",
+                f"{site.coordination:.1f}",
+                site.neighbours,
+            )
+            for site in sorted(explanation.sites, key=lambda s: -s.contribution)
+        ],
+    )
+    for symbol, facts in sorted(explanation.elements.items(), key=lambda item: -item[1]["contribution"]):
+        print(f"{symbol} adds {facts['contribution']:+.2f} V ({_atoms(facts)})")
+    share = f"{100 * explanation.remainder_share:.0f} % of the answer"
+    print(f"{explanation.remainder:+.2f} V is not shared out ({share}): {explanation.remainder_is}")
+
+
+def _tell_mean(explanation: Explanation) -> None:
+    """The answer of a model whose atoms are averaged."""
+    print(
+        f"explained by {explanation.prediction.model}, the model that gave it: mean of local voltages "
+        f"{explanation.mean_local_voltage:.2f} V; atoms above it raise the voltage"
+    )
+    linear = explanation.mean_linear_voltage
+    if linear is not None:
+        print(f"by the linear law of the paper: mean {linear:.2f} V (last column)")
+    _table(
+        ("atom", "element", "local voltage (V)", "coordination", "shell", "linear (V)"),
+        [
+            (
+                str(site.index + 1),
+                site.element,
+                f"{site.local_voltage:+.2f} ± {site.local_voltage_std:.2f}",
+                f"{site.coordination:.1f}",
+                site.neighbours,
+                "" if site.linear_voltage is None else f"{site.linear_voltage:+.2f}",
+            )
+            for site in sorted(explanation.sites, key=lambda s: -s.local_voltage)
+        ],
+    )
+    print(f"the average host of the training gives {explanation.remainder:.2f} V; from there")
     for symbol, facts in sorted(explanation.elements.items(), key=lambda item: -item[1]["contribution"]):
         word = "raises" if facts["contribution"] > 0 else "lowers"
         print(
             f"{symbol} {word} it by {abs(facts['contribution']):.2f} V "
-            f"({facts['n']} atoms, median {facts['median']:+.2f} V)"
+            f"({_atoms(facts)}, median {facts['median']:+.2f} V)"
         )
-    for warning in p.warnings:
-        print(f"note: {warning}")
+
+
+def _atoms(facts: dict[str, float]) -> str:
+    return f"{facts['n']:.0f} atom{'s' if facts['n'] > 1 else ''}"
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("element", "shell") else "right")
+    for row in rows:
+        table.add_row(*row)
+    # Brackets and colons are no markup.
+    console = Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False)
+    console.print(table)

@@ -22,25 +22,34 @@ def explain_model(
     clean: Annotated[
         list[str] | None, typer.Option("--clean", "--trim", help="Cleaning rule for the data; repeatable.")
     ] = None,
+    crystals: Annotated[
+        int, typer.Option(min=2, help="Electrodes whose atoms are deleted and replaced (not for networks: 120).")
+    ] = 120,
     seed: Annotated[int, typer.Option(help="Of samples, maps and forests.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
 ) -> None:
     """Draw and measure what a model has learned, and check its explanations.
 
-    Element embedding, oxygen environments, median local voltage of every element, atoms deleted and replaced, agreement
-    of the networks, and what a random forest rests on.
+    Crystal graph networks: element embedding, oxygen environments, median local voltage of every element, atoms deleted
+    and replaced, agreement of the networks, and what a random forest rests on. Other models: atoms deleted and
+    replaced.
     """
-    from ionvolt.analysis.study import STEPS, study_model
+    from ionvolt.analysis.study import STEPS, study_answers, study_model
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset
+    from ionvolt.errors import InputError
     from ionvolt.ions import working_ion
-    from ionvolt.prediction import as_explainer
+    from ionvolt.models.registry import PAPER_KIND, load_model, load_networks
 
-    loaded = as_explainer(model)
+    loaded = load_model(model)
     symbol = working_ion(ion).symbol if ion else loaded.ions[0]
+    loaded.require([symbol])
     rows = apply_rules(read_dataset(data), clean or [])[0] if data else None
-    with Bar("reading", total=STEPS if rows else 1) as bar:
+    network = loaded.card.kind == PAPER_KIND
+    if rows is None and not network:
+        raise InputError(model, "no crystal graph network: only its explanations can be studied", "Give a data set")
+    with Bar("reading", total=STEPS if rows and network else 1) as bar:
         begun = False
 
         def tell(words: str) -> None:
@@ -48,7 +57,11 @@ def explain_model(
             bar.advance(words, by=int(begun))
             begun = True
 
-        written = study_model(loaded, rows, symbol, output, seed=seed, tell=tell)
+        if network:
+            written = study_model(load_networks(loaded), rows, symbol, output, seed=seed, tell=tell)
+        else:
+            assert rows is not None
+            written = study_answers(loaded, rows, symbol, output, n_crystals=crystals, seed=seed, tell=tell)
     if as_json:
         print(json.dumps(written.summary, ensure_ascii=False))
         return
@@ -59,12 +72,13 @@ def explain_model(
 
 def _lines(summary: dict[str, Any]) -> list[str]:
     """The main numbers, a line each."""
-    e = summary["embedding"]
-    radii = ", ".join(f"{r:+.2f}" for r in e["pearson"])
-    found = [
-        f"embedding: component 2 with the covalent radius r = {radii}; p < 0.01 in {e['significant']} of "
-        f"{e['networks']} networks, beyond random embeddings in {e['beyond_random_embeddings']}"
-    ]
+    found = []
+    if e := summary.get("embedding"):
+        radii = ", ".join(f"{r:+.2f}" for r in e["pearson"])
+        found = [
+            f"embedding: component 2 with the covalent radius r = {radii}; p < 0.01 in {e['significant']} of "
+            f"{e['networks']} networks, beyond random embeddings in {e['beyond_random_embeddings']}"
+        ]
     if v := summary.get("environments"):
         groups = ", ".join(f"{g['group']} {g['median']:.2f}" for g in v["groups"])
         found.append(

@@ -99,13 +99,13 @@ def transfer(
     from dataclasses import replace
 
     from ionvolt.ions import working_ion
-    from ionvolt.prediction import as_explainer
+    from ionvolt.models.registry import load_networks
     from ionvolt.training.cgcnn.runs import prepare
     from ionvolt.training.settings import FINE_TUNE, HEAD
 
     symbol = working_ion(ion).symbol
     rows, about = _data(data, clean)
-    pretrained = as_explainer(base)
+    pretrained = load_networks(base)
     parts = prepare(rows, symbol, kind=split, seed=seed, n_members=len(pretrained.trunks))
     settings = _settings(HEAD if layers == "head" else FINE_TUNE, seed, epochs, learning_rate, patience)
     if drift:

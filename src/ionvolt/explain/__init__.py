@@ -1,5 +1,5 @@
-"""Which atoms make the voltage: local voltages of a crystal. Knows models, not how they were trained."""
+"""Which atoms make a voltage, by the model that answers. Knows models, not how they were trained."""
 
-from ionvolt.explain.local_voltages import Explanation, Site, explain, explain_many
+from ionvolt.explain.explanation import Explanation, Site, explain, explain_checked, explain_many
 
-__all__ = ["Explanation", "Site", "explain", "explain_many"]
+__all__ = ["Explanation", "Site", "explain", "explain_checked", "explain_many"]

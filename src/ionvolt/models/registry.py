@@ -13,11 +13,14 @@ from ionvolt.models.card import ModelCard, read_card
 from ionvolt.models.storage import CARD_FILE
 
 if TYPE_CHECKING:
+    from ionvolt.models.cgcnn.ensemble import Ensemble
     from ionvolt.models.interface import Predictor
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 PAPER_MODEL = "cgcnn-mp2020"
-"""The paper's model, whose atoms can be asked."""
+"""The paper's model."""
+PAPER_KIND = "cgcnn"
+"""Its kind."""
 FOUNDATION_MODEL = "foundation-mp2025"
 DELTA_MODEL = "delta-mp2025"
 AUTO = "auto"
@@ -67,6 +70,20 @@ def load_model(name: str | Path | None = None) -> Predictor:
         return _load_auto()
     folder = model_folder(name)
     return _load_shipped(folder.name) if folder.parent == SHIPPED else load_folder(folder)
+
+
+def load_networks(model: str | Path | Predictor | None = None) -> Ensemble:
+    """An ensemble of crystal graph networks by name or folder; None: the paper's.
+
+    Raises:
+        ModelError: There is no such model, or it is of another kind.
+    """
+    from ionvolt.models.cgcnn.ensemble import Ensemble
+
+    found = load_model(model or PAPER_MODEL) if isinstance(model, str | Path) or model is None else model
+    if not isinstance(found, Ensemble):
+        raise ModelError(f"{found.card.name}: not a crystal graph network. Take one, such as {PAPER_MODEL}")
+    return found
 
 
 def load_folder(folder: Path) -> Predictor:

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 
 from ionvolt.errors import InputError, ModelError
-from ionvolt.explain import explain_many
+from ionvolt.explain import explain_checked
 from ionvolt.explain.files import to_cif
-from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.interface import Predictor
 from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict_checked
@@ -58,8 +57,7 @@ def _answer(task: Message, models: dict[str, Predictor], limits: Limits) -> Mess
             predictions = predict_checked([crystal], task["ions"], model=model, assume=task["assume"])
             answer: Message = {"predictions": [prediction.to_dict() for prediction in predictions]}
         else:
-            assert isinstance(model, Ensemble)  # the service asks no other for local voltages
-            explanations = explain_many(crystal, task["ions"], model=model, assume=task["assume"])
+            explanations = explain_checked([crystal], task["ions"], model=model, assume=task["assume"])
             answer = {"explanations": [e.to_dict() for e in explanations], "cif": to_cif(explanations[0])}
         json.dumps(answer, allow_nan=False)
         return answer
@@ -96,14 +94,14 @@ def _warm_up(model: Predictor) -> None:
     crystal = Crystal(lattice, np.array([12, 8]), np.array([[0.0] * 3, [0.5] * 3]), source="MgO")
     if "Mg" in model.ions:  # taken as discharged, which every kind of model answers
         predict_checked([crystal], ["Mg"], model=model, assume="discharged")
-    if isinstance(model, Ensemble) and model.local_heads:
-        explain_many(crystal, list(model.local_heads)[:1], model=model, assume="charged")
+    if model.explains:
+        explain_checked([crystal], model.ions[:1], model=model, assume="charged")
 
 
 def _facts(model: Predictor) -> Message:
     return {
         "ions": model.ions,
-        "local_ions": list(model.local_heads) if isinstance(model, Ensemble) else [],
+        "local_ions": model.ions if model.explains else [],
         "n_members": model.card.n_members,
     }
 

@@ -1,0 +1,249 @@
+"""Which atoms make a voltage: the answer of the model that predicts, atom by atom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.errors import ModelError
+from ionvolt.explain.coordination import coordination
+from ionvolt.graphs import build_graph
+from ionvolt.ions import EndMembers
+from ionvolt.models.interface import AtomContributions, Estimate, Pooling, Predictor, Query
+from ionvolt.models.registry import AUTO, PAPER_MODEL
+from ionvolt.prediction import Assume, Prediction, as_model, predict_checked
+from ionvolt.structures import as_crystal
+from ionvolt.structures.crystal import Crystal
+
+
+@dataclass(frozen=True)
+class Site:
+    """An atom and what it adds to the voltage.
+
+    Attributes:
+        index: Its place in the crystal, from 0.
+        element: Symbol.
+        frac_coords: Fractional coordinates.
+        cart_coords: Å.
+        contribution: What it adds, V; with those of all atoms and the remainder this makes the voltage.
+        contribution_std: Spread of it over the learners, V (0 for a single one).
+        contribution_potential: The part of it that comes from the universal potential's energies, V; None where the
+            model uses none.
+        local_voltage: The contribution times the number of atoms, plus the remainder, V: the mean over the atoms is the
+            voltage. It does not hang on the size of the cell.
+        local_voltage_std: Spread of it over the learners, V.
+        linear_voltage: Local voltage by eq. (2) of the paper, V; None where the model has none. Its mean over the atoms
+            comes as close to the voltage as the model's card says.
+        coordination: Effective coordination number (Hoppe 1979), from the distances of the nearest neighbours.
+        neighbours: Elements of the nearest shell, such as ``O6``.
+    """
+
+    index: int
+    element: str
+    frac_coords: tuple[float, float, float]
+    cart_coords: tuple[float, float, float]
+    contribution: float
+    contribution_std: float
+    contribution_potential: float | None
+    local_voltage: float
+    local_voltage_std: float
+    linear_voltage: float | None
+    coordination: float
+    neighbours: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction, atom by atom. Contributions and remainder add up to the voltage.
+
+    Attributes:
+        prediction: The voltage and its circumstances; ``prediction.model`` is the model that is explained.
+        lattice: Cell vectors of the crystal as rows, Å.
+        sites: The atoms. A model of the host alone has those of the host, with the ions that it tried in it where it
+            does so; a model of both end members those of the discharged crystal.
+        elements: For each element the number of atoms, its ``contribution`` (V, all its atoms together), and the
+            median, lowest and highest local voltage, V.
+        remainder: V that belong to no atom.
+        remainder_share: How much of the answer that is, 0 to 1.
+        remainder_is: What the remainder stands for.
+        pooling: How the atoms make the voltage: ``sum`` (energies of atoms) or ``mean`` (vectors of atoms, averaged).
+        mean_local_voltage: Mean over the atoms, V: ``prediction.voltage`` but for rounding.
+        mean_linear_voltage: Mean of the linear local voltages, V; None where there are none.
+        notes: What the reader should know of this sharing out.
+    """
+
+    prediction: Prediction
+    lattice: list[list[float]]
+    sites: list[Site]
+    elements: dict[str, dict[str, float]]
+    remainder: float
+    remainder_share: float
+    remainder_is: str
+    pooling: Pooling
+    mean_local_voltage: float
+    mean_linear_voltage: float | None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as plain JSON types."""
+        content = asdict(self)
+        content["prediction"] = self.prediction.to_dict()
+        content["notes"] = list(self.notes)
+        content["sites"] = [
+            asdict(site) | {"frac_coords": list(site.frac_coords), "cart_coords": list(site.cart_coords)}
+            for site in self.sites
+        ]
+        return content
+
+
+def explain(
+    structure: object,
+    ion: str,
+    *,
+    model: str | Path | Predictor | None = None,
+    assume: Assume = "auto",
+    charged: object | None = None,
+    discharged_formula: str | None = None,
+) -> Explanation:
+    """What each atom adds to the voltage that ``predict`` gives for the same arguments.
+
+    Raises:
+        InputError: See ``predict``.
+        ModelError: See ``predict``; or the model does not explain its answers.
+    """
+    return explain_checked(
+        [as_crystal(structure)],
+        [ion],
+        model=as_model(model),
+        assume=assume,
+        charged=None if charged is None else as_crystal(charged),
+        discharged_formula=discharged_formula,
+    )[0]
+
+
+def explain_many(
+    structures: Iterable[object],
+    ions: str | Sequence[str],
+    *,
+    model: str | Path | Predictor | None = None,
+    assume: Assume = "auto",
+) -> list[Explanation]:
+    """``explain`` for many structures and one or more ions, in the order of ``predict_many``."""
+    crystals = [as_crystal(structure) for structure in structures]
+    return explain_checked(crystals, ions, model=as_model(model), assume=assume)
+
+
+def explain_checked(
+    crystals: Sequence[Crystal],
+    ions: str | Sequence[str],
+    *,
+    model: Predictor,
+    assume: Assume = "auto",
+    charged: Crystal | None = None,
+    discharged_formula: str | None = None,
+) -> list[Explanation]:
+    """``explain_many`` for crystals that ``structures`` has read or checked already.
+
+    ``charged`` and ``discharged_formula`` are those of ``explain`` and hold for every crystal.
+    """
+    if not model.explains:
+        raise ModelError(
+            f"{model.card.name}: it does not share its answers out among atoms. "
+            f"Take a model that does, such as {AUTO} or {PAPER_MODEL}"
+        )
+    asked = _Attributing(model)
+    predictions = predict_checked(
+        crystals, ions, model=asked, assume=assume, charged=charged, discharged_formula=discharged_formula
+    )
+    return [_explanation(*both) for both in zip(predictions, asked.found, strict=True)]
+
+
+class _Attributing:
+    """A model that keeps how its answers are shared out: what is asked once is predicted and explained."""
+
+    def __init__(self, model: Predictor) -> None:
+        self.model, self.card = model, model.card
+        self.found: list[AtomContributions] = []
+
+    @property
+    def accepts(self) -> frozenset[EndMembers]:
+        return self.model.accepts
+
+    @property
+    def explains(self) -> bool:
+        return self.model.explains
+
+    @property
+    def ions(self) -> list[str]:
+        return self.model.ions
+
+    def require(self, ions: Sequence[str]) -> None:
+        self.model.require(ions)
+
+    def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
+        return [found.estimate for found in self.attribute(queries)]
+
+    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
+        found = self.model.attribute(queries)
+        self.found += found
+        return found
+
+
+def _explanation(prediction: Prediction, found: AtomContributions) -> Explanation:
+    symbols, local = np.array(found.crystal.symbols), found.local_voltages
+    elements = {
+        symbol: {
+            "n": int((symbols == symbol).sum()),
+            "contribution": float(found.contributions[symbols == symbol].sum()),
+            "median": float(np.median(local[symbols == symbol])),
+            "min": float(local[symbols == symbol].min()),
+            "max": float(local[symbols == symbol].max()),
+        }
+        for symbol in dict.fromkeys(found.crystal.symbols)
+    }
+    return Explanation(
+        prediction=prediction,
+        lattice=found.crystal.lattice.tolist(),
+        sites=_sites(found),
+        elements=elements,
+        remainder=found.remainder,
+        remainder_share=found.remainder_share,
+        remainder_is=found.remainder_is,
+        pooling=found.pooling,
+        mean_local_voltage=float(local.mean()),
+        mean_linear_voltage=None if found.linear is None else float(found.linear.mean()),
+        notes=found.notes,
+    )
+
+
+def _sites(found: AtomContributions) -> list[Site]:
+    crystal, local = found.crystal, found.local_voltages
+    numbers, shells = coordination(build_graph(crystal))
+    cart = crystal.frac_coords @ crystal.lattice
+    return [
+        Site(
+            index=i,
+            element=symbol,
+            frac_coords=_triple(crystal.frac_coords[i]),
+            cart_coords=_triple(cart[i]),
+            contribution=float(found.contributions[i]),
+            contribution_std=float(found.spread[i]),
+            contribution_potential=None if found.potential is None else float(found.potential[i]),
+            local_voltage=float(local[i]),
+            local_voltage_std=float(found.spread[i] * len(crystal)),
+            linear_voltage=None if found.linear is None else float(found.linear[i]),
+            coordination=round(float(numbers[i]), 2),
+            neighbours=shells[i],
+        )
+        for i, symbol in enumerate(crystal.symbols)
+    ]
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (round(float(v), 6) for v in values)
+    return x, y, z
