@@ -65,7 +65,8 @@ def examples(
     for row in rows:
         interval = "" if row["voltage_lower"] is None else f"{row['voltage_lower']:.2f} to {row['voltage_upper']:.2f}"
         measured = f"{row['measured']:.2f} ± {row['measured_uncertainty']:.2f}"
-        print(f"{row['formula']:<11}{row['working_ion']:<5}{row['voltage']:>13.2f}{interval:>20}{measured:>16}")
+        name = row["file"].removesuffix(".cif")
+        print(f"{name:<11}{row['working_ion']:<5}{row['voltage']:>13.2f}{interval:>20}{measured:>16}")
     error = sum(abs(row["voltage"] - row["measured"]) for row in rows) / len(rows)
     print(f"predicted: calculated voltage (PBE+U); off by {error:.2f} V in the mean of these eight")
     print("your own: ionvolt predict FILE.cif --ion Mg   these files: ionvolt examples -o DIR")
