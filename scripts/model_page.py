@@ -1,9 +1,9 @@
-"""Write what the shipped model's card says about its errors into the README and docs/models.md, and draw the figure.
+"""Write what the shipped models' cards say about their errors into docs, and draw the figure of the paper's network.
 
     python scripts/model_page.py [--results runs/cgcnn]
 
-The tables stand between markers in both files; no number in them is typed by hand. The figure needs the held-out
-predictions that ``ionvolt recipe evaluate cgcnn`` leaves in its folder.
+The tables stand between markers in docs/accuracy.md and docs/models.md; no number in them is typed by hand. The figure
+needs the held-out predictions that ``ionvolt recipe evaluate cgcnn`` leaves in its folder.
 """
 
 from __future__ import annotations
@@ -145,9 +145,9 @@ def spread_text(cards: dict[str, ModelCard]) -> str:
     host, both = (e for _, test, e in potential_tests(cards) if test in MAIN_TESTS)
     share = 100 * both["share_of_rows_with_half_of_the_error"]
     return (
-        f"Errors are uneven: the median is {host['median']:.2f} V from the host alone and {both['median']:.2f} V from "
-        f"both ends, and half of the error from both ends comes from {share:.0f} % of the rows, whose labels belong to "
-        "calculations that ended elsewhere."
+        f"Errors are uneven. The median error is {host['median']:.2f} V from the host alone and {both['median']:.2f} V "
+        f"from both ends. From both ends, {share:.0f} % of the rows hold half of the summed error: their labels may "
+        "stand for another magnetic or charge state than their neighbours'."
     )
 
 
@@ -229,13 +229,13 @@ def main() -> None:
     results: Path = parser.parse_args().results
     cards = shipped_models()
     ions = cards[PAPER_MODEL].ions
-    write_between(ROOT / "README.md", "accuracy", short_table(ions))
+    write_between(ROOT / "docs/accuracy.md", "accuracy", short_table(ions))
     write_between(ROOT / "docs/models.md", "errors", long_table(ions))
     write_between(ROOT / "docs/models.md", "local voltages", local_table(ions))
     if {FOUNDATION_MODEL, DELTA_MODEL} <= cards.keys():
-        write_between(ROOT / "README.md", "potential", potential_table(cards))
+        write_between(ROOT / "docs/accuracy.md", "potential", potential_table(cards))
         write_between(ROOT / "docs/models.md", "potential", potential_table(cards))
-        write_between(ROOT / "README.md", "spread", spread_text(cards))
+        write_between(ROOT / "docs/accuracy.md", "spread", spread_text(cards))
         write_between(ROOT / "docs/models.md", "spread", spread_text(cards))
         write_between(ROOT / "docs/models.md", "aims", aims_table(cards))
         write_between(ROOT / "docs/models.md", "trust", trust_table(cards))

@@ -120,3 +120,13 @@ def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: SevenNetPo
     assert profile.average == pytest.approx(found.voltage, abs=2e-3)
     widths = [step.filling_discharged - step.filling_charged for step in profile.steps]
     assert np.dot([step.voltage for step in profile.steps], widths) == pytest.approx(profile.average, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_loading_tells_nothing_of_pytorchs_own_plans() -> None:
+    code = "from ionvolt.physics.potentials.sevennet import load_sevennet; load_sevennet()"
+    done = subprocess.run(
+        [sys.executable, "-W", "error:`torch.jit", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torch.jit" not in done.stderr

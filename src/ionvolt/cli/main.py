@@ -10,9 +10,11 @@ import typer
 
 from ionvolt import __version__
 from ionvolt.cli.baseline import baseline
+from ionvolt.cli.cite import cite
 from ionvolt.cli.compute import compute
 from ionvolt.cli.data import data_app
 from ionvolt.cli.evaluate import evaluate
+from ionvolt.cli.examples import examples
 from ionvolt.cli.explain import explain
 from ionvolt.cli.explain_model import explain_model
 from ionvolt.cli.models import models_app
@@ -43,6 +45,8 @@ app.command()(evaluate)
 app.command()(validate)
 app.command()(reproduce)
 app.command()(serve)
+app.command()(examples)
+app.command()(cite)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(recipe_app, name="recipe")

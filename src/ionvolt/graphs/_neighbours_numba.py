@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ionvolt.graphs.compilation import cached_njit
 from ionvolt.structures.crystal import Crystal
 
 Neighbours = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -23,7 +23,7 @@ def search(crystal: Crystal, k: int, radius: float, cutoff: float, tie: float, r
         cutoff = min(radius, 1.4 * cutoff)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _collect(i, frac, lattice, heights, images, reach, found_j, found_d2):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Neighbours of atom i within reach, written to the buffers; returns how many there are."""
     count = 0
@@ -64,7 +64,7 @@ def _collect(i, frac, lattice, heights, images, reach, found_j, found_d2):  # ty
     return count
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _search(frac, lattice, heights, numbers, k, cutoff, radius, tie, rounds):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     n = frac.shape[0]
     neighbours = np.zeros((n, k), dtype=np.int32)

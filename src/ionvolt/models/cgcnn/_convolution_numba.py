@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ionvolt.graphs.compilation import cached_njit
+
 _f = np.float32
 # exp(-s^2) for s = -4 ... 4: with them the nine Gaussians of a distance cost two exponentials.
 _S4, _S3, _S2, _S1 = (_f(np.exp(-float(s * s))) for s in (4, 3, 2, 1))
@@ -88,7 +90,7 @@ def _edge(own, other, first, i, j, weights, row, g, acc):
         )
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@cached_njit(nogil=True, fastmath=True, error_model="numpy")
 def edge_inputs(own, other, weights, neighbours, distances, step, z, total, total_squared):
     """z_ijk = own_i + other_j + u_ij W for every edge, with its sums for the batch statistics.
 
@@ -118,7 +120,7 @@ def edge_inputs(own, other, weights, neighbours, distances, step, z, total, tota
             total_squared[c] += squared[c]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@cached_njit(nogil=True, fastmath=True, error_model="numpy")
 def gate(z, scale, shift, out):
     """out_i = sum over k of sigmoid(f) softplus(g), where (f, g) = z scale + shift; out (N, F)."""
     n_features = out.shape[1]
@@ -134,7 +136,7 @@ def gate(z, scale, shift, out):
                 out[i, c] += sigmoid * (max(g, _ZERO) + _log1p(_exp_of_negative(-abs(g))))
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@cached_njit(nogil=True, fastmath=True, error_model="numpy")
 def infer(atoms, both, weights, neighbours, distances, step, scale, shift, out):
     """A whole convolution in one pass, the norm over edges being folded into both and weights.
 
@@ -162,7 +164,7 @@ def infer(atoms, both, weights, neighbours, distances, step, scale, shift, out):
             out[i, c] = max(x, _ZERO) + _log1p(_exp_of_negative(-abs(x)))
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@cached_njit(nogil=True, fastmath=True, error_model="numpy")
 def gate_backward(z, scale, shift, grad_out, grad, total, total_z):
     """Gradient of the gate with respect to its normalised inputs.
 
@@ -200,7 +202,7 @@ def gate_backward(z, scale, shift, grad_out, grad, total, total_z):
             total_z[c] += some_z[c]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@cached_njit(nogil=True, fastmath=True, error_model="numpy")
 def edge_inputs_backward(
     z, grad, slope, slope_z, constant, neighbours, distances, step, grad_own, grad_other, grad_weights
 ):

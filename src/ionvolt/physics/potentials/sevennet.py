@@ -121,10 +121,15 @@ def _import_e3nn() -> None:
 
     chosen = torch.compiler.disable
     torch.compiler.disable = lambda function: function  # type: ignore[assignment, misc]
-    try:
-        import e3nn.o3  # noqa: F401
-    finally:
-        torch.compiler.disable = chosen
+    with warnings.catch_warnings():
+        # e3nn and sevenn script functions while they are imported; from PyTorch 2.14 on everybody would be told.
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.filterwarnings("ignore", r"`torch\.jit\.", category)
+        try:
+            import e3nn.o3
+        finally:
+            torch.compiler.disable = chosen
+        import sevenn.util  # noqa: F401
 
 
 @lru_cache(maxsize=1)
