@@ -26,7 +26,7 @@ class VendorHook(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """npm as a package, where it is needed and the machine has none."""
+        """Npm as a package, where it is needed and the machine has none."""
         script = self._script()
         return [] if not self._wanted(script, "standard") or shutil.which("npm") else [script.NODE_WHEEL]
 
@@ -44,7 +44,9 @@ class VendorHook(BuildHookInterface):  # type: ignore[type-arg]
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = (getattr(error, "stderr", None) or str(error)).strip()[-400:]
             if self.target_name == "sdist" or os.environ.get("IONVOLT_VIEWER") == "require":
-                raise RuntimeError(f"the 3D viewer of the web page could not be fetched ({reason}). {REMEDY}") from error
+                raise RuntimeError(
+                    f"the 3D viewer of the web page could not be fetched ({reason}). {REMEDY}"
+                ) from error
             self.app.display_warning(f"this wheel lacks the 3D viewer of the web page ({reason}). {REMEDY}")
 
     def _wanted(self, script: ModuleType, version: str) -> bool:

@@ -12,7 +12,7 @@ from ionvolt.reading import made_by_removal, read_question, same_framework
 from ionvolt.structures.bonding import is_molecular, vacuum
 from ionvolt.structures.chemistry import has_anion
 from ionvolt.structures.crystal import Crystal
-from physics.cells import disulfide, layered, olivine, rocksalt, spinel
+from physics.cells import disulfide, layered, olivine, rocksalt
 
 LI, NA, MG = (WORKING_IONS[symbol] for symbol in ("Li", "Na", "Mg"))
 
@@ -26,7 +26,7 @@ def test_anions(formula: str, anion: bool) -> None:
 
 
 def test_frameworks_molecules_and_slabs() -> None:
-    for crystal in (olivine(), layered(), disulfide(), rocksalt(), spinel()):
+    for crystal in (olivine(), layered(), disulfide(), rocksalt()):
         assert not is_molecular(crystal)
         assert vacuum(crystal) < 5
     host = remove_ion(layered(), LI)

@@ -14,7 +14,9 @@ from docs.blocks import PAGES, ROOT, RUN, Block, blocks, commands
 from ionvolt.cli.main import app
 
 EVERY = [block for page in PAGES for block in blocks(page)]
-COMMANDS = [(block, words) for block in EVERY if block.language in ("bash", "sh", "console", "") for words in commands(block)]
+COMMANDS = [
+    (block, words) for block in EVERY if block.language in ("bash", "sh", "console", "") for words in commands(block)
+]
 TO_RUN = [page for page in PAGES if any(b.language in RUN and not b.why_not for b in blocks(page))]
 
 

@@ -20,7 +20,7 @@ from ionvolt.explain.figures import save
 from ionvolt.graphs import build_graph
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.interface import Predictor, Query
-from ionvolt.store import write_text
+from ionvolt.store import write_rows, write_text
 
 if TYPE_CHECKING:
     from ionvolt.datasets import ElectrodeSet

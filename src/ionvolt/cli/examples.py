@@ -127,7 +127,9 @@ def _write(folder: Path) -> list[str]:
     texts = {f"{name}.cif": text for name, text in _texts().items()}
     other = [name for name, text in texts.items() if (folder / name).exists() and _differs(folder / name, text)]
     if other:
-        raise InputError(str(folder / other[0]), "a file of that name is there and is another one", "Name another folder")
+        raise InputError(
+            str(folder / other[0]), "a file of that name is there and is another one", "Name another folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -126,7 +126,7 @@ def _import_e3nn() -> None:
         for category in (DeprecationWarning, FutureWarning):
             warnings.filterwarnings("ignore", r"`torch\.jit\.", category)
         try:
-            import e3nn.o3
+            pass
         finally:
             torch.compiler.disable = chosen
         import sevenn.util  # noqa: F401
