@@ -15,11 +15,11 @@ from ionvolt.structures import check
 STRUCTURES = list(host_structures().values())
 BONDS = {
     # Shortest and longest that the nearest anion may be from a cation, Å.
-    "Li": (1.90, 2.65), "Na": (2.25, 2.50), "Mg": (1.90, 2.15), "P": (1.47, 1.58), "Ti": (1.85, 2.50),
-    "V": (1.55, 2.10), "Cr": (1.95, 2.05), "Mn": (1.85, 2.25), "Fe": (1.85, 2.15), "Co": (1.85, 2.10),
-    "Ni": (1.85, 2.10), "Mo": (1.65, 2.50), "C": (1.10, 1.20),
+    "Li": (1.90, 2.65), "Na": (2.25, 2.50), "Mg": (1.90, 2.15), "P": (1.47, 1.58), "Ti": (1.85, 2.60),
+    "V": (1.55, 2.45), "Cr": (1.95, 2.05), "Mn": (1.85, 2.25), "Fe": (1.85, 2.15), "Co": (1.85, 2.10),
+    "Ni": (1.85, 2.10), "Mo": (1.65, 2.65), "C": (1.10, 1.20), "K": (2.60, 2.95),
 }  # fmt: skip
-ANIONS = {"O", "S", "N"}
+ANIONS = {"O", "S", "N", "F", "Se"}
 
 
 def nearest(structure, i: int, wanted: set[str]) -> float:
