@@ -109,6 +109,30 @@ def test_a_row_is_whole(cathode):
     assert cathode.structure
 
 
+def test_ten_rows_were_kept_back():
+    kept = [c for c in all_cathodes() if c.kept_back]
+    assert len(kept) == 10
+    assert not any(c.trains for c in kept)
+    assert {c.ion for c in kept} == {"Li", "Na", "K", "Mg", "Ca"}
+
+
+def test_what_trains_has_a_voltage_and_a_structure_somewhere():
+    for c in all_cathodes():
+        if c.trains or c.kept_back:
+            assert c.voltage and c.uncertainty and c.x_from is not None and c.x_to
+            assert c.structure or c.mp_discharged or c.mp_charged, c.name
+
+
+@pytest.mark.parametrize("cathode", [c for c in all_cathodes() if c.steps], ids=lambda cathode: cathode.name)
+def test_steps_fill_the_range_and_average_to_the_voltage(cathode):
+    steps = cathode.steps
+    assert (steps[0].x_from, steps[-1].x_to) == (cathode.x_from, cathode.x_to)
+    assert all(one.x_to == two.x_from and one.voltage > two.voltage for one, two in zip(steps, steps[1:], strict=False))
+    widths = [step.x_to - step.x_from for step in steps]
+    mean = np.average([step.voltage for step in steps], weights=widths)
+    assert mean == pytest.approx(cathode.voltage, abs=0.02)
+
+
 @pytest.mark.parametrize("cathode", usable_cathodes(), ids=lambda cathode: cathode.name)
 def test_structures_are_in_the_state_that_the_row_says(cathode):
     """The charged host is the formula of the row, and the discharged one is it with ions put in."""
