@@ -12,7 +12,7 @@ from ionvolt.errors import ModelError
 from ionvolt.graphs import Ties
 
 FORMAT_VERSION = 1
-KINDS = ("cgcnn", "classical", "foundation", "delta")
+KINDS = ("cgcnn", "classical", "foundation", "delta", "measured")
 
 
 @dataclass
