@@ -1,5 +1,6 @@
 """The table of measured cathodes and the typed-in structures of their hosts."""
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -119,7 +120,10 @@ def test_ten_rows_were_kept_back():
 def test_what_trains_has_a_voltage_and_a_structure_somewhere():
     for c in all_cathodes():
         if c.trains or c.kept_back:
-            assert c.voltage and c.uncertainty and c.x_from is not None and c.x_to
+            assert c.voltage
+            assert c.uncertainty
+            assert c.x_from is not None
+            assert c.x_to
             assert c.structure or c.mp_discharged or c.mp_charged, c.name
 
 
@@ -127,7 +131,7 @@ def test_what_trains_has_a_voltage_and_a_structure_somewhere():
 def test_steps_fill_the_range_and_average_to_the_voltage(cathode):
     steps = cathode.steps
     assert (steps[0].x_from, steps[-1].x_to) == (cathode.x_from, cathode.x_to)
-    assert all(one.x_to == two.x_from and one.voltage > two.voltage for one, two in zip(steps, steps[1:], strict=False))
+    assert all(one.x_to == two.x_from and one.voltage > two.voltage for one, two in itertools.pairwise(steps))
     widths = [step.x_to - step.x_from for step in steps]
     mean = np.average([step.voltage for step in steps], weights=widths)
     assert mean == pytest.approx(cathode.voltage, abs=0.02)

@@ -71,7 +71,7 @@ def _estimates(cathode: Cathode, potential: CHGNetPotential, energies: Potential
     state = "discharged" if cathode.discharged else "charged"
     structure = cathode.discharged or cathode.charged
     try:
-        full, empty = _ends(cathode, potential, cache)
+        full, empty = end_members(cathode, potential, cache)
         moved = balance(full.crystal, empty.crystal, ion)
         ends = [full.crystal, empty.crystal]
         outputs = cached_outputs(ends, energies, cache)
@@ -101,7 +101,8 @@ def _estimates(cathode: Cathode, potential: CHGNetPotential, energies: Potential
     return found
 
 
-def _ends(cathode: Cathode, potential: CHGNetPotential, cache: Cache) -> tuple[Relaxation, Relaxation]:
+def end_members(cathode: Cathode, potential: CHGNetPotential, cache: Cache) -> tuple[Relaxation, Relaxation]:
+    """The relaxed discharged and charged ends of a cathode whose structure was typed in."""
     structures = host_structures()
     ion = working_ion(cathode.ion)
     charged = structures[cathode.charged].crystal(primitive=True) if cathode.charged else None

@@ -1,8 +1,8 @@
 """Fit of the expected voltages on measured electrodes, and what it says of those that it has not seen.
 
-``calculated.csv`` holds the calculated voltages of the table's rows, so that nothing has to be relaxed again. Everything
-that is chosen is chosen without the framework that it is judged on: an electrode's framework is its charged formula less
-the working ion and the alkali metals, so that polymorphs and ions of one host stand on one side.
+``calculated.csv`` holds the calculated voltages of the table's rows, so that nothing has to be relaxed again.
+Everything that is chosen is chosen without the framework that it is judged on: the charged formula less the working ion
+and the alkali metals, so that polymorphs and ions of one host stand on one side.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import framework_of
 from ionvolt.experiment.cathodes import Cathode, all_cathodes
+from ionvolt.experiment.validate import Estimate
+from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import Anion, ElectrodeChemistry
 from ionvolt.models.measured.estimate import MeasuredEstimate, MeasuredModel
 from ionvolt.models.measured.regression import COLUMNS, Electrode, Penalty, Regression, fit, matrix
@@ -36,8 +38,16 @@ CANDIDATES: dict[str, Penalty | None] = {
     "classes, metals and pairs": Penalty(share=0.5, offset=0.1, metal=0.1, pair=0.1),
     "pairs": Penalty(share=0.5, offset=0.1, metal=0.05, pair=0.2),
     "free": Penalty(share=1.0, offset=0.2, metal=0.2, pair=0.2),
+    "free pairs": Penalty(share=1.0, offset=0.2, metal=0.1, pair=0.3),
+    "freest": Penalty(share=1.0, offset=0.4, metal=0.3, pair=0.3),
 }
 """What the nested choice is made from; None leaves the calculated voltage as it is."""
+
+CALCULATED = "calculated"
+"""Name of the calculated voltages among the estimates of ``ionvolt validate``."""
+
+EXPECTED = "expected"
+"""Name of what a cell is expected to show, by leave-one-framework-out."""
 
 PER_GAP = (0.0, 0.2, 0.4)
 """V of scatter for each volt of gap, from which the narrowest intervals are chosen."""
@@ -83,7 +93,7 @@ class HeldOut:
 
 @cache
 def points(*, gap: bool = True) -> tuple[MeasuredPoint, ...]:
-    """The electrodes with calculated voltages of their end members, in the order of the table; without gaps if wished."""
+    """The electrodes whose end members were calculated, in the order of the table; without gaps if wished."""
     by_name = {cathode.name: cathode for cathode in all_cathodes()}
     text = (files("ionvolt.experiment") / "calculated.csv").read_text(encoding="utf-8")
     return tuple(
@@ -139,6 +149,35 @@ def leave_one_framework_out(
     for point in judged:
         model, chosen = models[point.framework]
         found.append(HeldOut(point, model.estimate(point.electrode), chosen))
+    return found
+
+
+def expected_estimates(cathodes: Sequence[Cathode]) -> list[Estimate]:
+    """What was calculated of these cathodes, and what cells with them are expected to show: for ``ionvolt validate``.
+
+    No model that answers has seen the cathode's framework, nor any row that was kept back.
+    """
+    wanted = {cathode.name for cathode in cathodes}
+    judged = [p for p in points() if not p.part and p.cathode.name in wanted]
+    found = [
+        Estimate(CALCULATED, p.cathode.name, p.electrode.calculated, state="both", note="calculated.csv")
+        for p in judged
+    ]
+    for held in leave_one_framework_out(judged, training_points()):
+        e = held.estimate
+        found.append(
+            Estimate(
+                EXPECTED,
+                held.point.cathode.name,
+                e.voltage,
+                (e.upper - e.lower) / 2 / NORMAL_90,
+                seen=False,
+                state="both",
+                note="; ".join(e.reasons),
+                lower=e.lower,
+                upper=e.upper,
+            )
+        )
     return found
 
 

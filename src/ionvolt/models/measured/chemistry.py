@@ -74,7 +74,11 @@ def chemistry_of(charged: Crystal, ion: str) -> ElectrodeChemistry:
         centres=centres,
         hubbard=sum(share for metal, share in centres.items() if metal in HUBBARD) if with_u else 0.0,
         layered=layered,
-        emptied=layered and anion == "oxide" and not left and ion in ALKALI and amounts.get("O", 0) == 2 * _metals(amounts),
+        emptied=layered
+        and anion == "oxide"
+        and not left
+        and ion in ALKALI
+        and amounts.get("O", 0) == 2 * _metals(amounts),
     )
 
 
@@ -122,7 +126,9 @@ def _layered(charged: Crystal, ion: str) -> bool:
     radii = _BOND * covalent_radii[atoms.numbers]
     first, second, image = neighbor_list("ijS", atoms, radii)
     anions = np.isin(atoms.numbers, [SYMBOLS.index(s) for s in ("O", "S", "Se", "Te", "F", "N", "C", "Cl")])
-    bonded = ~(anions[first] & anions[second]) | np.isin(atoms.numbers[first], [6]) | np.isin(atoms.numbers[second], [6])
+    bonded = (
+        ~(anions[first] & anions[second]) | np.isin(atoms.numbers[first], [6]) | np.isin(atoms.numbers[second], [6])
+    )
     return _directions(len(atoms), first[bonded], second[bonded], image[bonded]) == 2
 
 

@@ -14,8 +14,8 @@ from ionvolt.errors import ModelError
 from ionvolt.ions import working_ion
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import NORMAL_90
-from ionvolt.models.measured.chemistry import ANIONS, Anion, ElectrodeChemistry, chemistry_of
-from ionvolt.models.measured.regression import Array, Electrode, Regression, columns, matrix, share_class
+from ionvolt.models.measured.chemistry import chemistry_of
+from ionvolt.models.measured.regression import Array, Electrode, Regression, columns, matrix
 from ionvolt.models.registry import SHIPPED
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.physics.cache import Cache, cached_outputs
@@ -102,14 +102,18 @@ class MeasuredModel:
         reasons = []
         if not chemistry.centres:
             reasons.append("no metal in it changes its valence")
-        unknown = [metal for metal, share in chemistry.centres.items() if share >= 0.5 and self.metals.get(metal, 0) < 1]
+        unknown = [
+            metal for metal, share in chemistry.centres.items() if share >= 0.5 and self.metals.get(metal, 0) < 1
+        ]
         if unknown:
             reasons.append(f"no measured electrode of {', '.join(unknown)}")
         if self.anions.get(chemistry.anion, 0) < 2:
             reasons.append(f"fewer than two measured electrodes of its kind ({chemistry.anion})")
         if not self.calculated[0] - MARGIN <= electrode.calculated <= self.calculated[1] + MARGIN:
             low, high = self.calculated
-            reasons.append(f"{electrode.calculated:.2f} V lies outside the measured electrodes' {low:.2f} to {high:.2f} V")
+            reasons.append(
+                f"{electrode.calculated:.2f} V lies outside the measured electrodes' {low:.2f} to {high:.2f} V"
+            )
         if electrode.gap is not None and not self.gaps[0] - MARGIN <= electrode.gap <= self.gaps[1] + MARGIN:
             reasons.append(f"the functionals differ by {electrode.gap:+.2f} V, more than in any measured electrode")
         return tuple(reasons)
@@ -151,8 +155,8 @@ def expected_measured(
     Args:
         ion: Symbol of the working ion.
         charged: The charged end, relaxed or not: the host, or the discharged crystal without its ions.
-        calculated: Calculated voltage, V: of both end members by the universal potential's energies, or what ``predict``
-            answers.
+        calculated: Calculated voltage, V: of both end members by the universal potential's energies, or what
+            ``predict`` answers.
         gap: What ``functional_gap`` says of the two ends, V; None where only the host is known: a model without it
             answers, with a wider interval.
         calculated_std: How uncertain an answer of ``predict`` is about the calculated voltage, V; 0 for energies.

@@ -132,7 +132,10 @@ class Penalty:
 
     def widths(self) -> Array:
         """The standard deviations in the order of ``COLUMNS``."""
-        by_name = {**dict.fromkeys(OFFSETS, self.offset), **dict.fromkeys((*METALS, "other metal", *ANIONS), self.metal)}
+        by_name = {
+            **dict.fromkeys(OFFSETS, self.offset),
+            **dict.fromkeys((*METALS, "other metal", *ANIONS), self.metal),
+        }
         by_name |= dict.fromkeys(PAIRS, self.pair) | {"slope": self.slope}
         return np.array([by_name.get(name, self.share) for name in COLUMNS])
 
@@ -158,7 +161,9 @@ def fit(rows: Array, correction: Array, sigma: Array, penalty: Penalty) -> Regre
     right = x.T @ (precision * correction) + prior / widths[used] ** 2
     found, free = np.zeros(len(used)), np.ones(len(used), dtype=bool)
     while True:  # what leaves its bounds is held there, and the rest found again
-        found[free] = np.linalg.solve(normal[np.ix_(free, free)], right[free] - normal[np.ix_(free, ~free)] @ found[~free])
+        found[free] = np.linalg.solve(
+            normal[np.ix_(free, free)], right[free] - normal[np.ix_(free, ~free)] @ found[~free]
+        )
         outside = free & ((found < low) | (found > high))
         if not outside.any():
             break

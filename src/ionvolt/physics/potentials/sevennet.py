@@ -1,7 +1,7 @@
 """An equivariant universal potential, SevenNet-l3i5: five times slower than CHGNet, voltages twice as good.
 
-Park et al., J. Chem. Theory Comput. 20, 4857 (2024). Beside it stands SevenNet-MF-0, a network with two outputs, for PBE+U
-and for r2SCAN, at a quarter of the cost. All weights are part of the package ``sevenn``: nothing is fetched.
+Park et al., J. Chem. Theory Comput. 20, 4857 (2024). Beside it stands SevenNet-MF-0, a network with two outputs, for
+PBE+U and for r2SCAN, at a quarter of the cost. All weights are part of the package ``sevenn``: nothing is fetched.
 """
 
 from __future__ import annotations
