@@ -3,8 +3,8 @@
     python scripts/measured_ends.py phases.parquet [--only "Li in VSe2 (1T)"]
 
 ``phases.parquet`` holds crystals of the Materials Project: columns id, lattice (9 numbers, Å), numbers, frac_coords.
-Rows whose structures were typed in need none of them. An electrode that is in the table already is left as it is: delete
-its line to have it calculated anew. Relaxations are remembered in the user's cache folder. 5 to 60 seconds an electrode.
+Rows whose structures were typed in need none of them. An electrode that is in the table already is left as it is:
+delete its line to have it calculated anew. Relaxations are remembered in the user's cache folder. One takes 5 to 60 s.
 """
 
 from __future__ import annotations

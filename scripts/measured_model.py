@@ -1,11 +1,10 @@
 """Fit the models of measured voltages, and write what they are worth into docs/measured.md.
 
     python scripts/measured_model.py fit
-    python scripts/measured_model.py page
     python scripts/measured_model.py kept-back
 
-``fit`` writes weights and cards; errors by leave-one-framework-out stand in the cards. ``page`` writes the tables
-between the markers: no number in them is typed by hand. ``kept-back`` writes the table of the rows that no choice has seen.
+``fit`` writes weights and cards, errors by leave-one-framework-out in the cards, and the tables between the markers of
+the page: no number in them is typed by hand. ``kept-back`` writes the table of the rows that no choice has seen.
 """
 
 from __future__ import annotations
@@ -81,10 +80,13 @@ def held_out(*, gap: bool = True, recalled: bool = True) -> list[HeldOut]:
 
 
 def write_models() -> None:
+    every: list[HeldOut] = []
     for gap, name in FOLDERS.items():
         training = training_points(gap=gap)
         model, chosen = fit_measured(training)
-        figures = {group: errors(part) for group, part in groups(held_out(gap=gap)).items()}
+        held = held_out(gap=gap)
+        every = held if gap else every
+        figures = {group: errors(part) for group, part in groups(held).items()}
         without = {group: errors(part) for group, part in groups(held_out(gap=gap, recalled=False)).items()}
         ions = Counter(p.cathode.ion for p in training if not p.part)
         card = ModelCard(
@@ -111,7 +113,8 @@ def write_models() -> None:
         )
         model = type(model)(**{**vars(model), "card": card})
         save_measured(model, SHIPPED / FAMILY / name)
-        print(name, chosen, figures["all"])
+        print(name, chosen, figures["all"], flush=True)
+    write_page(every)
 
 
 def table(figures: dict[str, dict[str, float | int]]) -> str:
@@ -143,15 +146,15 @@ def rows(held: Sequence[HeldOut]) -> str:
     return "\n".join(lines)
 
 
-def write_page() -> None:
-    held = held_out()
-    write_between(PAGE, "errors", table({name: errors(part) for name, part in groups(held).items()}))
-    others = {
-        "both functionals": errors(groups(held)["all"]),
-        "both functionals, rows from memory not learned from": errors(groups(held_out(recalled=False))["all"]),
-        "without r2SCAN": errors(groups(held_out(gap=False))["all"]),
-        "without r2SCAN, rows from memory not learned from": errors(groups(held_out(gap=False, recalled=False))["all"]),
-    }
+def write_page(held: Sequence[HeldOut]) -> None:
+    cards = [load_measured(gap).card.training for gap in (True, False)]
+    write_between(PAGE, "errors", table(cards[0]["leave_one_framework_out"]))
+    others = {}
+    for card, name in zip(cards, ("both functionals", "without r2SCAN"), strict=True):
+        figures, without = card["leave_one_framework_out"], card["leave_one_framework_out_without_recalled_rows"]
+        for group in ("all", "rows that count", "not from memory"):
+            others[f"{name}: {group}"] = figures[group]
+            others[f"{name}, learned without rows from memory: {group}"] = without[group]
     write_between(PAGE, "variants", table(others))
     write_between(PAGE, "rows", rows(held))
     weights = named(load_measured().regression)
@@ -162,16 +165,25 @@ def write_page() -> None:
 
 def write_kept_back() -> None:
     found = [p for p in points() if p.cathode.kept_back and not p.part]
-    held = [HeldOut(p, load_measured().estimate(p.electrode), "") for p in found]
-    text = f"{table({'kept back': errors(held)})}\n\n{rows(held)}"
+    held = leave_one_framework_out(found, training_points())
+    shipped = [HeldOut(p, load_measured().estimate(p.electrode), "") for p in found]
+    known = {p.framework for p in training_points()}
+    new = [h for h in held if h.point.framework not in known]
+    figures = {
+        "framework left out": errors(held),
+        "of these in no trained framework": errors(new),
+        "multivalent": errors([h for h in held if h.point.cathode.multivalent]),
+        "by the shipped model": errors(shipped),
+    }
+    text = f"{table(figures)}\n\n{rows(held)}"
     write_between(PAGE, "kept back", text)
     print(text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("fit", "page", "kept-back"))
-    {"fit": write_models, "page": write_page, "kept-back": write_kept_back}[parser.parse_args().what]()
+    parser.add_argument("what", choices=("fit", "kept-back"))
+    {"fit": write_models, "kept-back": write_kept_back}[parser.parse_args().what]()
 
 
 if __name__ == "__main__":

@@ -30,18 +30,23 @@ Array = NDArray[np.float64]
 LEVEL = 0.9
 """Share of measurements that an interval is to hold."""
 
-CANDIDATES: dict[str, Penalty | None] = {
-    "as calculated": None,
-    "functionals only": Penalty(share=0.5, offset=0.05, metal=0.0, pair=0.0),
-    "classes": Penalty(share=0.5, offset=0.1, metal=0.05, pair=0.0),
-    "classes and metals": Penalty(share=0.5, offset=0.1, metal=0.1, pair=0.05),
-    "classes, metals and pairs": Penalty(share=0.5, offset=0.1, metal=0.1, pair=0.1),
-    "pairs": Penalty(share=0.5, offset=0.1, metal=0.05, pair=0.2),
-    "free": Penalty(share=1.0, offset=0.2, metal=0.2, pair=0.2),
-    "free pairs": Penalty(share=1.0, offset=0.2, metal=0.1, pair=0.3),
-    "freest": Penalty(share=1.0, offset=0.4, metal=0.3, pair=0.3),
+STRENGTHS = (
+    Penalty(share=0.5, offset=0.1, metal=0.05, pair=0.0),
+    Penalty(share=0.5, offset=0.1, metal=0.1, pair=0.05),
+    Penalty(share=0.5, offset=0.1, metal=0.1, pair=0.1),
+    Penalty(share=0.5, offset=0.1, metal=0.05, pair=0.2),
+    Penalty(share=1.0, offset=0.2, metal=0.2, pair=0.2),
+    Penalty(share=1.0, offset=0.2, metal=0.1, pair=0.3),
+    Penalty(share=1.0, offset=0.4, metal=0.3, pair=0.3),
+)
+"""Strengths of the priors that are averaged: one choice among them would hang on single electrodes."""
+
+CANDIDATES: dict[str, tuple[Penalty, ...]] = {
+    "as calculated": (),
+    "functionals": (Penalty(share=0.5, offset=0.05, metal=0.0, pair=0.0),),
+    "functionals and classes": STRENGTHS,
 }
-"""What the nested choice is made from; None leaves the calculated voltage as it is."""
+"""What the nested choice is made from: the mean of the fits with these priors; without any the calculated voltage."""
 
 CALCULATED = "calculated"
 """Name of the calculated voltages among the estimates of ``ionvolt validate``."""
@@ -118,7 +123,7 @@ def fit_measured(training: Sequence[MeasuredPoint]) -> tuple[MeasuredModel, str]
     per_gap, noise, quantile = _intervals(training, residuals, uncertainty)
     raw = np.array([abs(p.correction) for p in training])
     model = MeasuredModel(
-        regression=_fit(training, CANDIDATES[chosen]),
+        regression=_fit(*_arrays(training)[:3], CANDIDATES[chosen]),
         metals=_counts(training, [p.electrode.chemistry.centres for p in training]),
         anions=_counts(training, [{p.electrode.chemistry.anion: 1.0} for p in training]),
         ions=_counts(training, [{p.cathode.ion: 1.0} for p in training]),
@@ -183,21 +188,22 @@ def expected_estimates(cathodes: Sequence[Cathode]) -> list[Estimate]:
 
 def _choose(training: Sequence[MeasuredPoint]) -> tuple[str, Array, Array]:
     """The candidate of least mean absolute error by leave-one-framework-out, its errors and uncertainties, V."""
-    best: tuple[float, str, Array, Array] | None = None
+    found = {name: _left_out(training, penalty) for name, penalty in CANDIDATES.items()}
+    best = min(found, key=lambda name: float(np.abs(found[name][0]).mean()))
+    return best, *_left_out(training, CANDIDATES[best], uncertain=True)
+
+
+def _left_out(
+    training: Sequence[MeasuredPoint], penalties: Sequence[Penalty], *, uncertain: bool = False
+) -> tuple[Array, Array]:
+    """Errors and uncertainties (zeros unless wished) of a candidate by leave-one-framework-out, V."""
     rows, wanted, sigma, frameworks = _arrays(training)
-    for name, penalty in CANDIDATES.items():
-        predicted, uncertainty = np.zeros(len(wanted)), np.zeros(len(wanted))
-        for framework in np.unique(frameworks) if penalty else ():
-            out = frameworks == framework
-            regression = fit(rows[~out], wanted[~out], sigma[~out], cast("Penalty", penalty))
-            predicted[out] = regression.correction(rows[out])
-            uncertainty[out] = regression.uncertainty(rows[out])
-        residuals = wanted - predicted
-        error = float(np.abs(residuals).mean())
-        if best is None or error < best[0]:
-            best = error, name, residuals, uncertainty
-    assert best is not None
-    return best[1], best[2], best[3]
+    predicted, uncertainty = np.zeros(len(wanted)), np.zeros(len(wanted))
+    for out in (frameworks == framework for framework in np.unique(frameworks)):
+        regression = _fit(rows[~out], wanted[~out], sigma[~out], penalties, covariance=uncertain)
+        predicted[out] = regression.correction(rows[out])
+        uncertainty[out] = regression.uncertainty(rows[out])
+    return wanted - predicted, uncertainty
 
 
 def _intervals(training: Sequence[MeasuredPoint], residuals: Array, uncertainty: Array) -> tuple[float, float, float]:
@@ -221,12 +227,16 @@ def _conformal(values: Array) -> float:
     return float(np.sort(values)[rank - 1])
 
 
-def _fit(training: Sequence[MeasuredPoint], penalty: Penalty | None) -> Regression:
-    if penalty is None:
-        n = len(COLUMNS)
+def _fit(
+    rows: Array, wanted: Array, sigma: Array, penalties: Sequence[Penalty], *, covariance: bool = True
+) -> Regression:
+    """The mean of the fits with these priors; nothing is corrected without any."""
+    n = len(COLUMNS)
+    fits = [fit(rows, wanted, sigma, penalty, covariance=covariance) for penalty in penalties]
+    if not fits:
         return Regression(np.zeros(n), np.zeros((n, n)))
-    rows, wanted, sigma, _ = _arrays(training)
-    return fit(rows, wanted, sigma, penalty)
+    weights = np.mean([one.weights for one in fits], axis=0)
+    return Regression(weights, np.mean([one.covariance for one in fits], axis=0))
 
 
 def _arrays(training: Sequence[MeasuredPoint]) -> tuple[Array, Array, Array, NDArray[np.str_]]:

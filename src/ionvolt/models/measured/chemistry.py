@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.physics.insertion import REDOX_ACTIVE
@@ -124,7 +125,7 @@ def _layered(charged: Crystal, ion: str) -> bool:
     keep = [i for i, number in enumerate(host.numbers) if SYMBOLS[number] not in ALKALI]
     atoms = host.to_pymatgen().to_ase_atoms()[keep]
     radii = _BOND * covalent_radii[atoms.numbers]
-    first, second, image = neighbor_list("ijS", atoms, radii)
+    first, second, image = neighbor_list("ijS", atoms, radii)  # type: ignore[no-untyped-call]
     anions = np.isin(atoms.numbers, [SYMBOLS.index(s) for s in ("O", "S", "Se", "Te", "F", "N", "C", "Cl")])
     bonded = (
         ~(anions[first] & anions[second]) | np.isin(atoms.numbers[first], [6]) | np.isin(atoms.numbers[second], [6])
@@ -132,12 +133,12 @@ def _layered(charged: Crystal, ion: str) -> bool:
     return _directions(len(atoms), first[bonded], second[bonded], image[bonded]) == 2
 
 
-def _directions(n_atoms: int, first: np.ndarray, second: np.ndarray, image: np.ndarray) -> int:  # type: ignore[type-arg]
+def _directions(n_atoms: int, first: NDArray[np.int64], second: NDArray[np.int64], image: NDArray[np.int64]) -> int:
     """The most directions in which one bonded piece goes on without end."""
     neighbours: list[list[tuple[int, tuple[int, int, int]]]] = [[] for _ in range(n_atoms)]
     for i, j, shift in zip(first.tolist(), second.tolist(), image.tolist(), strict=True):
         neighbours[i].append((j, tuple(shift)))
-    place: dict[int, np.ndarray] = {}  # type: ignore[type-arg]
+    place: dict[int, NDArray[np.int64]] = {}
     most = 0
     for start in range(n_atoms):
         if start in place:

@@ -107,7 +107,8 @@ class Regression:
 
     def uncertainty(self, rows: Array) -> Array:
         """One standard deviation of the correction that the few measurements leave, V."""
-        return np.sqrt(np.einsum("ij,jk,ik->i", rows, self.covariance, rows).clip(0))
+        variance = np.einsum("ij,jk,ik->i", rows, self.covariance, rows)
+        return np.asarray(np.sqrt(variance.clip(0)))
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Penalty:
         return np.array([by_name.get(name, self.share) for name in COLUMNS])
 
 
-def fit(rows: Array, correction: Array, sigma: Array, penalty: Penalty) -> Regression:
+def fit(rows: Array, correction: Array, sigma: Array, penalty: Penalty, *, covariance: bool = True) -> Regression:
     """Fit the weights: least squares with normal priors, shares held between 0 and 1, the slope above -1.
 
     Args:
@@ -148,6 +149,7 @@ def fit(rows: Array, correction: Array, sigma: Array, penalty: Penalty) -> Regre
         correction: Measured less calculated voltages, V, shape (n,).
         sigma: Uncertainty of the measurements, V, shape (n,).
         penalty: The priors.
+        covariance: Whether the weights' covariance is wanted; zeros stand for it otherwise.
     """
     widths = penalty.widths()
     used = np.flatnonzero((widths > 0) & rows.any(axis=0))
@@ -169,10 +171,11 @@ def fit(rows: Array, correction: Array, sigma: Array, penalty: Penalty) -> Regre
             break
         found = np.clip(found, low, high)
         free &= ~outside
-    weights, covariance = np.zeros(len(COLUMNS)), np.zeros((len(COLUMNS), len(COLUMNS)))
+    weights, spread = np.zeros(len(COLUMNS)), np.zeros((len(COLUMNS), len(COLUMNS)))
     weights[used] = found
-    covariance[np.ix_(used, used)] = np.linalg.inv(normal)
-    return Regression(weights, covariance)
+    if covariance:
+        spread[np.ix_(used, used)] = np.linalg.inv(normal)
+    return Regression(weights, spread)
 
 
 def named(regression: Regression) -> dict[str, float]:
