@@ -1,5 +1,6 @@
 """The table of measured cathodes and the typed-in structures of their hosts."""
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -15,11 +16,11 @@ from ionvolt.structures import check
 STRUCTURES = list(host_structures().values())
 BONDS = {
     # Shortest and longest that the nearest anion may be from a cation, Å.
-    "Li": (1.90, 2.65), "Na": (2.25, 2.50), "Mg": (1.90, 2.15), "P": (1.47, 1.58), "Ti": (1.85, 2.50),
-    "V": (1.55, 2.10), "Cr": (1.95, 2.05), "Mn": (1.85, 2.25), "Fe": (1.85, 2.15), "Co": (1.85, 2.10),
-    "Ni": (1.85, 2.10), "Mo": (1.65, 2.50), "C": (1.10, 1.20),
+    "Li": (1.90, 2.65), "Na": (2.25, 2.50), "Mg": (1.90, 2.15), "P": (1.47, 1.58), "Ti": (1.85, 2.60),
+    "V": (1.55, 2.45), "Cr": (1.95, 2.05), "Mn": (1.85, 2.25), "Fe": (1.85, 2.15), "Co": (1.85, 2.10),
+    "Ni": (1.85, 2.10), "Mo": (1.65, 2.65), "C": (1.10, 1.20), "K": (2.60, 2.95),
 }  # fmt: skip
-ANIONS = {"O", "S", "N"}
+ANIONS = {"O", "S", "N", "F", "Se"}
 
 
 def nearest(structure, i: int, wanted: set[str]) -> float:
@@ -107,6 +108,33 @@ def test_a_row_is_whole(cathode):
     assert cathode.conditions
     assert 0 <= cathode.x_from < cathode.x_to
     assert cathode.structure
+
+
+def test_ten_rows_were_kept_back():
+    kept = [c for c in all_cathodes() if c.kept_back]
+    assert len(kept) == 10
+    assert not any(c.trains for c in kept)
+    assert {c.ion for c in kept} == {"Li", "Na", "K", "Mg", "Ca"}
+
+
+def test_what_trains_has_a_voltage_and_a_structure_somewhere():
+    for c in all_cathodes():
+        if c.trains or c.kept_back:
+            assert c.voltage
+            assert c.uncertainty
+            assert c.x_from is not None
+            assert c.x_to
+            assert c.structure or c.mp_discharged or c.mp_charged, c.name
+
+
+@pytest.mark.parametrize("cathode", [c for c in all_cathodes() if c.steps], ids=lambda cathode: cathode.name)
+def test_steps_fill_the_range_and_average_to_the_voltage(cathode):
+    steps = cathode.steps
+    assert (steps[0].x_from, steps[-1].x_to) == (cathode.x_from, cathode.x_to)
+    assert all(one.x_to == two.x_from and one.voltage > two.voltage for one, two in itertools.pairwise(steps))
+    widths = [step.x_to - step.x_from for step in steps]
+    mean = np.average([step.voltage for step in steps], weights=widths)
+    assert mean == pytest.approx(cathode.voltage, abs=0.02)
 
 
 @pytest.mark.parametrize("cathode", usable_cathodes(), ids=lambda cathode: cathode.name)

@@ -30,6 +30,14 @@ def validate(
     physics: Annotated[
         bool, typer.Option("--physics", help="Also relax both end members with the universal potential (minutes).")
     ] = False,
+    expected: Annotated[
+        bool | None,
+        typer.Option(
+            "--expected/--no-expected",
+            help="Also the calculated voltage and what a cell is expected to show, by models that have not seen the "
+            "framework (seconds; on where no model is named).",
+        ),
+    ] = None,
     doubtful: Annotated[
         bool, typer.Option("--doubtful", help="Also show rows that do not count; they stay out of the errors.")
     ] = False,
@@ -46,6 +54,10 @@ def validate(
     names = _models(model or ["all"])
     cathodes = all_cathodes() if doubtful else usable_cathodes()
     extra = _physics(cathodes) if physics else []
+    if expected if expected is not None else not model:
+        from ionvolt.experiment.expected import expected_estimates
+
+        extra += expected_estimates(cathodes)
     means = None if data is None else _means(data)
     result = against_measurement(cathodes, names, extra=extra, means=means)
     if output is not None:
@@ -101,7 +113,8 @@ def _rows(result: Validation) -> list[dict[str, Any]]:
                 "x_from": cathode.x_from, "x_to": cathode.x_to, "measured": cathode.voltage,
                 "uncertainty": cathode.uncertainty, "use": cathode.use, "checked": cathode.checked,
                 "doi": cathode.doi, "model": estimate.model, "voltage": estimate.voltage,
-                "voltage_std": estimate.voltage_std, "framework_in_training": estimate.seen,
+                "voltage_std": estimate.voltage_std, "lower": estimate.lower, "upper": estimate.upper,
+                "framework_in_training": estimate.seen,
                 "structure": estimate.structure, "state": estimate.state, "note": estimate.note,
             }
         )  # fmt: skip
@@ -154,12 +167,24 @@ def _score_table(result: Validation) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "cathodes", "n", "framework seen", "MAE (V)", "bias (V)", "within uncertainty"):
+    for name in (
+        "model",
+        "cathodes",
+        "n",
+        "framework seen",
+        "MAE (V)",
+        "bias (V)",
+        "within uncertainty",
+        "in 90 % interval",
+        "width (V)",
+    ):
         table.add_column(name, justify="left" if name in ("model", "cathodes") else "right")
     for score in result.scores:
         table.add_row(
             score.model, score.group, str(score.n), "–" if score.n_seen is None else str(score.n_seen),
             _interval(score), f"{score.bias:+.2f}", f"{score.within:.0%}",
+            "–" if score.covered is None else f"{score.covered:.0%}",
+            "–" if score.width is None else f"{score.width:.2f}",
         )  # fmt: skip
     return table
 

@@ -62,6 +62,21 @@ class HostStructure:
 
 
 @dataclass(frozen=True)
+class MeasuredStep:
+    """A plateau of a measured electrode.
+
+    Attributes:
+        voltage: V against the ion's metal.
+        x_from: Ions per host formula at its charged end.
+        x_to: Likewise at its discharged end.
+    """
+
+    voltage: float
+    x_from: float
+    x_to: float
+
+
+@dataclass(frozen=True)
 class Cathode:
     """One measured electrode.
 
@@ -82,6 +97,11 @@ class Cathode:
         note: Reservations; where it does not count, why.
         charged: Name of the charged host's structure, or "".
         discharged: Name of the discharged electrode's structure, or "".
+        kept_back: Whether the estimate of measured voltages was chosen and fitted without looking at it.
+        trains: Whether that estimate learns from it; a ``recalled`` row may, an uncertain one does not.
+        steps: Plateaus, where they are known, the charged end first.
+        mp_discharged: Id of the discharged electrode in the Materials Project, where no structure was typed in, or "".
+        mp_charged: Likewise of the charged one.
     """
 
     ion: str
@@ -100,6 +120,11 @@ class Cathode:
     note: str
     charged: str
     discharged: str
+    kept_back: bool = False
+    trains: bool = False
+    steps: tuple[MeasuredStep, ...] = ()
+    mp_discharged: str = ""
+    mp_charged: str = ""
 
     @property
     def name(self) -> str:
@@ -179,4 +204,16 @@ def _cathode(row: dict[str, str]) -> Cathode:
         note=row["note"],
         charged=row["charged"],
         discharged=row["discharged"],
+        kept_back={"yes": True, "no": False}[row["kept_back"]],
+        trains={"yes": True, "no": False}[row["trains"]],
+        steps=tuple(_step(text) for text in row["steps"].split()),
+        mp_discharged=row["mp_discharged"],
+        mp_charged=row["mp_charged"],
     )
+
+
+def _step(text: str) -> MeasuredStep:
+    """``4.12:0-0.5`` is 4.12 V between 0 and 0.5 ions."""
+    voltage, _, span = text.partition(":")
+    low, _, high = span.partition("-")
+    return MeasuredStep(float(voltage), float(low), float(high))

@@ -10,7 +10,7 @@ from ionvolt.errors import InputError
 from ionvolt.experiment.cathodes import Cathode, host_structures
 from ionvolt.experiment.validate import Estimate
 from ionvolt.ions import EndMembers, working_ion
-from ionvolt.physics.average import RelaxOptions, compute
+from ionvolt.physics.average import AverageVoltage, RelaxOptions, compute
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures import Crystal
@@ -61,23 +61,31 @@ def ions_to_insert(cathode: Cathode, host: Crystal) -> int:
     return max(1, round(units * ((cathode.x_to or 1.0) - (cathode.x_from or 0.0))))
 
 
+def relaxed_ends(cathode: Cathode, computer: Computer) -> AverageVoltage:
+    """Both ends of a cathode whose structure was typed in, relaxed, and the voltage of their energies.
+
+    Raises:
+        InputError: The potential cannot compute them.
+    """
+    discharged, charged = _crystal(cathode.discharged), _crystal(cathode.charged)
+    insert = None if charged is None or discharged is not None else ions_to_insert(cathode, charged)
+    options = RelaxOptions(True, insert, SETTINGS)
+    return compute(discharged, charged, working_ion(cathode.ion), computer.potentials, computer.cache, options)
+
+
 def _estimates(cathode: Cathode, computer: Computer) -> list[Estimate]:
     state = "discharged" if cathode.discharged else "charged"
     common = partial(Estimate, cathode=cathode.name, structure=cathode.discharged or cathode.charged, state=state)
-    discharged, charged = _crystal(cathode.discharged), _crystal(cathode.charged)
-    insert = None if charged is None or discharged is not None else ions_to_insert(cathode, charged)
     try:
-        average = compute(
-            discharged, charged, working_ion(cathode.ion), computer.potentials, computer.cache,
-            RelaxOptions(True, insert, SETTINGS),
-        )  # fmt: skip
+        average = relaxed_ends(cathode, computer)
     except InputError as error:
         return [common(NAME, voltage=None, note=str(error))]
     note = f"{average.reaction.n_ions} {cathode.ion} between the relaxed cells"
     note += "" if average.converged else "; not all relaxations converged"
     found = [common(NAME, voltage=average.voltage, note=note)]
-    given: EndMembers = "both" if discharged and charged else "discharged" if discharged else "charged"
-    answer, notes = corrected(average, discharged, given)
+    both = bool(cathode.discharged and cathode.charged)
+    given: EndMembers = "both" if both else "discharged" if cathode.discharged else "charged"
+    answer, notes = corrected(average, _crystal(cathode.discharged), given)
     if answer is not None:
         note = "; ".join([note, *notes])
         found.append(common(CORRECTED, voltage=answer.voltage, voltage_std=answer.std, note=note))

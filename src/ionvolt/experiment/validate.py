@@ -49,6 +49,8 @@ class Estimate:
         structure: Name of the typed-in structure that it was given.
         state: What that structure is, ``charged`` or ``discharged``; ``both`` where it was given both ends.
         note: Why there is no voltage, or a reservation.
+        lower: Lower end of a 90 % interval of the measurement, V; None where the model gives none.
+        upper: Upper end, V.
     """
 
     model: str
@@ -59,6 +61,8 @@ class Estimate:
     structure: str = ""
     state: str = ""
     note: str = ""
+    lower: float | None = None
+    upper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Score:
         mae_high: Upper end.
         bias: Mean of predicted minus measured, V.
         within: Share of cathodes whose error is no larger than the measured uncertainty.
+        covered: Share of cathodes within the model's 90 % intervals of measurements; None where it gives none.
+        width: Mean width of these intervals, V; None likewise.
     """
 
     model: str
@@ -86,6 +92,8 @@ class Score:
     mae_high: float | None
     bias: float
     within: float
+    covered: float | None = None
+    width: float | None = None
 
 
 @dataclass(frozen=True)
@@ -275,6 +283,11 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
     result = metrics(measured, predicted, [c.structure for c in cathodes])
     known = [e.seen for e in estimates if e.seen is not None]
     few = result.n < 3  # hosts
+    intervals = [
+        (e.lower <= v <= e.upper, e.upper - e.lower)
+        for e, v in zip(estimates, measured, strict=True)
+        if e.lower is not None and e.upper is not None
+    ]
     return Score(
         model=model,
         group=group,
@@ -285,6 +298,8 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
         mae_high=None if few else result.mae_high,
         bias=round(result.bias, 9) + 0.0,  # no -0.0
         within=float((np.abs(predicted - measured) <= allowed).mean()),
+        covered=float(np.mean([covers for covers, _ in intervals])) if intervals else None,
+        width=float(np.mean([width for _, width in intervals])) if intervals else None,
     )
 
 

@@ -13,7 +13,7 @@ from ionvolt.graphs import Ties
 from ionvolt.store import write_text
 
 FORMAT_VERSION = 1
-KINDS = ("cgcnn", "classical", "foundation", "delta")
+KINDS = ("cgcnn", "classical", "foundation", "delta", "measured")
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """An equivariant universal potential, SevenNet-l3i5: five times slower than CHGNet, voltages twice as good.
 
-Park et al., J. Chem. Theory Comput. 20, 4857 (2024). The weights are part of the package ``sevenn``: nothing is
-fetched.
+Park et al., J. Chem. Theory Comput. 20, 4857 (2024). Beside it stands SevenNet-MF-0, a network with two outputs, for
+PBE+U and for r2SCAN, at a quarter of the cost. All weights are part of the package ``sevenn``: nothing is fetched.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from ionvolt.structures.wording import refusal
 
 VERSION = "7net-l3i5"
 
+PBE_HEAD = "7net-mf-0:pbe"
+R2SCAN_HEAD = "7net-mf-0:r2scan"
+"""The two outputs of SevenNet-MF-0."""
+
 N_SCALARS = 128
 """Numbers of an atom that do not turn with the crystal, in each layer."""
 
@@ -31,10 +35,12 @@ N_LAYERS = 2
 class SevenNetPotential:
     """SevenNet on the CPU, energies and atom vectors only. One object serves many threads."""
 
-    version = VERSION
+    def __init__(self, version: str = VERSION) -> None:
+        """Load the weights from the installed package.
 
-    def __init__(self) -> None:
-        """Load the weights from the installed package."""
+        Args:
+            version: ``VERSION``, ``PBE_HEAD`` or ``R2SCAN_HEAD``.
+        """
         _import_e3nn()
         import e3nn
         import sevenn._keys as key
@@ -48,9 +54,13 @@ class SevenNetPotential:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                network: Any = load_checkpoint(VERSION).build_model()
+                checkpoint, _, head = version.partition(":")
+                network: Any = load_checkpoint(checkpoint).build_model()
         finally:
             e3nn.set_optimization_defaults(**chosen)
+        if head:
+            network.prepare_modal_deploy(head.upper())
+        self.version = version
         self.key = key
         self.cutoff = float(network.cutoff)
         network.delete_module_by_key("force_output")
@@ -126,13 +136,13 @@ def _import_e3nn() -> None:
         for category in (DeprecationWarning, FutureWarning):
             warnings.filterwarnings("ignore", r"`torch\.jit\.", category)
         try:
-            pass
+            import e3nn.o3  # noqa: F401
         finally:
             torch.compiler.disable = chosen
         import sevenn.util  # noqa: F401
 
 
-@lru_cache(maxsize=1)
-def load_sevennet() -> SevenNetPotential:
-    """The potential, loaded once in a process."""
-    return SevenNetPotential()
+@lru_cache(maxsize=3)
+def load_sevennet(version: str = VERSION) -> SevenNetPotential:
+    """The potential of a version, loaded once in a process."""
+    return SevenNetPotential(version)
