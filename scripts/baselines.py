@@ -5,8 +5,8 @@
     python scripts/baselines.py features
 
 ``measure`` runs SVR, kernel ridge, random forest and extra trees in three settings under the splits on which
-``shipped_models.py evaluate`` measured the networks (their errors stand in the shipped model's card). What is done is
-not repeated. ``page`` writes the tables between the markers; no number in them is typed by hand. ``features`` writes
+``ionvolt recipe evaluate cgcnn`` measured the networks (their errors stand in the shipped model's card). What is done
+is not repeated. ``page`` writes the tables between the markers; no number in them is typed by hand. ``features`` writes
 the list of features there.
 """
 

@@ -14,7 +14,7 @@ from ionvolt.structures.crystal import Crystal
 
 pytestmark = pytest.mark.skipif(
     not {PAPER_MODEL, FOUNDATION_MODEL, DELTA_MODEL} <= shipped_models().keys(),
-    reason=f"not all weights are in {SHIPPED.name}/ (scripts/shipped_models.py and foundation_models.py train them)",
+    reason=f"not all weights are in {SHIPPED.name}/ (ionvolt recipe makes them)",
 )
 
 IONS = list(WORKING_IONS)

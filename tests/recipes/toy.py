@@ -43,3 +43,33 @@ def toy() -> ElectrodeSet:
     whole = [electrode(ion, metal, False) for ion, metals in METALS.items() for metal in metals]
     partly = [electrode("Li", metal, True) for metal in (23, 25, 27)]
     return ElectrodeSet(whole + partly)
+
+
+def many() -> ElectrodeSet:
+    """Fifty-eight electrodes of two ions, enough rows to train networks on."""
+    found = []
+    for ion, metals in (("Li", range(21, 31)), ("Mg", range(21, 29))):
+        a, c = SIZES[ion]
+        for metal in metals:
+            for k in range(4 if ion == "Li" else 2):
+                symbol, number = SYMBOLS[metal], WORKING_IONS[ion].number
+                anion = (8, 16, 34, 9)[k]
+                discharged = layered(metal, a + 0.1 * k, c + 0.3 * k, number)
+                numbers = np.where(discharged.numbers == 8, anion, discharged.numbers)
+                discharged = Crystal(discharged.lattice, numbers, discharged.frac_coords)
+                formula, name = f"{symbol}{SYMBOLS[anion]}2", f"{ion}{symbol}{SYMBOLS[anion]}"
+                found.append(
+                    Electrode(
+                        battery_id=name,
+                        working_ion=ion,
+                        average_voltage=1.5 + 0.2 * (metal - 21) + 0.3 * (anion == 9) - 0.5 * (ion == "Mg"),
+                        formula_charge=formula,
+                        host=remove_ion(discharged, WORKING_IONS[ion]),
+                        framework=formula,
+                        snapshot="toy",
+                        id_charge=f"{name}-charged",
+                        id_discharge=f"{name}-discharged",
+                        discharged=discharged,
+                    )
+                )
+    return ElectrodeSet(found)

@@ -9,13 +9,13 @@ from pathlib import Path
 from ionvolt.datasets import ElectrodeSet, clean
 from ionvolt.errors import DataError
 from ionvolt.models.registry import PAPER_MODEL
+from ionvolt.recipes.cards import label_of
 from ionvolt.recipes.cgcnn.cross_validation import evaluate
 from ionvolt.recipes.cgcnn.release import write
 from ionvolt.recipes.cgcnn.report import reports
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings
 from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
-from ionvolt.recipes.provenance import label_of
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from ionvolt.errors import DataError
 from ionvolt.evaluation.testing import elements_of
 from ionvolt.models.card import ModelCard
 from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
+from ionvolt.recipes.cards import attribution, label_of, provenance
 from ionvolt.recipes.cgcnn.cross_validation import Graphs, ions_of, progress
 from ionvolt.recipes.cgcnn.local_heads import fit_ion
 from ionvolt.recipes.cgcnn.report import IonReport, reports
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings
 from ionvolt.recipes.job import Job
-from ionvolt.recipes.provenance import attribution, label_of, provenance
 from ionvolt.training.cgcnn.networks import pooled_vectors, train_ensemble, transfer_heads
 from ionvolt.training.cgcnn.runs import Parts, prepare
 

@@ -11,6 +11,7 @@ import numpy as np
 from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.evaluation.testing import calibrate_std
 from ionvolt.ions import WORKING_IONS
+from ionvolt.recipes.cards import rounded
 from ionvolt.recipes.cgcnn.cross_validation import MODELS, IonPredictions, Unit, read_unit, unit_file
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings, HeldOutTest
 from ionvolt.recipes.job import Job
@@ -31,8 +32,9 @@ class ModelErrors:
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in a card."""
-        numbers = {name: round(value, 4) for name, value in asdict(self.metrics).items()}
-        return numbers | {"mae_by_split": [round(v, 4) for v in self.by_split], "splits": len(self.by_split)}
+        numbers = {name: rounded(value) for name, value in asdict(self.metrics).items() if name != "n"}
+        more = {"mae_by_split": [round(v, 4) for v in self.by_split], "splits": len(self.by_split)}
+        return {"n": self.metrics.n} | numbers | more
 
 
 @dataclass(frozen=True)

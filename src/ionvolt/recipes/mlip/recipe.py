@@ -9,6 +9,7 @@ from pathlib import Path
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
+from ionvolt.recipes.cards import label_of
 from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import cross_validation
@@ -18,7 +19,6 @@ from ionvolt.recipes.mlip.release import reports, write
 from ionvolt.recipes.mlip.report import Errors
 from ionvolt.recipes.mlip.rows import Table, read_table
 from ionvolt.recipes.mlip.settings import PARTS, MlipSettings, Part
-from ionvolt.recipes.provenance import label_of
 
 FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
 RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)

@@ -14,6 +14,7 @@ from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
 from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundation
+from ionvolt.recipes.cards import attribution, label_of, provenance
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
 from ionvolt.recipes.mlip.calibration import domain, held_out
@@ -22,7 +23,6 @@ from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, 
 from ionvolt.recipes.mlip.report import HeldOutReport, report_on
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
-from ionvolt.recipes.provenance import attribution, label_of, provenance
 
 HOST_DESCRIPTION = (
     "Voltage from the charged host alone: the ion is tried in its voids; networks and a kernel on SevenNet's atom "

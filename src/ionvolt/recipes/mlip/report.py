@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.models.mlip.delta_network import IONS
+from ionvolt.recipes.cards import rounded
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_beyond, cross_fitted_widths
 
 Vector = NDArray[np.float64]
@@ -146,8 +147,3 @@ def anions_of(formula: str) -> str:
     if "O" in elements and elements & {"P", "Si", "B", "S", "C", "As"}:
         return "polyanion oxide"
     return "+".join(sorted(elements & {"O", "F", "Cl", "Br", "I", "S", "Se", "Te", "N"})) or "no anion"
-
-
-def rounded(value: float) -> float | None:
-    """To a tenth of a millivolt; None where there is no number (a card is JSON)."""
-    return round(float(value), 4) if np.isfinite(value) else None

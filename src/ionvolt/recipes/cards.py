@@ -1,8 +1,9 @@
-"""What a card says of how its weights came about: code, packages, data, day."""
+"""What all cards say of how their weights came about: code, packages, data, day."""
 
 from __future__ import annotations
 
 import datetime
+import math
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,3 +72,8 @@ def attribution(data: ElectrodeSet) -> str:
 def label_of(data: ElectrodeSet) -> str:
     """The snapshots of the data in a word; ``own`` where they have none."""
     return "-".join(sorted({e.snapshot for e in data} - {""})) or "own"
+
+
+def rounded(value: float) -> float | None:
+    """To a tenth of a millivolt; None where there is no number, for a card is JSON."""
+    return round(float(value), 4) if math.isfinite(value) else None

@@ -1,0 +1,377 @@
+"""The recipe of the models on the potential, on a toy data set."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ionvolt.datasets import ElectrodeSet, write_dataset
+from ionvolt.datasets.splits import framework_folds
+from ionvolt.errors import DataError, ModelError
+from ionvolt.ions import WORKING_IONS
+from ionvolt.models.mlip.atomic_gp import AtomKernelSettings
+from ionvolt.models.registry import load_model
+from ionvolt.prediction import predict
+from ionvolt.recipes.job import Job, Selection
+from ionvolt.recipes.mlip import full_extraction
+from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, domain, held_out
+from ionvolt.recipes.mlip.cross_validation import HELD_OUT, Unit, answer_pairs, read_answers, read_learners
+from ionvolt.recipes.mlip.features import VECTORS, compute_vectors, vector_files
+from ionvolt.recipes.mlip.learner_selection import choices
+from ionvolt.recipes.mlip.recipe import MlipRecipe
+from ionvolt.recipes.mlip.relaxed import RELAXED, from_arrays, read_relaxed, relaxed_test
+from ionvolt.recipes.mlip.settings import CrossValidation, MlipSettings
+from ionvolt.recipes.release import release
+from ionvolt.recipes.units import read_arrays, write_arrays
+from ionvolt.training.mlip.fit import CorrectionSettings
+from ionvolt.training.settings import Settings
+from recipes import fake
+from recipes.toy import toy
+
+_CORRECTIONS = CorrectionSettings(Settings(epochs=2, batch_size=8), 1 / 3, AtomKernelSettings(n_features=50))
+SETTINGS = MlipSettings(
+    n_folds=3,
+    tests=(
+        CrossValidation("charged", "framework", 1, 2),
+        CrossValidation("both", "framework", 1, 1),
+        CrossValidation("discharged", "framework", 1, 1),
+        CrossValidation("charged", "random", 1, 1),
+    ),
+    final_members=2,
+    corrections={"both": _CORRECTIONS, "discharged": _CORRECTIONS, "charged": _CORRECTIONS},
+    structures_a_file=20,
+)
+RECIPE = MlipRecipe(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("toy") / "toy.parquet"
+    write_dataset(toy(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A run with the fake potential, all steps done."""
+    job = Job(data, tmp_path_factory.mktemp("run"))
+    with pytest.MonkeyPatch.context() as patch:
+        fake.use(patch)
+        for step in ("features", "evaluate", "fit"):
+            RECIPE.do(step, job)
+    return job
+
+
+@pytest.mark.slow
+def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None:
+    """With the potential itself: features, held-out answers, calibration, fit, release, load, predict."""
+    told: list[tuple[int, int, str]] = []
+    some = Selection(ions=("Li", "Mg"))
+    job = Job(data, tmp_path / "run", some, tell=lambda *what: told.append(what))
+    for step in ("features", "evaluate", "fit"):
+        RECIPE.do(step, job)
+    written = release(RECIPE, job, tmp_path / "weights")
+    assert [folder.name for folder in written] == ["foundation-toy", "delta-toy"]
+    e = toy()[0]
+    assert e.discharged is not None
+    (answer,) = predict(e.host, "Li", model=written[0])
+    assert answer.voltage_lower is not None
+    assert answer.voltage_upper is not None
+    assert answer.voltage_lower < answer.voltage < answer.voltage_upper
+    (both,) = predict(e.discharged, "Li", model=written[1])
+    assert np.isfinite(both.voltage)
+    card = load_model(written[1]).card
+    assert list(card.ions) == ["Li", "Mg"]
+    assert card.training["packages"]["sevenn"]
+    assert card.training["emptying"]["n"] == 14
+    units = [what for what in told if "framework-1" in what[2] or "random-1" in what[2]]
+    assert units[-1][:2] == (12, 12)
+
+
+def test_what_is_done_is_not_repeated(done: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = fake.use(monkeypatch)
+    before = {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.npz")}
+    RECIPE.do("features", done)
+    RECIPE.do("evaluate", done)
+    assert {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.npz")} == before
+    assert asked == []
+    assert not list(done.folder.rglob("*.claim"))
+    assert not list(done.folder.rglob("*.networks"))
+
+
+def test_only_what_hangs_on_a_setting_is_done_again(done: Job, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(done.folder, tmp_path / "run")
+    job = replace(done, folder=tmp_path / "run")
+    before = {path.name: path.stat().st_mtime_ns for path in (job.folder / HELD_OUT).glob("*.npz")}
+    changed = replace(_CORRECTIONS, unit=0.2)
+    settings = replace(SETTINGS, corrections=dict(SETTINGS.corrections) | {"discharged": changed})
+    MlipRecipe(settings).do("evaluate", job)
+    after = {path.name: path.stat().st_mtime_ns for path in (job.folder / HELD_OUT).glob("*.npz")}
+    assert {name.split("-")[0] for name in after if after[name] != before[name]} == {"discharged"}
+
+
+def test_kept_learners_give_the_kept_answers_and_have_not_seen_the_frameworks(done: Job) -> None:
+    table, test = RECIPE.table(done), SETTINGS.calibrating("both")
+    folds = framework_folds(table.data, SETTINGS.n_folds, 1)
+    answers = read_answers(SETTINGS, test, done)
+    for fold, tested in enumerate(folds):
+        learners, train = read_learners(SETTINGS, Unit(test, fold), done)
+        assert not set(table.data.frameworks[train]) & set(table.data.frameworks[tested])
+        rows = table.parts["both"]
+        again = learners.answers(rows, rows.places(answers[fold].rows))
+        for name, voltages in answers[fold].voltages["both"].items():
+            assert again["both"][name] == pytest.approx(voltages, abs=1e-6)
+    rows = table.parts["both"].rows
+    asked = answer_pairs(table, SETTINGS, done, "both", rows, table.parts["both"].pairs)
+    assert np.array_equal(np.sort(np.concatenate([a.rows for a in asked])), rows)
+    for a, b in zip(asked, answers, strict=True):
+        assert a.distance == pytest.approx(b.distance)
+        assert a.voltages["both"]["atom_kernel"] == pytest.approx(b.voltages["both"]["atom_kernel"], abs=1e-6)
+
+
+def test_host_learners_are_kept_with_their_composition(done: Job) -> None:
+    table, test = RECIPE.table(done), SETTINGS.calibrating("charged")
+    (first, *_) = read_answers(SETTINGS, test, done)
+    learners, _ = read_learners(SETTINGS, Unit(test, 0), done)
+    rows = table.parts["charged"]
+    again = learners.answers(rows, rows.places(first.rows))
+    for case in ("charged", "composition"):
+        assert again[case].keys() == {"networks", "crystal_kernel", "atom_kernel"}
+        for name, voltages in again[case].items():
+            assert voltages == pytest.approx(first.voltages[case][name], abs=1e-5)
+    shift = first.voltages["composition"]["crystal_kernel"] - first.voltages["charged"]["crystal_kernel"]
+    moved = first.voltages["composition"]["networks"] - first.voltages["charged"]["networks"]
+    assert moved == pytest.approx(np.broadcast_to(shift, moved.shape), abs=1e-6)
+
+
+def test_each_row_is_held_out_once(done: Job) -> None:
+    table = RECIPE.table(done)
+    for test, case in ((SETTINGS.calibrating("charged"), "composition"), (SETTINGS.calibrating("both"), "both")):
+        held = held_out(read_answers(SETTINGS, test, done), table.data, case, SETTINGS)  # type: ignore[arg-type]
+        assert np.array_equal(np.sort(held.rows), np.arange(len(table.data)))
+        assert np.array_equal(held.target, table.data.voltages[held.rows])
+        assert (held.physics is None) == (case == "composition")
+
+
+def test_models_answer_as_their_card_says(done: Job) -> None:
+    host, delta = (load_model(folder) for folder in RECIPE.models(done))
+    assert (host.card.kind, delta.card.kind) == ("foundation", "delta")
+    names = ["framework 3-fold", "framework 3-fold, discharged composition known", "random 3-fold"]
+    assert list(host.card.training["tests"]) == names
+    assert list(delta.card.training["tests"]) == ["both, framework 3-fold", "discharged, framework 3-fold"]
+    lines = {(line.test, line.ion): line for line in RECIPE.report(done)}
+    told = delta.card.ions["Mg"]["errors"]["both, framework 3-fold"]
+    assert lines["both, framework 3-fold", "Mg"].mae == pytest.approx(told["mae"], abs=1e-4)
+    assert told["n"] == 4
+    assert set(delta.card.ions) == {"Li", "Na", "Mg"}
+    assert delta.card.training["n_rows"] == 19
+    assert delta.card.training["data_sha256"]
+
+
+def test_a_part_of_the_rows(done: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has answers of its own, shares the features, and is not released."""
+    asked = fake.use(monkeypatch)
+    job = replace(done, selection=Selection(ions=("Li",), folds=(1,)))
+    RECIPE.do("features", job)
+    RECIPE.do("evaluate", job)
+    assert asked == []
+    assert {path.name for path in (done.folder / "Li" / HELD_OUT).glob("both-*.npz")} == {
+        "both-framework-1-1.npz",
+        "both-framework-1-1.learners.npz",
+    }
+    with pytest.raises(DataError, match="Leave --folds out"):
+        RECIPE.do("fit", job)
+    with pytest.raises(DataError, match="not released"):
+        release(RECIPE, job)
+
+
+def test_rows_are_drawn_alike() -> None:
+    data = toy()
+    chosen = Selection(rows=6).of(data)
+    assert len(chosen) == 6
+    assert np.array_equal(chosen, Selection(rows=6).of(data))
+    assert set(data.ions[Selection(ions=("Mg",)).of(data)]) == {"Mg"}
+    assert Selection(rows=6, ions=("Li", "Mg")).name == "rows-6-Li-Mg"
+    assert Selection().name == ""
+    with pytest.raises(DataError, match="no electrode of Al"):
+        Selection(ions=("Al",)).of(data)
+
+
+def test_models_with_other_names_are_not_released(done: Job) -> None:
+    with pytest.raises(DataError, match="foundation-toy, delta-toy: the package ships foundation-mp2025"):
+        release(RECIPE, done)
+
+
+def test_other_data_are_refused(done: Job, tmp_path: Path) -> None:
+    path = tmp_path / "less.parquet"
+    write_dataset(toy()[np.arange(10)], path)
+    with pytest.raises(DataError, match="a run on other data"):
+        RECIPE.do("evaluate", replace(done, data=path))
+
+
+def test_missing_features_are_told(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--only features"):
+        RECIPE.do("evaluate", Job(data, tmp_path))
+
+
+def test_a_part_of_a_hundred_does_not_pass_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features of some rows, then of all: nothing is missing, and what is there is used."""
+    asked = fake.use(monkeypatch)
+    data = toy()
+    some = np.array([0, 5, 16])
+    compute_vectors(data, some, 20, tmp_path, lambda *what: None)
+    assert len(asked) == 9
+    compute_vectors(data, np.arange(len(data)), 20, tmp_path, lambda *what: None)
+    files = vector_files(data, np.arange(len(data)), 20, tmp_path)
+    assert [path.name for path in files] == ["000.npz", "001.npz", "002.npz"]
+    assert sum(len(names) for names in files.values()) == 57
+    assert set(vector_files(data, some, 20, tmp_path)) <= set(files)
+
+
+def test_files_of_earlier_runs_are_read(done: Job) -> None:
+    """The layout is a promise: features take hours."""
+    arrays = read_arrays(done.folder / VECTORS / "000.npz")
+    assert arrays is not None
+    assert set(arrays) == {"names", "energy", "volume", "size", "pooled", "atoms"}
+    assert arrays["atoms"].dtype == np.float16
+    assert arrays["names"][:3].tolist() == ["LiTi-charged", "LiTi-discharged", "LiV-charged"]
+    trials = read_arrays(done.folder / "inserted" / "00000.npz")
+    assert trials is not None
+    assert set(trials) == {"n_ions", *(f"{a}.{b}" for a in ("single", "filled") for b in FACTS)}
+
+
+FACTS = ("energy", "pooled", "volume", "atoms")
+
+
+def test_ids_that_name_two_structures_are_refused(tmp_path: Path) -> None:
+    rows = toy().electrodes
+    twice = [replace(rows[0], id_charge="x"), replace(rows[16], id_charge="x")]
+    path = tmp_path / "twice.parquet"
+    write_dataset(ElectrodeSet(twice), path)
+    with pytest.raises(DataError, match="does not tell its structure from others"):
+        RECIPE.do("features", Job(path, tmp_path / "run"))
+
+
+def test_a_step_that_does_not_exist(done: Job) -> None:
+    with pytest.raises(ValueError, match="no step"):
+        RECIPE.do("dance", done)
+
+
+def test_learners_are_chosen_without_the_tested_fold(done: Job) -> None:
+    found = {choice.case: choice for choice in choices(SETTINGS, toy().voltages, done)}
+    assert set(found) == {"charged", "composition", "discharged", "both"}
+    assert set(found["both"].alone) == {"networks", "kernel on atoms"}
+    assert sum(found["charged"].chosen.values()) == SETTINGS.n_folds
+    assert found["both"].nested >= 0.9 * min(*found["both"].alone.values(), found["both"].shipped)
+
+
+def test_relaxed_ends_are_answered_by_the_learners_of_their_fold(done: Job, tmp_path: Path) -> None:
+    """Ends that stand as they stood in the data get the held-out answer for both ends."""
+    import shutil
+
+    shutil.copytree(done.folder, tmp_path / "run")
+    job = replace(done, folder=tmp_path / "run")
+    table = RECIPE.table(job)
+    assert relaxed_test(table, SETTINGS, job) is None
+    for row in (1, 4, 17):
+        pair = table.parts["both"].pairs[row]
+        full, empty = pair.discharged, pair.charged
+        arrays = {
+            "full": full.atoms,
+            "empty": empty.atoms,
+            "pooled": empty.pooled,
+            "volumes": [full.volume, empty.volume],
+            "energies": [full.energy, empty.energy],
+            "physics": pair.physics,
+            "cells": [pair.discharged_cells, pair.charged_cells, pair.n_ions],
+            "converged": True,
+            "seconds": 2.0,
+        }
+        write_arrays(job.folder / RELAXED / f"{row:05d}.npz", arrays)
+    write_arrays(job.folder / RELAXED / "00002.npz", {"refused": np.array("x")})
+    assert set(read_relaxed(table, job.folder)) == {1, 4, 17}
+    test = relaxed_test(table, SETTINGS, job)
+    assert test is not None
+    assert test.rows.tolist() == [1, 4, 17]
+    assert test.emptied.tolist() == [True, True, False]
+    held = held_out(read_answers(SETTINGS, SETTINGS.calibrating("both"), job), table.data, "both", SETTINGS)
+    expected = {int(row): v for row, v in zip(held.rows, held.voltage, strict=True)}
+    assert test.voltages["Δ-model, relaxed"] == pytest.approx([expected[row] for row in (1, 4, 17)], abs=1e-6)
+    assert test.seconds == 2.0
+
+
+def test_relaxed_ends_of_earlier_files() -> None:
+    """Files without the discharged end's pooled features are read, too."""
+    atoms, pooled = np.zeros((2, 256), dtype=np.float32), np.zeros(1024, dtype=np.float32)
+    arrays = {
+        "full": atoms,
+        "empty": atoms[:1],
+        "pooled": pooled,
+        "volumes": np.array([20.0, 19.0]),
+        "energies": np.array([-9.0, -5.0]),
+        "physics": np.array(2.5),
+        "seconds": np.array(3.0),
+        "cells": np.array([1, 1, 1]),
+        "converged": np.array(True),
+    }
+    found = from_arrays(arrays, "Li")
+    assert (found.pair.physics, found.pair.n_ions, found.seconds, found.converged) == (2.5, 1, 3.0, True)
+    assert (len(found.pair.discharged), len(found.pair.charged)) == (2, 1)
+
+
+def test_where_all_are_emptied_there_is_nothing_to_learn() -> None:
+    facts = np.random.default_rng(0).normal(size=(8, 5))
+    model = full_extraction.fit_full_extraction(facts, np.ones(8, dtype=bool))
+    assert not model.coefficients.any()
+    assert 1 / (1 + np.exp(-model.constant)) == pytest.approx(0.9)
+
+
+def made_up(n: int, seed: int) -> HeldOut:
+    """Answers whose errors grow with spread."""
+    rng = np.random.default_rng(seed)
+    spread = rng.uniform(0.02, 0.5, n)
+    target = rng.normal(3, 1, n)
+    return HeldOut(
+        rows=np.arange(n),
+        fold=rng.integers(0, 5, n),
+        ions=rng.integers(0, 3, n),
+        frameworks=np.array([f"MnO{i % 50}" for i in range(n)]),
+        target=target,
+        voltage=target + spread * rng.normal(size=n),
+        spread=spread,
+        distance=rng.uniform(0.1, 1, n),
+        disagreement=rng.normal(size=n),
+    )
+
+
+def test_intervals_of_a_fold_rest_on_the_others_and_cover() -> None:
+    held = made_up(3000, 0)
+    widths = cross_fitted_widths(held)
+    covered = np.abs(held.errors) <= widths
+    assert covered.mean() == pytest.approx(0.9, abs=0.02)
+    assert np.corrcoef(widths, held.spread)[0, 1] > 0.8
+    wrong = replace(held, voltage=np.where(held.fold == 2, held.voltage + 5, held.voltage))
+    own = held.fold == 2
+    assert cross_fitted_widths(wrong)[own] == pytest.approx(widths[own])
+
+
+def test_limits_are_percentiles_of_held_out_rows(done: Job) -> None:
+    table, held = RECIPE.table(done), made_up(1000, 1)
+    trust = domain(held, table.parts["both"].hosts, table.data.hosts)
+    assert (held.distance > trust.distance_limit).mean() == pytest.approx(0.03, abs=0.002)
+    assert (held.spread > trust.spread_limit).mean() == pytest.approx(0.03, abs=0.002)
+    assert trust.elements == {int(z) for e in toy() for z in e.host.numbers}
+    assert trust.distances(table.parts["both"].hosts) == pytest.approx(0, abs=1e-2)
+
+
+def test_the_shipped_names_are_known() -> None:
+    from ionvolt.recipes.registry import find_recipe
+
+    assert find_recipe("delta-mp2025").name == "mlip"
+    assert find_recipe("cgcnn-mp2020").name == "cgcnn"
+    with pytest.raises(ModelError, match="Did you mean mlip"):
+        find_recipe("mlp")
+    assert set(WORKING_IONS) >= {"Li", "Na", "Mg"}
