@@ -41,6 +41,21 @@ def explain(
             help="Formula of the discharged electrode, where FILE is the charged host: MgMn2O4.", metavar="FORMULA"
         ),
     ] = None,
+    charged_formula: Annotated[
+        str | None,
+        typer.Option(
+            help="Formula of the charged electrode, or the fraction of the ions that comes out, where FILE is the "
+            "discharged one: NaV2(PO4)3, 0.5.",
+            metavar="FORMULA|FRACTION",
+        ),
+    ] = None,
+    relax: Annotated[bool, typer.Option("--relax", help="Relax the given structures first (CHGNet).")] = False,
+    exchange: Annotated[
+        bool,
+        typer.Option(
+            "--exchange", help="Put the ion on the places of the mobile ion that is there, and relax: Na in LiFePO4."
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write figure, JSON, CIF and pymatgen JSON there.", metavar="FOLDER"),
@@ -65,16 +80,15 @@ def explain(
     Exit code 0: every input was explained; 1: some were refused (one line each on standard error); 2: nothing
     could be done.
     """
+    from ionvolt.cli.progress import Bar
     from ionvolt.errors import InputError
-    from ionvolt.explain import explain_checked
+    from ionvolt.explain import explain_each
     from ionvolt.explain.files import to_cif
     from ionvolt.ions import parse_ions
     from ionvolt.prediction import as_model
 
     if png and png.suffix not in FIGURES:
         raise InputError(str(png), "no kind of figure", f"End its name in {', '.join(FIGURES)}")
-    if charged is not None and discharged_formula is not None:
-        raise InputError("--charged --discharged-formula", "one of them is enough", "Leave one out")
     ions = [chosen.symbol for chosen in parse_ions(ion)]
     predictor = as_model(model)
     predictor.require(ions)
@@ -85,14 +99,18 @@ def explain(
         raise InputError("--png --cif", "they are for one structure and one ion", "Give a folder: -o FOLDER")
     explanations: list[Explanation] = []
     other = _only(charged) if charged is not None else None
-    for crystal in crystals:
-        try:
-            explanations += explain_checked(
-                [crystal], ions, model=predictor, assume=assume, charged=other, discharged_formula=discharged_formula
-            )
-        except InputError as error:
-            print(f"ionvolt: {error}", file=sys.stderr)
-            refused += 1
+    with Bar("explaining structures", len(crystals)) as bar:
+        for crystal in crystals:
+            for found in explain_each(
+                [crystal], ions, model=predictor, assume=assume, charged=other, relax=relax, exchange=exchange,
+                discharged_formula=discharged_formula, charged_formula=charged_formula,
+            ):  # fmt: skip
+                if isinstance(found, InputError):
+                    print(f"ionvolt: {found}", file=sys.stderr)
+                    refused += 1
+                else:
+                    explanations.append(found)
+            bar.advance()
     if cif and explanations:
         cif.write_text(to_cif(explanations[0]), encoding="utf-8")
     if png and explanations:
@@ -101,9 +119,9 @@ def explain(
 
         save(draw_explanation(explanation=explanations[0]), png)
     written = _write(explanations, output) if output else []
-    if as_json:
-        found = [explanation.to_dict() for explanation in explanations]
-        print(json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False))
+    if as_json and explanations:
+        content = [explanation.to_dict() for explanation in explanations]
+        print(json.dumps(content[0] if len(content) == 1 else content, ensure_ascii=False))
     else:
         for i, explanation in enumerate(explanations):
             print("\n" * bool(i), end="")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.errors import ModelError
+from ionvolt.errors import InputError, ModelError
 from ionvolt.explain.coordination import coordination
 from ionvolt.graphs import build_graph
-from ionvolt.ions import EndMembers
+from ionvolt.ions import EndMembers, parse_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Pooling, Predictor, Query
 from ionvolt.models.registry import AUTO, PAPER_MODEL
 from ionvolt.prediction import Assume, Prediction, as_model, predict_checked
+from ionvolt.results import ResultList
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 
@@ -101,29 +102,39 @@ class Explanation:
         return content
 
 
+class Options(TypedDict, total=False):
+    """How a structure is read; see ``prediction.predict``, whose options these are."""
+
+    assume: Assume
+    discharged_formula: str | None
+    charged_formula: str | None
+    relax: bool
+    exchange: bool
+
+
 def explain(
     structure: object,
     ion: str,
     *,
     model: str | Path | Predictor | None = None,
-    assume: Assume = "auto",
     charged: object | None = None,
-    discharged_formula: str | None = None,
+    **options: Unpack[Options],
 ) -> Explanation:
     """What each atom adds to the voltage that ``predict`` gives for the same arguments.
+
+    Args:
+        structure: As ``predict`` takes it.
+        ion: Working ion: ``"Mg"``.
+        model: See ``predict``.
+        charged: See ``predict``.
+        **options: See ``predict``: ``assume``, ``discharged_formula``, ``charged_formula``, ``relax``, ``exchange``.
 
     Raises:
         InputError: See ``predict``.
         ModelError: See ``predict``; or the model does not explain its answers.
     """
-    return explain_checked(
-        [as_crystal(structure)],
-        [ion],
-        model=as_model(model),
-        assume=assume,
-        charged=None if charged is None else as_crystal(charged),
-        discharged_formula=discharged_formula,
-    )[0]
+    other = None if charged is None else as_crystal(charged)
+    return explain_checked([as_crystal(structure)], [ion], model=as_model(model), charged=other, **options)[0]
 
 
 def explain_many(
@@ -131,11 +142,58 @@ def explain_many(
     ions: str | Sequence[str],
     *,
     model: str | Path | Predictor | None = None,
-    assume: Assume = "auto",
-) -> list[Explanation]:
-    """``explain`` for many structures and one or more ions, in the order of ``predict_many``."""
-    crystals = [as_crystal(structure) for structure in structures]
-    return explain_checked(crystals, ions, model=as_model(model), assume=assume)
+    progress: Callable[[int], None] | None = None,
+    **options: Unpack[Options],
+) -> ResultList[Explanation]:
+    """``explain`` for many structures and one or more ions, in the order of ``predict_many``.
+
+    Args:
+        structures: As ``predict`` takes them.
+        ions: A list of symbols, ``"Mg,Ca"`` or ``"all"``.
+        model: See ``predict``.
+        progress: Called with the number of structures that are done.
+        **options: See ``explain``.
+
+    Returns:
+        A list; what cannot be explained has its error in its place.
+
+    Raises:
+        ModelError: The model cannot be used, does not know one of the ions, or does not explain its answers.
+    """
+    predictor, chosen = as_model(model), parse_ions(ions if isinstance(ions, str) else ",".join(ions))
+    found: ResultList[Explanation] = ResultList()
+    for done, structure in enumerate(structures, start=1):
+        try:
+            crystal = as_crystal(structure)
+        except InputError as error:
+            found += [error] * len(chosen)
+        else:
+            found += explain_each([crystal], [ion.symbol for ion in chosen], model=predictor, **options)
+        if progress:
+            progress(done)
+    return found
+
+
+def explain_each(
+    crystals: Sequence[Crystal],
+    ions: Sequence[str],
+    *,
+    model: Predictor,
+    charged: Crystal | None = None,
+    **options: Unpack[Options],
+) -> ResultList[Explanation]:
+    """``explain_checked``, with the error in the place of what cannot be explained: nothing spoils its neighbours."""
+    found: ResultList[Explanation] = ResultList()
+    for crystal in crystals:
+        try:
+            found += explain_checked([crystal], ions, model=model, charged=charged, **options)
+        except InputError as error:
+            if len(ions) == 1:
+                found.append(error)
+            else:
+                for ion in ions:
+                    found += explain_each([crystal], [ion], model=model, charged=charged, **options)
+    return found
 
 
 def explain_checked(
@@ -143,13 +201,12 @@ def explain_checked(
     ions: str | Sequence[str],
     *,
     model: Predictor,
-    assume: Assume = "auto",
     charged: Crystal | None = None,
-    discharged_formula: str | None = None,
+    **options: Unpack[Options],
 ) -> list[Explanation]:
-    """``explain_many`` for crystals that ``structures`` has read or checked already.
+    """``explain_many`` for crystals that ``structures`` has read or checked already; the first error ends it.
 
-    ``charged`` and ``discharged_formula`` are those of ``explain`` and hold for every crystal.
+    ``charged`` is that of ``explain`` and holds for every crystal.
     """
     if not model.explains:
         raise ModelError(
@@ -157,9 +214,7 @@ def explain_checked(
             f"Take a model that does, such as {AUTO} or {PAPER_MODEL}"
         )
     asked = _Attributing(model)
-    predictions = predict_checked(
-        crystals, ions, model=asked, assume=assume, charged=charged, discharged_formula=discharged_formula
-    )
+    predictions = predict_checked(crystals, ions, model=asked, charged=charged, **options)
     return [_explanation(*both) for both in zip(predictions, asked.found, strict=True)]
 
 

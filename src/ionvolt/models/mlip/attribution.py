@@ -45,8 +45,8 @@ def attribute_pair(
     estimate: Estimate,
     networks: Sequence[DeltaNetwork],
     kernel: AtomicGP,
-    discharged: Crystal,
-    charged: Crystal,
+    kept: float,
+    ends: tuple[Crystal, Crystal],
 ) -> AtomContributions:
     """Share an answer of the Δ-model out among the atoms of the discharged crystal.
 
@@ -55,20 +55,21 @@ def attribute_pair(
         estimate: The answer.
         networks: Learners of the correction, and ``kernel``: another.
         kernel: See there.
-        discharged: The discharged crystal.
-        charged: The charged one.
+        kept: How much of the correction the answer keeps, 0 to 1.
+        ends: The discharged and the charged crystal.
     """
+    discharged, charged = ends
     ion = WORKING_IONS[pair.ion]
     shared, told_apart = charged_onto_discharged(discharged, charged, ion)
     potential = _from_potential(pair, shared, discharged.numbers == ion.number)
     members = onto(shared, network_contributions(networks, pair))
     atoms = onto(shared, kernel_contributions(kernel, pair))
-    contributions = potential + ensemble_mean(members, atoms)
+    contributions = potential + kept * ensemble_mean(members, atoms)
     return AtomContributions(
         estimate=estimate,
         crystal=discharged,
         contributions=contributions,
-        spread=ensemble_std(members, atoms),
+        spread=kept * ensemble_std(members, atoms),
         remainder=estimate.voltage - float(contributions.sum()),
         remainder_is=AS_A_WHOLE,
         pooling="sum",

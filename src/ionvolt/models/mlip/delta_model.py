@@ -95,22 +95,28 @@ class DeltaModel:
             InputError: The end members differ by more than the ion.
             ModelError: A query of a host alone.
         """
+        return self._answers(*self._pairs(queries))
+
+    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
+        """See ``interface.Predictor``; the atoms are those of the discharged crystal."""
         pairs, ends, variants = self._pairs(queries)
+        found = []
+        for pair, answer, variant, both in zip(
+            pairs, self._answers(pairs, ends, variants), variants, ends, strict=True
+        ):
+            corrector = self.correctors[variant]
+            kept = float(corrector.trust.fade(corrector.trust.distances([pair.charged]))[0])
+            found.append(attribute_pair(pair, answer, corrector.networks, corrector.kernel, kept, both))
+        return found
+
+    def _answers(
+        self, pairs: Sequence[EndMemberPair], ends: Sequence[tuple[Crystal, Crystal]], variants: Sequence[Variant]
+    ) -> list[Estimate]:
         answers = self.estimate_pairs(pairs, [host for _, host in ends], variants)
         return [
             replace(answer, full_extraction=self.emptying.chance(pair.discharged, discharged, WORKING_IONS[pair.ion]))
             for pair, (discharged, _), answer in zip(pairs, ends, answers, strict=True)
         ]
-
-    def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
-        """See ``interface.Predictor``; the atoms are those of the discharged crystal."""
-        pairs, ends, variants = self._pairs(queries)
-        answers = self.estimate_pairs(pairs, [host for _, host in ends], variants)
-        found = []
-        for pair, answer, variant, (discharged, host) in zip(pairs, answers, variants, ends, strict=True):
-            corrector = self.correctors[variant]
-            found.append(attribute_pair(pair, answer, corrector.networks, corrector.kernel, discharged, host))
-        return found
 
     def _pairs(
         self, queries: Sequence[Query]
