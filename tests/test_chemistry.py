@@ -10,7 +10,8 @@ from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.orderings import without_farthest
 from ionvolt.reading import made_by_removal, read_question, same_framework
 from ionvolt.structures.bonding import is_molecular, vacuum
-from ionvolt.structures.chemistry import count_electrons, has_anion
+from ionvolt.structures.charge_balance import count_electrons
+from ionvolt.structures.chemistry import has_anion
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 
@@ -28,7 +29,7 @@ LI, NA, MG = (WORKING_IONS[symbol] for symbol in ("Li", "Na", "Mg"))
         ("NaCoO2", 1, 1),
         ("Li2FeSiO4", 1, 0),
         ("Li3V2(PO4)3", 4, 2),
-        ("Na2Fe2(CN)6", 4, 0),
+        ("Na2Fe2(CN)6", 2, 0),
         ("LiTiS2", 1, 1),
         ("V2O5", 0, 6),
         ("LiFeSO4F", 1, 0),

@@ -19,7 +19,8 @@ from ionvolt.physics.interstitials import distances
 from ionvolt.physics.orderings import without_farthest
 from ionvolt.physics.reaction import balance
 from ionvolt.structures.bonding import VACUUM, is_molecular, vacuum
-from ionvolt.structures.chemistry import MOBILE_IONS, Electrons, count_electrons, has_anion
+from ionvolt.structures.charge_balance import Electrons, count_electrons
+from ionvolt.structures.chemistry import MOBILE_IONS, has_anion
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 
 Assume = Literal["auto", "charged", "discharged", "emptied"]

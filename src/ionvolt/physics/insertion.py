@@ -12,7 +12,7 @@ from ionvolt.physics.cache import Cache, cached_relax
 from ionvolt.physics.interstitials import distances, find_interstitials
 from ionvolt.physics.potentials.chgnet import CHGNetPotential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
-from ionvolt.structures.chemistry import count_electrons
+from ionvolt.structures.charge_balance import count_electrons
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.wording import refusal
 

@@ -1,130 +1,131 @@
-"""Which elements are anions, which ions move, and how many electrons the metals of a compound can give or take.
+"""What is known of the elements in ionic crystals, stated once: anions, metals, radii, charges, oxidation states.
 
-Electrons are counted by charge balance: anions and ions of one valence have their usual charge, and what is left
-belongs to the metals that change theirs. The ranges of these are those met in insertion hosts; tables of ionic radii
-(Shannon, Acta Cryst. A 32, 751 (1976)) hold wider ones, but Mn7+ or Fe6+ take no part in a battery.
+Sets and tables go by atomic number where they are used on arrays of atoms, by symbol where they are read by people.
+Tables of properties that a trained model rests on (``graphs.elements``, ``descriptors.elements``) stay with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal
 
-ANIONS = frozenset(("N", "O", "F", "P", "S", "Cl", "As", "Se", "Br", "Sb", "Te", "I", "H", "C"))
-"""Elements that stand for an anion somewhere; H and C by themselves do not (``has_anion``)."""
+from ionvolt.structures.crystal import ATOMIC_NUMBERS
+
+
+def _numbers(symbols: str) -> frozenset[int]:
+    return frozenset(ATOMIC_NUMBERS[symbol] for symbol in symbols.split())
+
+
+def _each(symbols: str, value: float) -> dict[str, float]:
+    return dict.fromkeys(symbols.split(), value)
+
+
+ANIONS = _numbers("N O F S Cl Se Br Te I")
+"""Elements that are anions in most electrodes. P, As, Sb, Si and C are so only where none of these is there."""
+
+_CAN_BE_ANIONS = ANIONS | _numbers("P As Sb")
+
+NONMETALS = _numbers("H He B C Ne Si P Ar Ge As Kr Sb Xe At Rn")
+"""Neither anions nor metals: centres of polyanions, metalloids, noble gases."""
+
+D_METALS = frozenset([*range(21, 31), *range(39, 49), *range(72, 81), *range(104, 113)])
+"""Groups 3 to 12 without lanthanum, actinium and the f block."""
+
+REDOX_ACTIVE = _numbers("Ti V Cr Mn Fe Co Ni Cu Zr Nb Mo Tc Ru Rh Pd Ag Hf Ta W Re Os Ir Pt Au")
+"""Transition metals that take up an electron when a cation comes in; Sc, Y, Zn and their kin do not."""
 
 MOBILE_IONS: dict[str, int] = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Zn": 2, "Ca": 2}
 """Ions that leave a host, with their charges; those that move easily first."""
 
-_FIXED: dict[str, int] = {
-    **MOBILE_IONS,
-    "Ag": 1, "Be": 2, "Sr": 2, "Ba": 2, "Cd": 2, "Hg": 2, "B": 3, "Al": 3, "Ga": 3, "In": 3, "Sc": 3, "Y": 3,
-    "La": 3, "Pr": 3, "Nd": 3, "Sm": 3, "Gd": 3, "Tb": 3, "Dy": 3, "Ho": 3, "Er": 3, "Tm": 3, "Yb": 3, "Lu": 3,
-    "Si": 4, "Ge": 4, "Zr": 4, "Hf": 4, "Th": 4, "Bi": 3,
+IONIC_RADII = {
+    "Li": 0.76, "Na": 1.02, "K": 1.38, "Rb": 1.52, "Cs": 1.67, "Mg": 0.72, "Ca": 1.0, "Zn": 0.74, "Al": 0.54, "Y": 0.9,
 }  # fmt: skip
+"""Effective ionic radii of working ions in Å, six-fold coordination (Shannon, Acta Cryst. A 32, 751 (1976))."""
 
-_RANGES: dict[str, tuple[int, int]] = {
+ANION_RADII = {
+    1: 1.40, 6: 1.60, 7: 1.46, 8: 1.38, 9: 1.33, 15: 1.90, 16: 1.84, 17: 1.81, 33: 2.00, 34: 1.98, 35: 1.96, 51: 2.20,
+    52: 2.21, 53: 2.20,
+}  # fmt: skip
+"""By atomic number, Å: Shannon's where he has one, else covalent radii widened; they rank voids, no more."""
+
+FIXED_CHARGES: dict[str, float] = {
+    **_each("H Li Na K Rb Cs", 1.0),
+    **_each("Be Mg Ca Sr Ba Zn Cd", 2.0),
+    **_each("B Al Ga In Sc Y La Pr Nd Pm Sm Gd Tb Dy Ho Er Tm Yb Lu", 3.0),
+    **_each("C Si Ge Zr Hf Th", 4.0),
+    **_each("P As Ta", 5.0),
+    **_each("F Cl Br I", -1.0),
+    **_each("O S Se Te", -2.0),
+    "N": -3.0,
+}
+"""Formal charges of elements that take no part in the redox reaction of most oxides; the others share what is left."""
+
+OXIDISED_CHARGES = {"S": 6.0, "Se": 6.0, "Te": 6.0, "N": 5.0}
+"""Formal charges of elements that are centres of polyanions where there is enough oxygen: sulphate, nitrate."""
+
+AnionClass = Literal["oxide", "polyanion", "halide", "chalcogenide", "other"]
+"""What surrounds the metals: oxygen alone, oxygen of polyanions, F to I, S to Te, or N, P, As, CN.
+
+Where there are several anions, the most numerous counts; wherever there are polyanions of oxygen, these.
+"""
+
+# Lowest and highest oxidation state that electrodes use.
+_OXIDATION_STATES: dict[str, tuple[float, float]] = {
     "Ti": (2, 4), "V": (2, 5), "Cr": (2, 4), "Mn": (2, 4), "Fe": (2, 4), "Co": (2, 4), "Ni": (2, 4), "Cu": (1, 3),
-    "Nb": (2, 5), "Mo": (2, 6), "Ru": (2, 6), "Rh": (2, 4), "Pd": (1, 4), "Ta": (3, 5), "W": (3, 6), "Re": (3, 7),
-    "Os": (2, 6), "Ir": (2, 6), "Pt": (1, 4), "Au": (1, 3), "Sn": (2, 4), "Pb": (2, 4), "Sb": (3, 5), "Tl": (1, 3),
-    "Ce": (3, 4), "Eu": (2, 3), "U": (3, 6),
+    "Nb": (2, 5), "Mo": (2, 6), "Tc": (3, 7), "Ru": (2, 5), "Rh": (2, 4), "Pd": (1, 4), "Ag": (1, 1),
+    "Ta": (3, 5), "W": (3, 6), "Re": (3, 7), "Os": (2, 6), "Ir": (2, 5), "Pt": (1, 4), "Au": (1, 3), "Hg": (2, 2),
+    "Sn": (2, 4), "Sb": (3, 5), "Tl": (1, 3), "Pb": (2, 4), "Bi": (3, 5),
+    "Ce": (3, 4), "Eu": (2, 3), "U": (3, 6), "Np": (3, 6), "Pu": (3, 4), "Pa": (4, 5),
 }  # fmt: skip
-"""Lowest and highest charge of metals that change theirs."""
+_BELOW_OXIDES: dict[str, tuple[float, float]] = {"Fe": (2, 3), "Co": (2, 3), "Ni": (2, 3), "Cu": (1, 2)}
+_SOFT: dict[str, tuple[float, float]] = {"Zr": (3, 4), "Hf": (3, 4)}
+_EXCEPTIONS: dict[AnionClass, dict[str, tuple[float, float]]] = {
+    "oxide": {},
+    "polyanion": _BELOW_OXIDES,
+    "halide": _BELOW_OXIDES | _SOFT,
+    "chalcogenide": _SOFT | {"Fe": (2, 3), "Cu": (1, 2), "Mo": (2, 4), "W": (3, 4)},
+    "other": _BELOW_OXIDES | _SOFT,
+}
 
-_POLYANION_LIMITS = {"Fe": 3, "Co": 3, "Ni": 3, "Cu": 2}
-"""Highest charges beside phosphate, sulfate, silicate and their kin, which oxides exceed (FeO2, NiO2)."""
 
-_HALIDES = ("F", "Cl", "Br", "I")
-_CENTRES = {"P": 5, "As": 5, "Si": 4, "B": 3, "Ge": 4}
-"""Centres of polyanions, which hold on to their charge."""
+def maximum_oxidation_state(symbol: str, anions: AnionClass = "oxide") -> float | None:
+    """The highest oxidation state that a metal reaches when an electrode is charged; None where it has but one.
 
+    These are limits of practice, below the highest states known: what was extracted reversibly, not what a
+    calculation can write down. A crystal may hold more (CrO4 with Cr6+): then it has nothing to give.
 
-class Electrons(NamedTuple):
-    """Electrons of a cell's metals.
+    * Layered oxides and spinels: Mn, Co and Ni reach 4 (Goodenough and Kim, Chem. Mater. 22, 587 (2010)); Cr and Fe
+      reach 4 in O3-NaMO2 (Kubota and Komaba, J. Electrochem. Soc. 162, A2538 (2015)); Cr6+ forms by moving to
+      tetrahedral sites, which does not come back. Cu2+/3+ works in layered Na oxides (Mu et al., Adv. Mater. 27, 6928
+      (2015)). Ru and Ir stop at 5, beyond which oxygen gives the electrons (Sathiya et al., Nat. Mater. 12, 827
+      (2013)).
+    * Phosphates, sulphates, silicates, borates: Fe, Co and Ni stop at 3, Mn and Cr reach 4, V reaches 5 (Masquelier
+      and Croguennec, Chem. Rev. 113, 6552 (2013)). The same is taken for fluorides and for cyanides.
+    * Ti 4, V 5, Nb 5, Mo 6, W 6 are the group's number and are reached; in sulphides Mo and W stop at 4 (MoS2).
 
-    Attributes:
-        give: How many they can give up until each has its highest charge.
-        take: How many they can take up until each has its lowest charge in an insertion host.
-        all: How many they can take up until they are metals: beyond that nothing is left to reduce.
+    Args:
+        symbol: Of the metal.
+        anions: What surrounds it.
     """
+    limits = _limits(symbol, anions)
+    return None if limits is None else limits[1]
 
-    give: float
-    take: float
-    all: float
+
+def minimum_oxidation_state(symbol: str, anions: AnionClass = "oxide") -> float | None:
+    """The lowest oxidation state that a metal reaches while ions go in; None where it has but one.
+
+    Below it the metal leaves the framework (conversion). 3d metals reach 2 and Cu 1 (Goodenough and Kim, Chem. Mater.
+    22, 587 (2010)), Ti in Na4Ti2(PO4)3 (Senguttuvan et al., J. Am. Chem. Soc. 135, 3897 (2013)), Mo in Chevrel phases
+    (Aurbach et al., Nature 407, 724 (2000)).
+    """
+    limits = _limits(symbol, anions)
+    return None if limits is None else limits[0]
 
 
 def has_anion(composition: Mapping[str, float]) -> bool:
     """Whether a composition holds an anion; carbon and hydrogen count only beside another one."""
-    return bool(set(composition) & (ANIONS - {"H", "C"}))
+    return any(ATOMIC_NUMBERS[symbol] in _CAN_BE_ANIONS for symbol in composition)
 
 
-def count_electrons(composition: Mapping[str, float]) -> Electrons | None:
-    """Electrons that the metals of a composition can give and take.
-
-    Args:
-        composition: Number of atoms of each element.
-
-    Returns:
-        The counts; None where charges cannot be told: no anion, no metal that changes its charge beside unknown
-        elements, or more negative charge than the cations can make up for.
-    """
-    left = dict(composition)
-    charge = _anion_charge(left)
-    if charge is None:
-        return None
-    polyanion = any(composition.get(centre) for centre in ("P", "As", "Si", "B", "Ge")) and "O" in composition
-    polyanion = polyanion or ("S" in composition and composition.get("O", 0) >= 3.5 * composition["S"])
-    lowest = highest = 0.0
-    for element, n in left.items():
-        if element in _RANGES:
-            low, high = _RANGES[element]
-            lowest += n * low
-            highest += n * (_POLYANION_LIMITS.get(element, high) if polyanion else high)
-        elif element in _FIXED:
-            charge += n * _FIXED[element]
-        else:
-            return None
-    present = -charge
-    if not highest:
-        return Electrons(0.0, 0.0, 0.0) if abs(charge) < 0.05 * sum(composition.values()) else None
-    if present < -1e-6:
-        return None
-    return Electrons(max(0.0, highest - present), max(0.0, present - lowest), max(0.0, present))
-
-
-def _anion_charge(left: dict[str, float]) -> float | None:
-    """Charge of the anions and polyanions' centres, which are taken out; None without an anion."""
-    oxygen, sulfur = left.get("O", 0.0), left.get("S", 0.0)
-    if not has_anion(left):
-        return None
-    charge = 0.0
-    carbon, nitrogen = left.pop("C", 0.0), left.pop("N", 0.0)
-    if carbon and nitrogen and abs(carbon - nitrogen) < 0.01 * carbon:  # cyanide
-        charge -= carbon
-        carbon = nitrogen = 0.0
-    if carbon:
-        if oxygen < 1.9 * carbon:
-            return None
-        charge += carbon * (4 if oxygen >= 2.5 * carbon else 3)  # carbonate, oxalate
-    charge += nitrogen * (5 if oxygen >= 3 * nitrogen and nitrogen else -3)
-    hydrogen = left.pop("H", 0.0)
-    charge += hydrogen * (1 if oxygen or nitrogen or sulfur or left.get("F") else -1)
-    for element in ("S", "Se"):
-        n = left.pop(element, 0.0)
-        if n:
-            charge += n * (6 if oxygen >= 3.5 * n else 4 if oxygen >= 2.9 * n else -2)
-    n = left.pop("Te", 0.0)
-    charge += n * (6 if oxygen >= 3.5 * n else 4 if oxygen >= 2 * n else -2) if n else 0.0
-    for element in _HALIDES:
-        n = left.pop(element, 0.0)
-        if n:
-            charge += n * (5 if element != "F" and oxygen >= 3 * n and len(left) <= 2 else -1)
-    left.pop("O", None)
-    charge -= 2 * oxygen
-    strong = oxygen or sulfur or charge < 0
-    for element in ("P", "As"):
-        n = left.pop(element, 0.0)
-        if n:
-            thio = not oxygen and sulfur and sulfur < 3.5 * n
-            charge += n * (4 if thio else _CENTRES[element]) if strong else -3 * n
-    return charge
+def _limits(symbol: str, anions: AnionClass) -> tuple[float, float] | None:
+    return _EXCEPTIONS[anions].get(symbol) or _OXIDATION_STATES.get(symbol)

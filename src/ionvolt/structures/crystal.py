@@ -77,6 +77,16 @@ class Crystal:
         """Element symbol of each atom."""
         return [SYMBOLS[z] for z in self.numbers]
 
+    @property
+    def wrapped(self) -> NDArray[np.float64]:
+        """Fractional coordinates moved into the cell by whole lattice vectors, shape (n_atoms, 3)."""
+        return self.frac_coords - np.floor(self.frac_coords)
+
+    @property
+    def spglib_cell(self) -> tuple[list[list[float]], list[list[float]], list[int]]:
+        """Lattice, fractional coordinates and atomic numbers as spglib takes them."""
+        return self.lattice.tolist(), self.frac_coords.tolist(), self.numbers.tolist()
+
     @cached_property
     def composition(self) -> dict[str, int]:
         """Number of atoms of each element in the cell, in order of first appearance."""
