@@ -19,8 +19,8 @@ from ionvolt.physics.interstitials import distances
 from ionvolt.physics.orderings import without_farthest
 from ionvolt.physics.reaction import balance
 from ionvolt.structures.bonding import VACUUM, is_molecular, vacuum
-from ionvolt.structures.charge_balance import ChargeBalance, charge_balance
-from ionvolt.structures.chemistry import EASILY_EXTRACTED, MOBILE_CHARGES, has_anion
+from ionvolt.structures.charge_balance import Electrons, count_electrons
+from ionvolt.structures.chemistry import MOBILE_IONS, has_anion
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 
 Assume = Literal["auto", "charged", "discharged", "emptied"]
@@ -175,13 +175,13 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
                 f"taken as discharged: {host.formula} was made by removing {_count(crystal, ion) - left} of "
                 f"{_count(crystal, ion)} {ion.symbol} far from each other, and left unrelaxed"
             ]
-    stays = [symbol for symbol in host.composition if symbol in EASILY_EXTRACTED and symbol != ion.symbol]
+    stays = [symbol for symbol in host.composition if symbol in MOBILE_IONS and symbol != ion.symbol]
     if stays:
         notes.append(f"{', '.join(stays)} of {crystal.formula} stays in the host")
     query = Query(ion.symbol, host, "discharged", crystal, float(_count(crystal, ion)))
     doubts = _kind(host, ion, crystal)
-    electrons = charge_balance(crystal)
-    if electrons is not None and electrons.to_give < 0.05:
+    electrons = count_electrons(crystal.composition)
+    if electrons is not None and electrons.give < 0.05:
         doubts += (
             f"the metals of {crystal.formula} have no electrons to give up: {ion.symbol} comes out only where anions "
             f"are oxidised. To put more {ion.symbol} in, take it as the host (--assume charged)",
@@ -192,7 +192,7 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
 def _host(crystal: Crystal, ion: WorkingIon, assume: Assume, discharged_formula: str | None) -> Reading:
     host, notes = crystal, list[str]()
     removed: dict[str, int] = {}
-    electrons = charge_balance(crystal)
+    electrons = count_electrons(crystal.composition)
     if assume == "emptied" or (assume == "auto" and discharged_formula is None):
         host, removed = emptied(crystal, ion, electrons, certain=assume == "auto")
         if removed:
@@ -211,24 +211,24 @@ def _host(crystal: Crystal, ion: WorkingIon, assume: Assume, discharged_formula:
         if removed:
             words = ", ".join(f"{n} {symbol}" for symbol, n in removed.items())
             notes.append(f"{words} of a cell were removed, as {discharged_formula} says")
-    stays = [symbol for symbol in host.composition if symbol in EASILY_EXTRACTED and symbol != ion.symbol]
+    stays = [symbol for symbol in host.composition if symbol in MOBILE_IONS and symbol != ion.symbol]
     if stays and assume != "charged":
         notes.append(f"{host.formula} keeps {', '.join(stays)}: its metals have no electrons left to give up for it")
     elif stays:
         notes.append(f"{', '.join(stays)} stays in the host, and {ion.symbol} goes in beside it")
     n_ions = None if discharged_formula is None else ions_of_formula(host, ion, discharged_formula)
     doubts = _kind(host, ion, None)
-    taken = charge_balance(host)
+    taken = count_electrons(host.composition)
     if taken is not None and n_ions is not None:
         doubts += _too_many(host, ion, taken, n_ions, discharged_formula or "")
-    elif taken is not None and taken.to_take < 0.05:
+    elif taken is not None and taken.take < 0.05:
         doubts += (f"no metal of {host.formula} can take up an electron, so {ion.symbol} cannot go in by insertion",)
     query = Query(ion.symbol, host, "charged", n_ions=n_ions)
     return Reading(query, crystal, ion, removed, False, tuple(notes), doubts)
 
 
 def _host_of_formula(
-    crystal: Crystal, ion: WorkingIon, electrons: ChargeBalance | None, formula: str
+    crystal: Crystal, ion: WorkingIon, electrons: Electrons | None, formula: str
 ) -> tuple[Crystal, dict[str, int]]:
     try:
         ions_of_formula(crystal, ion, formula)
@@ -241,19 +241,19 @@ def _host_of_formula(
     return crystal, {}
 
 
-def _too_many(host: Crystal, ion: WorkingIon, electrons: ChargeBalance, n_ions: float, formula: str) -> tuple[str, ...]:
+def _too_many(host: Crystal, ion: WorkingIon, electrons: Electrons, n_ions: float, formula: str) -> tuple[str, ...]:
     needed = n_ions * ion.charge
-    if needed > 1.02 * electrons.present + 1e-6:
+    if needed > 1.02 * electrons.all + 1e-6:
         raise InputError(
             formula,
             f"{needed:.3g} electrons a cell are needed, and the metals of {host.formula} have no more than "
-            f"{electrons.present:.3g}",
+            f"{electrons.all:.3g}",
             "Give a formula with less of the ion",
         )
-    if needed > 1.02 * electrons.to_take + 1e-6:
+    if needed > 1.02 * electrons.take + 1e-6:
         return (
             f"{formula} needs {needed:.3g} electrons a cell, and the metals of {host.formula} take "
-            f"{electrons.to_take:.3g} by insertion: a conversion reaction, which no model here has learned",
+            f"{electrons.take:.3g} by insertion: a conversion reaction, which no model here has learned",
         )
     return ()
 
@@ -278,7 +278,7 @@ def _kind(host: Crystal, ion: WorkingIon, discharged: Crystal | None) -> tuple[s
 
 
 def emptied(
-    crystal: Crystal, ion: WorkingIon, electrons: ChargeBalance | None, *, certain: bool
+    crystal: Crystal, ion: WorkingIon, electrons: Electrons | None, *, certain: bool
 ) -> tuple[Crystal, dict[str, int]]:
     """A host without its other mobile ions, as far as its metals can give electrons for them.
 
@@ -294,9 +294,8 @@ def emptied(
     """
     host = crystal
     removed: dict[str, int] = {}
-    left = np.inf if electrons is None and not certain else 0.0 if electrons is None else electrons.to_give
-    for symbol in EASILY_EXTRACTED:
-        charge = MOBILE_CHARGES[symbol]
+    left = np.inf if electrons is None and not certain else 0.0 if electrons is None else electrons.give
+    for symbol, charge in MOBILE_IONS.items():
         n = crystal.composition.get(symbol, 0)
         if symbol == ion.symbol or not n:
             continue

@@ -8,7 +8,7 @@ import numpy as np
 
 from ionvolt.ions import WorkingIon
 from ionvolt.physics.orderings import without_farthest
-from ionvolt.structures.chemistry import EASILY_EXTRACTED, MOBILE_CHARGES
+from ionvolt.structures.chemistry import MOBILE_IONS
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.wording import refusal
 
@@ -22,7 +22,7 @@ def exchanged(crystal: Crystal, ion: WorkingIon) -> Crystal:
     Raises:
         InputError: The crystal holds no other mobile ion, or too few places for the charge.
     """
-    others = {s: n for s, n in crystal.composition.items() if s in EASILY_EXTRACTED and s != ion.symbol}
+    others = {s: n for s, n in crystal.composition.items() if s in MOBILE_IONS and s != ion.symbol}
     if not others:
         raise refusal(
             crystal.source,
@@ -30,7 +30,7 @@ def exchanged(crystal: Crystal, ion: WorkingIon) -> Crystal:
             "Give a compound of Li, Na, K, Rb, Cs, Mg, Ca or Zn, or leave --exchange out",
         )
     symbol = max(others, key=lambda s: others[s])
-    wanted = others[symbol] * MOBILE_CHARGES[symbol] / ion.charge
+    wanted = others[symbol] * MOBILE_IONS[symbol] / ion.charge
     if abs(wanted - round(wanted)) > 1e-6 or not 1 <= round(wanted) <= others[symbol]:
         raise refusal(
             crystal.source,

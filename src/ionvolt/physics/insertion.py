@@ -12,7 +12,7 @@ from ionvolt.physics.cache import Cache, cached_relax
 from ionvolt.physics.interstitials import distances, find_interstitials
 from ionvolt.physics.potentials.chgnet import CHGNetPotential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
-from ionvolt.structures.charge_balance import charge_balance
+from ionvolt.structures.charge_balance import count_electrons
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.wording import refusal
 
@@ -40,10 +40,10 @@ def default_ions(host: Crystal, ion: WorkingIon) -> int:
 
 def estimated_ions(host: Crystal, ion: WorkingIon) -> int:
     """How many ions a host's cell is likely to take: ``default_ions``, but no more than its electrons allow."""
-    electrons = charge_balance(host)
+    electrons = count_electrons(host.composition)
     if electrons is None:
         return 0
-    return min(default_ions(host, ion), int(electrons.to_take / ion.charge + 1e-6))
+    return min(default_ions(host, ion), int(electrons.take / ion.charge + 1e-6))
 
 
 def redox_active(crystal: Crystal) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ Tables of properties that a trained model rests on (``graphs.elements``, ``descr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Literal
 
 from ionvolt.structures.crystal import ATOMIC_NUMBERS
@@ -23,6 +23,8 @@ def _each(symbols: str, value: float) -> dict[str, float]:
 ANIONS = _numbers("N O F S Cl Se Br Te I")
 """Elements that are anions in most electrodes. P, As, Sb, Si and C are so only where none of these is there."""
 
+_CAN_BE_ANIONS = ANIONS | _numbers("P As Sb")
+
 NONMETALS = _numbers("H He B C Ne Si P Ar Ge As Kr Sb Xe At Rn")
 """Neither anions nor metals: centres of polyanions, metalloids, noble gases."""
 
@@ -32,21 +34,8 @@ D_METALS = frozenset([*range(21, 31), *range(39, 49), *range(72, 81), *range(104
 REDOX_ACTIVE = _numbers("Ti V Cr Mn Fe Co Ni Cu Zr Nb Mo Tc Ru Rh Pd Ag Hf Ta W Re Os Ir Pt Au")
 """Transition metals that take up an electron when a cation comes in; Sc, Y, Zn and their kin do not."""
 
-ALKALI_METALS = ("Li", "Na", "K", "Rb", "Cs")
-"""Ions that leave a host easily."""
-
-MOBILE_CHARGES: dict[str, int] = {
-    **dict.fromkeys(ALKALI_METALS, 1),
-    "Mg": 2, "Ca": 2, "Zn": 2, "Al": 3, "Y": 3, "Ag": 1, "Cu": 1,
-}  # fmt: skip
-"""Ions that move in some solid at room temperature or in a cell, with the charge that they move with.
-
-The working ions, and Ag+ and Cu+, the fastest of all in solids. Al3+ and Y3+ are here as working ions; few solids let
-them through. Copper is as often a metal of the framework; whether it moves, the charge says (Cu+) and not the element.
-"""
-
-EASILY_EXTRACTED = ("Li", "Na", "K", "Rb", "Cs", "Mg", "Zn", "Ca")
-"""Ions that are taken out of a host before another is put in; those that move most easily first."""
+MOBILE_IONS: dict[str, int] = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Zn": 2, "Ca": 2}
+"""Ions that leave a host, with their charges; those that move easily first."""
 
 IONIC_RADII = {
     "Li": 0.76, "Na": 1.02, "K": 1.38, "Rb": 1.52, "Cs": 1.67, "Mg": 0.72, "Ca": 1.0, "Zn": 0.74, "Al": 0.54, "Y": 0.9,
@@ -58,12 +47,6 @@ ANION_RADII = {
     52: 2.21, 53: 2.20,
 }  # fmt: skip
 """By atomic number, Å: Shannon's where he has one, else covalent radii widened; they rank voids, no more."""
-
-COVALENT_RADII = {
-    "H": 0.31, "B": 0.84, "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57, "Si": 1.11, "P": 1.07, "S": 1.05, "Cl": 1.02,
-    "Ge": 1.20, "As": 1.19, "Se": 1.20, "Br": 1.20, "Te": 1.38, "I": 1.39,
-}  # fmt: skip
-"""Elements that bond to each other inside anions, Å (Cordero et al., Dalton Trans. 2832 (2008)); C is sp3's."""
 
 FIXED_CHARGES: dict[str, float] = {
     **_each("H Li Na K Rb Cs", 1.0),
@@ -88,21 +71,21 @@ Where there are several anions, the most numerous counts; wherever there are pol
 
 # Lowest and highest oxidation state that electrodes use.
 _OXIDATION_STATES: dict[str, tuple[float, float]] = {
-    "Ti": (3, 4), "V": (2, 5), "Cr": (2, 4), "Mn": (2, 4), "Fe": (2, 4), "Co": (2, 4), "Ni": (2, 4), "Cu": (1, 3),
-    "Nb": (3, 5), "Mo": (3, 6), "Tc": (4, 7), "Ru": (3, 5), "Rh": (3, 4), "Pd": (2, 4), "Ag": (1, 1),
-    "Ta": (4, 5), "W": (3, 6), "Re": (4, 7), "Os": (4, 6), "Ir": (3, 5), "Pt": (2, 4), "Au": (1, 3),
-    "Zr": (4, 4), "Hf": (4, 4),
-    "Sn": (2, 4), "Sb": (3, 5), "Tl": (1, 3), "Pb": (2, 4), "Bi": (3, 5), "Hg": (1, 2),
-    "Ce": (3, 4), "Eu": (2, 3), "U": (4, 6), "Np": (4, 6), "Pu": (3, 4), "Pa": (4, 5),
+    "Ti": (2, 4), "V": (2, 5), "Cr": (2, 4), "Mn": (2, 4), "Fe": (2, 4), "Co": (2, 4), "Ni": (2, 4), "Cu": (1, 3),
+    "Nb": (2, 5), "Mo": (2, 6), "Tc": (3, 7), "Ru": (2, 5), "Rh": (2, 4), "Pd": (1, 4), "Ag": (1, 1),
+    "Ta": (3, 5), "W": (3, 6), "Re": (3, 7), "Os": (2, 6), "Ir": (2, 5), "Pt": (1, 4), "Au": (1, 3), "Hg": (2, 2),
+    "Sn": (2, 4), "Sb": (3, 5), "Tl": (1, 3), "Pb": (2, 4), "Bi": (3, 5),
+    "Ce": (3, 4), "Eu": (2, 3), "U": (3, 6), "Np": (3, 6), "Pu": (3, 4), "Pa": (4, 5),
 }  # fmt: skip
+_BELOW_OXIDES: dict[str, tuple[float, float]] = {"Fe": (2, 3), "Co": (2, 3), "Ni": (2, 3), "Cu": (1, 2)}
+_SOFT: dict[str, tuple[float, float]] = {"Zr": (3, 4), "Hf": (3, 4)}
 _EXCEPTIONS: dict[AnionClass, dict[str, tuple[float, float]]] = {
     "oxide": {},
-    "polyanion": {"Fe": (2, 3), "Co": (2, 3), "Ni": (2, 3), "Cu": (1, 2)},
-    "halide": {"Fe": (2, 3), "Co": (2, 3), "Ni": (2, 3), "Cu": (1, 2), "Zr": (3, 4), "Hf": (3, 4)},
-    "chalcogenide": {"Fe": (2, 3), "Co": (2, 4), "Ni": (2, 4), "Cu": (1, 2), "Mo": (2, 4), "W": (3, 4), "Zr": (3, 4),
-                     "Hf": (3, 4), "Ta": (3, 5)},
-    "other": {"Fe": (2, 3), "Co": (2, 3), "Ni": (2, 3), "Cu": (1, 2), "Zr": (3, 4), "Hf": (3, 4)},
-}  # fmt: skip
+    "polyanion": _BELOW_OXIDES,
+    "halide": _BELOW_OXIDES | _SOFT,
+    "chalcogenide": _SOFT | {"Fe": (2, 3), "Cu": (1, 2), "Mo": (2, 4), "W": (3, 4)},
+    "other": _BELOW_OXIDES | _SOFT,
+}
 
 
 def maximum_oxidation_state(symbol: str, anions: AnionClass = "oxide") -> float | None:
@@ -131,31 +114,18 @@ def maximum_oxidation_state(symbol: str, anions: AnionClass = "oxide") -> float 
 def minimum_oxidation_state(symbol: str, anions: AnionClass = "oxide") -> float | None:
     """The lowest oxidation state that a metal reaches while ions go in; None where it has but one.
 
-    Below it the metal leaves the framework (conversion). Most 3d metals reach 2, Ti 3, Cu 1 (Goodenough and Kim, Chem.
-    Mater. 22, 587 (2010)); Nb and W reach 3; Mo reaches 3 in oxides and 2 in Chevrel phases (Aurbach et al., Nature
-    407, 724 (2000)).
+    Below it the metal leaves the framework (conversion). 3d metals reach 2 and Cu 1 (Goodenough and Kim, Chem. Mater.
+    22, 587 (2010)), Ti in Na4Ti2(PO4)3 (Senguttuvan et al., J. Am. Chem. Soc. 135, 3897 (2013)), Mo in Chevrel phases
+    (Aurbach et al., Nature 407, 724 (2000)).
     """
     limits = _limits(symbol, anions)
     return None if limits is None else limits[0]
 
 
-def usual_anion_charge(symbol: str) -> float | None:
-    """The charge of an element as a simple anion, such as -2 for O; None where it is none."""
-    return _ANION_CHARGES.get(symbol)
-
-
-_ANION_CHARGES: dict[str, float] = {
-    **_each("F Cl Br I", -1.0),
-    **_each("O S Se Te", -2.0),
-    **_each("N P As", -3.0),
-    "C": -4.0,
-}
+def has_anion(composition: Mapping[str, float]) -> bool:
+    """Whether a composition holds an anion; carbon and hydrogen count only beside another one."""
+    return any(ATOMIC_NUMBERS[symbol] in _CAN_BE_ANIONS for symbol in composition)
 
 
 def _limits(symbol: str, anions: AnionClass) -> tuple[float, float] | None:
     return _EXCEPTIONS[anions].get(symbol) or _OXIDATION_STATES.get(symbol)
-
-
-def has_anion(symbols: Iterable[str]) -> bool:
-    """Whether elements hold an anion; carbon and hydrogen count only beside another one."""
-    return any((_ANION_CHARGES.get(symbol) and symbol != "C") or symbol in ("Sb", "Te") for symbol in symbols)
