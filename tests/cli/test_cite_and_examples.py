@@ -91,7 +91,7 @@ def test_example_files_are_written_and_never_replace_others(tmp_path: Path) -> N
     assert run("examples", "-o", str(tmp_path / "cells"))  # the same once more
     (tmp_path / "cells" / "TiS2.cif").write_text("mine")
     done = CliRunner().invoke(app, ["examples", "-o", str(tmp_path / "cells")])
-    assert "is another one" in str(done.exception)
+    assert "another file of that name" in str(done.exception)
     assert (tmp_path / "cells" / "TiS2.cif").read_text() == "mine"
 
 

@@ -1,4 +1,4 @@
-"""Files that would fill the memory, or never end, are refused in a sentence; cells that a spreadsheet would run are not written."""
+"""Files that would fill the memory or never end are refused; no cell is written that a spreadsheet would run."""
 
 from __future__ import annotations
 

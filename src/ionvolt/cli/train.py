@@ -212,7 +212,7 @@ RUN_FILE = "run.json"
 
 
 def _identity(parts: Parts, settings: Settings, mode: str, about: dict[str, Any], base: str) -> dict[str, Any]:
-    """What makes this run the one that it is, as plain JSON types; ``base`` is the checksum of the weights begun with."""
+    """What makes this run the one that it is, as plain JSON types; ``base``: checksum of the weights begun with."""
     from dataclasses import asdict
 
     from ionvolt.store import fingerprint
