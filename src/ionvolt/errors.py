@@ -3,6 +3,16 @@
 from dataclasses import dataclass
 
 
+def printable(text: str, keep: str = "") -> str:
+    """A text of unknown origin, fit for a terminal: control characters and the like are escaped.
+
+    Args:
+        text: Any text: the name of a file, a card's description.
+        keep: Characters that stay although they are not printable, such as a line break.
+    """
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
 class IonVoltError(Exception):
     """Base of every error that IonVolt raises on purpose; the command line prints it as one line."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -167,3 +168,14 @@ def test_a_finished_run_is_not_repeated(ionvolt, data, li_model):
     assert ionvolt(*args).code == 0
     assert checkpoint.stat().st_mtime_ns == changed
     assert (li_model / WEIGHTS).read_bytes() == before
+
+
+def test_a_finished_model_is_not_replaced_unasked(ionvolt, data, li_model, tmp_path):
+    before = (li_model / WEIGHTS).read_bytes()
+    args = ["train", data, "--ion", "Li", "-o", li_model, "--members", 1, "--epochs", 1]
+    assert "--replace" in ionvolt(*args).refused()
+    assert (li_model / WEIGHTS).read_bytes() == before
+    copy = tmp_path / "copy"
+    shutil.copytree(li_model, copy)
+    assert ionvolt("train", data, "--ion", "Li", "-o", copy, "--members", 1, "--epochs", 1, "--replace").code == 0
+    assert card(copy)["n_members"] == 1

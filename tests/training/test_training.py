@@ -164,13 +164,16 @@ def test_a_finished_run_is_not_repeated(
 
 
 @pytest.mark.parametrize("damage", [b"", b"not tensors", None])
-def test_a_damaged_checkpoint_means_from_the_start(
+def test_a_damaged_checkpoint_is_told(
     damage: bytes | None, graphs: list[CrystalGraph], targets: np.ndarray, trained: list[CGCNN], tmp_path: Path
 ) -> None:
     with pytest.raises(Killed):
         train_ensemble(graphs, targets, PARTS[:1], SHORT, folder=tmp_path, progress=kill_after(1))
     path = tmp_path / "member-0" / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
+    with pytest.raises(ModelError, match="damaged"):
+        train_ensemble(graphs, targets, PARTS[:1], SHORT, folder=tmp_path)
+    path.unlink()
     again, _ = train_ensemble(graphs, targets, PARTS[:1], SHORT, folder=tmp_path)
     assert_same(again[0], trained[0])
 

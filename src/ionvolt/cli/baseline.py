@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from ionvolt.cli.choices import SplitKind
+from ionvolt.cli.outputs import ReplaceOption, require_data, require_free
 
 # The same words as ``training.classical.Name``, which is too heavy to import for --help.
 LearnerName = Literal["svr", "kernel-ridge", "random-forest", "extra-trees"]
@@ -29,12 +30,15 @@ def baseline(
         list[str] | None, typer.Option("--clean", "--trim", help="Cleaning rule before the split; repeatable.")
     ] = None,
     final: Annotated[bool, typer.Option("--final", help="Learn from all rows; nothing is left to test with.")] = False,
+    replace: ReplaceOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="The model's card on standard output.")] = False,
 ) -> None:
     """Train a classical model on composition and structure features; the test part is used once, at the end.
 
     Settings are searched inside the training part. Needs the extra `baselines`; predicting does not.
     """
+    require_data(data)
+    require_free(output, replace)
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ionvolt.cli.outputs import require_data
+from ionvolt.cli.terminal import fitting_tables, json_text, printable, screen_width
+
 if TYPE_CHECKING:
     from ionvolt.datasets.importers import Imported
 
@@ -150,7 +153,7 @@ def _finish(imported: Imported, output: Path, rules: list[str] | None, as_json: 
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
-        print(f"{output}: {len(data)} electrodes; {len(imported.refused)} rows refused")
+        print(f"{printable(str(output))}: {len(data)} electrodes; {len(imported.refused)} rows refused")
         if imported.incomplete:
             print(f"  {len(imported.incomplete)} taken without their discharged structure, which was refused")
         for rule, count in removed.items():
@@ -164,44 +167,41 @@ def describe_data(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
     """Print counts, ranges, duplicates and frameworks, ion by ion."""
+    require_data(file)
     from ionvolt.datasets import read_dataset
     from ionvolt.datasets.describe import describe
 
     facts = describe(read_dataset(file))
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False, indent=1))
+        print(json_text(facts))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    snapshots = ", ".join(f"{name} {n}" for name, n in facts["snapshots"].items())
+    snapshots = ", ".join(f"{printable(name)} {n}" for name, n in facts["snapshots"].items())
     print(
-        f"{file}: {facts['n']} electrodes, {facts['frameworks']} frameworks "
+        f"{printable(str(file))}: {facts['n']} electrodes, {facts['frameworks']} frameworks "
         f"({facts['shared_frameworks']} of them for more than one ion); snapshot {snapshots}"
     )
-    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = list(next(iter(facts["ions"].values()), {}))
-    for name in ("ion", *columns):
-        table.add_column(name.replace("_", "\n"), justify="left" if name == "ion" else "right")
-    for ion, values in facts["ions"].items():
-        cells = [f"{values[c]:.2f}" if isinstance(values[c], float) else str(values[c]) for c in columns]
-        table.add_row(ion, *cells)
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
-    print("voltages in V; same/shared: rows beyond the first of a formula or host, rows that other ions share")
+    rows = [
+        [printable(ion), *(f"{values[c]:.2f}" if isinstance(values[c], float) else str(values[c]) for c in columns)]
+        for ion, values in facts["ions"].items()
+    ]
+    for line in fitting_tables(["ion", *(name.replace("_", "\n") for name in columns)], rows, screen_width()):
+        print(line)
+    print("voltages in V; same: rows beyond the first of a formula or host; shared: rows that other ions share")
     _print_provenance(facts["provenance"])
 
 
 def _print_provenance(provenance: dict[str, Any]) -> None:
     for name in ("licence", "attribution"):
-        print(f"{name}: {provenance.get(name) or 'not stated'}")
+        print(f"{name}: {printable(str(provenance.get(name) or 'not stated'))}")
     for made_from in provenance.get("files", []):
-        print(f"made from {made_from['name']}, sha256 {made_from['sha256'][:16]}…")
+        print(f"made from {printable(str(made_from['name']))}, sha256 {printable(str(made_from['sha256'])[:16])}…")
     for step in provenance.get("cleaning", []):
-        print(f"cleaned: {step['rule']} removed {step['removed']}")
+        print(f"cleaned: {printable(str(step['rule']))} removed {printable(str(step['removed']))}")
     for name, words in (
         ("refused", "rows refused on import"),
         ("incomplete", "discharged structures refused on import"),
         ("notes", "notes of the import"),
     ):
         if lines := provenance.get(name):
-            print(f"{words}: {len(lines)} (all of them with --json); first: {lines[0]}")
+            print(f"{words}: {len(lines)} (all of them with --json); first: {printable(str(lines[0]))}")

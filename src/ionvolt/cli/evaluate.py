@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ionvolt.cli.outputs import require_data
+
 if TYPE_CHECKING:
     from ionvolt.evaluation.protocol import Learner
 
@@ -53,6 +55,7 @@ def evaluate(
 
     The mean predictor stands beside it. Intervals resample electrodes (paper, random) or frameworks (the others).
     """
+    require_data(data)
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import read_dataset
     from ionvolt.evaluation.learners import Trained

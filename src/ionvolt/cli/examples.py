@@ -69,7 +69,7 @@ def examples(
         print(f"{name:<11}{row['working_ion']:<5}{row['voltage']:>13.2f}{interval:>20}{measured:>16}")
     error = sum(abs(row["voltage"] - row["measured"]) for row in rows) / len(rows)
     print(f"predicted: calculated voltage (PBE+U); off by {error:.2f} V in the mean of these eight")
-    print("your own: ionvolt predict FILE.cif --ion Mg   these files: ionvolt examples -o DIR")
+    print("yours: ionvolt predict FILE.cif --ion Mg; these files: ionvolt examples -o DIR")
 
 
 def _rows(model: str | None) -> list[dict[str, Any]]:
@@ -127,9 +127,7 @@ def _write(folder: Path) -> list[str]:
     texts = {f"{name}.cif": text for name, text in _texts().items()}
     other = [name for name, text in texts.items() if (folder / name).exists() and _differs(folder / name, text)]
     if other:
-        raise InputError(
-            str(folder / other[0]), "a file of that name is there and is another one", "Name another folder"
-        )
+        raise InputError(str(folder / other[0]), "another file of that name is there", "Name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ionvolt.cli.outputs import require_data
+
 
 def explain_model(
     model: Annotated[str, typer.Argument(help="A shipped model's name or a model's folder.", metavar="MODEL")],
@@ -34,6 +36,8 @@ def explain_model(
     and replaced, agreement of the networks, and what a random forest rests on. Other models: atoms deleted and
     replaced.
     """
+    if data is not None:
+        require_data(data)
     from ionvolt.analysis.study import STEPS, study_answers, study_model
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import clean as apply_rules

@@ -24,7 +24,7 @@ from ionvolt.cli.reproduce import reproduce
 from ionvolt.cli.serve import serve
 from ionvolt.cli.train import train, transfer
 from ionvolt.cli.validate import validate
-from ionvolt.errors import IonVoltError
+from ionvolt.errors import IonVoltError, printable
 
 app = typer.Typer(
     name="ionvolt",
@@ -76,14 +76,15 @@ def main() -> None:
     try:
         app()
     except IonVoltError as error:
-        print(f"ionvolt: {error}", file=sys.stderr)
+        print(f"ionvolt: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
         # What could not be written: a full disk, a folder where a file should go, no permission.
-        print(f"ionvolt: {error.filename or 'output'}: {error.strerror or error}. Check path and disk", file=sys.stderr)
+        where = printable(str(error.filename or "output"))
+        print(f"ionvolt: {where}: {error.strerror or error}. Check path and disk", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("ionvolt: interrupted", file=sys.stderr)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ionvolt.cli.outputs import ReplaceOption, require_free
+from ionvolt.cli.terminal import json_text, printable
+
+if TYPE_CHECKING:
+    from ionvolt.models.card import ModelCard
 
 models_app = typer.Typer(help="Models: list them, read their cards, convert published ones.", no_args_is_help=True)
 
@@ -22,16 +26,40 @@ def list_models(
 
     cards = shipped_models()
     if as_json:
-        json.dump([asdict(card) for card in cards.values()], sys.stdout, indent=1, ensure_ascii=False)
-        print()
+        print(json_text([asdict(card) for card in cards.values()]))
         return
     for name, card in cards.items():
-        print(f"{name}: {card.kind}, {card.n_members} networks, ions {', '.join(card.ions)}")
-        print(f"  {card.description}")
+        print(f"{name}: {printable(card.description)}")
+        test, errors = _errors(card)
+        print(f"  error in V on held-out rows ({printable(test)}): {errors}")
     best = auto_card()
     if best:
         print(f"{AUTO}: {best.description}")
-    print(f"default: {default_model()}")
+    print(f"default: {default_model()}; docs/accuracy.md has all errors with intervals")
+
+
+def _errors(card: ModelCard) -> tuple[str, str]:
+    """The first test that the card tells of, and its mean absolute error for each ion."""
+    found: dict[str, str] = {}
+    test = "none stated"
+    for ion, facts in card.ions.items():
+        errors = facts.get("errors")
+        if isinstance(errors, dict) and errors:
+            test = next(iter(errors)) if test == "none stated" else test
+            found[ion] = _mae(errors.get(test))
+        elif isinstance(facts.get("test"), dict):
+            test, found[ion] = "test part", _mae(facts["test"])
+        else:
+            found[ion] = "–"
+    return test, ", ".join(f"{printable(ion)} {error}" for ion, error in found.items())
+
+
+def _mae(entry: Any) -> str:
+    """Of a test: stated at once, or for the recipe that is shipped (transfer; the network itself for Li)."""
+    for part in (entry, *(entry.get(name) for name in ("transfer", "network") if isinstance(entry, dict))):
+        if isinstance(part, dict) and isinstance(part.get("mae"), int | float):
+            return f"{part['mae']:.2f}"
+    return "–"
 
 
 @models_app.command("show")
@@ -40,10 +68,11 @@ def show_model(
 ) -> None:
     """Print a model's card."""
     from ionvolt.models.card import read_card
-    from ionvolt.models.registry import model_folder
+    from ionvolt.models.registry import AUTO, auto_card, model_folder
     from ionvolt.models.storage import CARD_FILE
 
-    print(json.dumps(asdict(read_card(model_folder(name) / CARD_FILE)), indent=1, ensure_ascii=False))
+    card = auto_card() if name == AUTO else None
+    print(json_text(asdict(card or read_card(model_folder(name) / CARD_FILE))))
 
 
 @models_app.command("import")
@@ -51,8 +80,10 @@ def import_model(
     file: Annotated[Path, typer.Argument(help="A .pth.tar checkpoint of the paper's authors.", metavar="FILE")],
     ion: Annotated[str, typer.Option("--ion", "-i", help="The working ion that it was trained for.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the converted model.", metavar="DIR")],
+    replace: ReplaceOption = False,
 ) -> None:
     """Convert a checkpoint of the paper's authors into a model folder, without running anything in it."""
+    require_free(output, replace)
     from ionvolt.ions import working_ion
     from ionvolt.models.cgcnn.ensemble import save_ensemble
     from ionvolt.models.cgcnn.published import import_checkpoint

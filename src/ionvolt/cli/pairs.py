@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ionvolt.structures import Crystal
+
+MOST_BYTES = 50_000_000
+"""Of a table."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ def read_pairs(table: Path, ion: str | None = None) -> list[Pair]:
         InputError: No such table, or a column is missing.
     """
     from ionvolt.errors import InputError
+    from ionvolt.store import read_regular
 
+    content = read_regular(table, MOST_BYTES, "Give a CSV table")
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        lines = [[cell.strip() for cell in line] for line in csv.reader(text)]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(str(table), f"the table cannot be read ({error})", "Give CSV in UTF-8") from error
     header, *lines = [line for line in lines if any(line)] or [[]]
     wanted = ["discharged"] if ion else ["discharged", "working_ion"]

@@ -35,18 +35,19 @@ def reproduce(
 ) -> None:
     """Make every table and figure of Zhang et al. (2022) again and say which of its claims hold.
 
-    One self-contained page (index.html) with SVG, PNG and CSV files beside it. Up to an hour on two cores from the
-    Materials Project's 2020 snapshot, five minutes with --quick. Needs the extra `baselines`.
+    One self-contained page (index.html) with SVG, PNG and CSV files beside it. Half an hour on two cores from the
+    Materials Project's 2020 snapshot, two minutes with --quick. Needs the extra `baselines`.
     """
     from ionvolt.cli.progress import Bar
-    from ionvolt.datasets import read_dataset
     from ionvolt.errors import DataError
-    from ionvolt.reproduction.run import reproduce as make
 
     if data is None:
         raise DataError(f"reproduce: no data set is given. {HOW}")
     if not data.is_file():
         raise DataError(f"{data}: no such data set. {HOW}")
+    from ionvolt.datasets import read_dataset
+    from ionvolt.reproduction.run import reproduce as make
+
     rows = read_dataset(data)
     recipe = _recipe(quick, seeds, members, epochs)
     with Bar("reading") as bar:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ionvolt.cli.choices import SplitKind
+from ionvolt.cli.outputs import CARD_FILE, ReplaceOption, require_data
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
@@ -56,9 +57,11 @@ def train(
     ] = None,
     paper: Annotated[bool, typer.Option("--paper", help="The paper's own settings (SGD, MSE, batch 256).")] = False,
     jobs: Jobs = 1,
+    replace: ReplaceOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Train an ensemble of networks for one ion from scratch; the test part is used once, at the end."""
+    require_data(data)
     from ionvolt.ions import parse_ions, working_ion
     from ionvolt.training.cgcnn.runs import frameworks_of_tests, prepare
     from ionvolt.training.settings import PAPER, Settings
@@ -72,7 +75,7 @@ def train(
     if present:
         about["spared_test_frameworks_of"] = present
     settings = _settings(PAPER if paper else Settings(), seed, epochs, learning_rate, patience)
-    _train(parts, symbol, settings, "scratch", None, output, about, jobs, as_json)
+    _train(parts, symbol, settings, "scratch", None, output, about, jobs, replace, as_json)
 
 
 def transfer(
@@ -93,10 +96,12 @@ def transfer(
     split: SplitOption = "random",
     clean: Clean = None,
     jobs: Jobs = 1,
+    replace: ReplaceOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Transfer a pre-trained model to another ion: embedding and convolutions stay, the last layers are trained."""
-    from dataclasses import replace
+    require_data(data)
+    import dataclasses
 
     from ionvolt.ions import working_ion
     from ionvolt.models.registry import load_networks
@@ -109,9 +114,9 @@ def transfer(
     parts = prepare(rows, symbol, kind=split, seed=seed, n_members=len(pretrained.trunks))
     settings = _settings(HEAD if layers == "head" else FINE_TUNE, seed, epochs, learning_rate, patience)
     if drift:
-        settings = replace(settings, batch_norm="train")
+        settings = dataclasses.replace(settings, batch_norm="train")
     about["pretrained"] = pretrained.card.name
-    _train(parts, symbol, settings, layers, pretrained, output, about, jobs, as_json)
+    _train(parts, symbol, settings, layers, pretrained, output, about, jobs, replace, as_json)
 
 
 def _data(file: Path, clean_rules: list[str] | None) -> tuple[Any, dict[str, Any]]:
@@ -150,6 +155,7 @@ def _train(
     output: Path,
     about: dict[str, Any],
     jobs: int,
+    replace: bool,
     as_json: bool,
 ) -> None:
     from dataclasses import asdict
@@ -160,6 +166,8 @@ def _train(
     from ionvolt.models.cgcnn.ensemble import save_ensemble
     from ionvolt.training.cgcnn.runs import run
 
+    weights = pretrained.card.weights_sha256 if pretrained is not None else ""
+    _claim(output, _identity(parts, settings, mode, about, weights), replace)
     graphs = [build_graph(host) for host in parts.rows.hosts]
     base = None
     if pretrained is not None:
@@ -197,6 +205,50 @@ def _train(
         print()
         return
     _tell(ensemble, symbol, histories, output)
+
+
+RUN_FILE = "run.json"
+"""What is trained in a folder, so that the same command goes on and no other one writes over it."""
+
+
+def _identity(parts: Parts, settings: Settings, mode: str, about: dict[str, Any], base: str) -> dict[str, Any]:
+    """What makes this run the one that it is, as plain JSON types; ``base``: checksum of the weights begun with."""
+    from dataclasses import asdict
+
+    from ionvolt.store import fingerprint
+
+    rows = [[e.snapshot, e.battery_id, e.average_voltage] for e in parts.rows]
+    members = [[train.tolist(), validation.tolist()] for train, validation in parts.members]
+    return {
+        "mode": mode,
+        "settings": asdict(settings),
+        "about": about,
+        "base": base,
+        "rows": fingerprint([rows, members]),
+    }
+
+
+def _claim(output: Path, identity: dict[str, Any], replace: bool) -> None:
+    """End where the folder holds a finished model of another run; the same run goes on, or is found finished."""
+    import shutil
+
+    from ionvolt.errors import InputError
+    from ionvolt.store import write_json
+
+    wanted = json.loads(json.dumps(identity))
+    try:
+        there = json.loads((output / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        there = None
+    finished = (output / CARD_FILE).exists()
+    if there != wanted and finished:
+        if not replace:
+            raise InputError(
+                str(output), "a finished model of another run is there", "Give another folder, or --replace"
+            )
+        for old in (*output.glob("member-*"), output / CARD_FILE):
+            shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+    write_json(output / RUN_FILE, wanted)
 
 
 def _tell(ensemble: Ensemble, symbol: str, histories: list[History], output: Path) -> None:

@@ -14,7 +14,7 @@ from ionvolt import __version__
 from ionvolt.datasets.records import Electrode, ElectrodeSet, framework_of
 from ionvolt.datasets.sources import Structures, file_record, open_structures, without_ending
 from ionvolt.datasets.tables import Row, cgcnn_rows, table_rows
-from ionvolt.errors import DataError, InputError
+from ionvolt.errors import DataError, InputError, printable
 from ionvolt.ions import working_ion
 
 Tick = Callable[[int, int], None]
@@ -216,7 +216,7 @@ def _electrode(
 
 def _one_line(text: str) -> str:
     """A cell may hold line breaks and control characters; a message is one line."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(text)
 
 
 def _number(row: Row, column: str, name: str) -> float | None:

@@ -43,7 +43,7 @@ import pyarrow.parquet as pq
 
 from ionvolt.datasets.records import Electrode, ElectrodeSet
 from ionvolt.errors import DataError
-from ionvolt.store import atomic_file
+from ionvolt.store import atomic_file, read_parquet
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
 FORMAT = 1
@@ -113,9 +113,10 @@ def read_dataset(path: Path | str) -> ElectrodeSet:
     if not path.is_file():
         raise DataError(f"{path}: no such data set. {_REMEDY}")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a Parquet file ({str(error).splitlines()[0]}). {_REMEDY}") from error
+        table = read_parquet(path)
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"{path}: not a Parquet file ({reason}). {_REMEDY}") from error
     metadata = table.schema.metadata or {}
     version = metadata.get(b"ionvolt.format", b"").decode("ascii", "replace")
     missing = [name for name in SCHEMA.names if name not in table.schema.names]
@@ -129,7 +130,7 @@ def read_dataset(path: Path | str) -> ElectrodeSet:
         if not isinstance(provenance, dict):
             raise ValueError("its provenance is not an object")
         return ElectrodeSet(_rows(table.select(SCHEMA.names).cast(SCHEMA)), provenance)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: its rows make no sense ({error}). {_REMEDY}") from error
 
 

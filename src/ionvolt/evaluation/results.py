@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError
-from ionvolt.store import atomic_file
+from ionvolt.store import atomic_file, read_parquet
 
 FORMAT = 1
 SCHEMA = pa.schema(
@@ -136,7 +136,7 @@ def read_results(path: Path, about: dict[str, Any] | None = None) -> Results:
         DataError: No such file, no results, or those of another protocol or other data.
     """
     try:
-        table = pq.read_table(path)
+        table = read_parquet(path)
         metadata = table.schema.metadata or {}
         if metadata[b"ionvolt.results"].decode() != str(FORMAT):
             raise ValueError("another format")
@@ -145,7 +145,7 @@ def read_results(path: Path, about: dict[str, Any] | None = None) -> Results:
         table = table.select(SCHEMA.names).cast(SCHEMA)
         if not isinstance(found, dict) or not isinstance(marks, dict):
             raise ValueError("its metadata are no objects")
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError, MemoryError) as error:
         raise DataError(f"{path}: no results of `ionvolt evaluate` ({str(error).splitlines()[0]})") from error
     if about is not None and found != about:
         differing = ", ".join(sorted(k for k in about if found.get(k) != about[k])) or "what they are about"

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from ionvolt.errors import ModelError
+from ionvolt.errors import InputError, ModelError
 from ionvolt.graphs import Ties
-from ionvolt.store import write_text
+from ionvolt.store import read_regular, write_text
 
 FORMAT_VERSION = 1
+MOST_BYTES = 20_000_000
+"""Of a card; the largest that is shipped has 0.1 MB."""
 KINDS = ("cgcnn", "classical", "foundation", "delta", "measured")
 
 
@@ -69,13 +71,13 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         ModelError: No card there, not JSON, unknown or missing fields, or a newer format.
     """
+    if not path.exists():
+        raise ModelError(f"{path}: there is no model card. Give a model's folder (weights.safetensors and card.json)")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"{path}: there is no model card. Give a model's folder (weights.safetensors and card.json)"
-        ) from None
-    except (ValueError, OSError) as error:
+        content = json.loads(read_regular(path, MOST_BYTES, "Write the model again"))
+    except InputError as error:
+        raise ModelError(str(error)) from error
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the model card cannot be read ({error}). Write the model again") from error
     version = content.get("format_version", 0) if isinstance(content, dict) else 0
     if isinstance(version, int) and version > FORMAT_VERSION:  # asked first: it may well hold unknown fields

@@ -1,9 +1,11 @@
 """Files that are complete or not there at all, names made of content, and claims on work that several runs share."""
 
 from ionvolt.store.arrays import read_arrays, write_arrays
+from ionvolt.store.cells import spreadsheet_cell
 from ionvolt.store.claims import claim, unclaimed
 from ionvolt.store.files import atomic_file, atomic_folder, write_bytes, write_json, write_rows, write_text
 from ionvolt.store.fingerprints import content_key, fingerprint, sha256
+from ionvolt.store.reading import read_parquet, read_regular
 
 __all__ = [
     "atomic_file",
@@ -12,7 +14,10 @@ __all__ = [
     "content_key",
     "fingerprint",
     "read_arrays",
+    "read_parquet",
+    "read_regular",
     "sha256",
+    "spreadsheet_cell",
     "unclaimed",
     "write_arrays",
     "write_bytes",

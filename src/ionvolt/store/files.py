@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.errors import DataError
+from ionvolt.store.cells import spreadsheet_cell
 
 ABANDONED_AFTER_S = 3600.0
 """Age of a part file from which on the run that wrote it is taken for dead."""
@@ -86,12 +87,15 @@ def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a CSV table, atomically: a column for each key of the first row, which has to be there."""
+    """Write a CSV table, atomically: a column for each key of the first row, which has to be there.
+
+    No cell is taken for a formula by a spreadsheet (``spreadsheet_cell``).
+    """
     rows = list(rows)
     with atomic_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ionvolt.errors import InputError
+from ionvolt.errors import InputError, printable
 
 
 def shown(value: object, width: int = 40) -> str:
@@ -13,8 +13,7 @@ def shown(value: object, width: int = 40) -> str:
 
 def refusal(source: str, rule: str, remedy: str) -> InputError:
     """The ``InputError`` for ``source``, which may be a file name with odd characters in it."""
-    name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in source)
-    return InputError(name, rule, remedy)
+    return InputError(printable(source), rule, remedy)
 
 
 def listed(values: Sequence[str], most: int = 4) -> str:

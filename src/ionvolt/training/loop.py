@@ -225,7 +225,11 @@ class _State:
         write_text(folder / "log.jsonl", "".join(json.dumps(record) + "\n" for record in history.epochs))
 
     def load(self, folder: Path | None) -> History:
-        """The history of the run in the folder, its state taken over; an empty one where there is none."""
+        """The history of the run in the folder, its state taken over; an empty one where there is none.
+
+        Raises:
+            ModelError: A checkpoint is there and cannot be read.
+        """
         path = folder / "checkpoint.safetensors" if folder else None
         if path is None or not path.exists():
             return History()
@@ -235,8 +239,10 @@ class _State:
                 if metadata.get("fingerprint") != self.fingerprint:
                     return History()  # another run was here: other settings, data or split
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError):
-            return History()
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"{path}: this checkpoint of an earlier run is damaged ({error}). Remove it to train from the start"
+            ) from error
         self.network.load_state_dict(_under(tensors, "now."))
         self.best = _under(tensors, "best.")
         for index, parameter in enumerate(self.parameters):

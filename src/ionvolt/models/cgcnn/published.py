@@ -37,6 +37,8 @@ def import_checkpoint(path: Path, ion: WorkingIon) -> Ensemble:
     """
     remedy = "Give a checkpoint written by the authors' CGCNN code"
     try:
+        if not path.is_file() and path.exists():
+            raise InputError(str(path), "it is a folder, pipe or device, not a regular file", remedy)
         size = _unpacked_size(path)
         if size > MAX_BYTES:
             raise InputError(str(path), f"{size} bytes are more than a checkpoint has ({MAX_BYTES})", remedy)

@@ -1,0 +1,31 @@
+"""Checks that come before anything heavy is imported: is the data set there, may the model's folder be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CARD_FILE = "card.json"
+"""As ``models.storage.CARD_FILE``, which is too heavy to import for an answer at once."""
+
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Replace the model that is in the folder; without it the command ends.")
+]
+
+
+def require_data(path: Path) -> None:
+    """Raise ``DataError`` where there is no such data set."""
+    from ionvolt.errors import DataError
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such data set. Make one with `ionvolt data import`")
+
+
+def require_free(folder: Path, replace: bool) -> None:
+    """Raise ``InputError`` where a model is in the folder already and was not said to be replaced."""
+    from ionvolt.errors import InputError
+
+    if not replace and (folder / CARD_FILE).exists():
+        raise InputError(str(folder), "a finished model is there", "Give another folder, or --replace")
