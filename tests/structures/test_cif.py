@@ -100,7 +100,7 @@ def test_partial_occupancy(occupancy):
     assert "occup" in rule(text)
 
 
-@pytest.mark.parametrize("occupancy", ["0", "-1", "nan", "NaN", "inf", "1.5", "2", "one", "1e300"])
+@pytest.mark.parametrize("occupancy", ["-1", "nan", "NaN", "inf", "1.5", "2", "one", "1e300"])
 def test_senseless_occupancy(occupancy):
     assert "the occupancy of site 'Cs0' is" in rule(p1(("Cs", 0, 0, 0, occupancy), ("Cl", 0.5, 0.5, 0.5, 1)))
 
@@ -175,14 +175,14 @@ def test_no_structure(text):
 def test_several_structures():
     other = P1.replace("data_CsCl", "data_other")
     assert rule(P1 + other) == "2 structures in one file (CsCl, other)"
-    assert "several structures" in rule(P1 + P1)
-    assert "several structures" in rule(P1 + other.replace("other", "cscl"))
+    assert rule(P1 + P1).startswith("2 structures in one file")
+    assert rule(P1 + other.replace("other", "cscl")).startswith("2 structures in one file")
 
 
 def test_broken_syntax():
     assert "not a valid CIF" in rule(P1.replace("Cl Cl1 0.5", "Cl Cl1"))
     assert "not a valid CIF" in rule(P1 + "_x 'open\n")
-    assert "not a valid CIF" in rule(P1.replace("_cell_length_b", "_cell_length_a"))
+    assert "_cell_length_b is missing" in rule(P1.replace("_cell_length_b", "_cell_length_a"))
 
 
 def test_physics():

@@ -2,6 +2,7 @@
 
 from ionvolt.structures.checks import check
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.disorder import DisorderedCrystal, read_disordered
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
 from ionvolt.structures.reading import read_file, read_text
 from ionvolt.structures.sources import as_crystal, read_many
@@ -9,9 +10,11 @@ from ionvolt.structures.sources import as_crystal, read_many
 __all__ = [
     "DEFAULT_LIMITS",
     "Crystal",
+    "DisorderedCrystal",
     "Limits",
     "as_crystal",
     "check",
+    "read_disordered",
     "read_file",
     "read_many",
     "read_text",

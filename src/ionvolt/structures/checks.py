@@ -43,26 +43,7 @@ def check(crystal: Crystal, limits: Limits = DEFAULT_LIMITS) -> Crystal:
         wrong = next(int(z) for z in crystal.numbers if not 0 < z < len(SYMBOLS))
         refuse(f"no element has the atomic number {wrong}", "Remove dummy atoms or name their element")
 
-    cell = crystal.lattice
-    # Compared first: a product of entries as large as 1e300 overflows.
-    if not np.abs(cell).max() <= limits.max_cell_length:
-        refuse(
-            f"a cell vector holds {_largest(cell):.3g} Å, more than {limits.max_cell_length:g} Å",
-            "Check the cell; it has to be finite and in Å",
-        )
-    faces = np.array([_cross(cell[1], cell[2]), _cross(cell[2], cell[0]), _cross(cell[0], cell[1])])
-    volume = abs(float(cell[0] @ faces[0]))
-    areas = np.sqrt((faces * faces).sum(axis=1))
-    if volume == 0.0 or volume < limits.min_cell_height * areas.max():
-        height = volume / areas.max() if areas.max() > 0 else 0.0
-        refuse(
-            f"the cell is only {height:.3g} Å thick, less than {limits.min_cell_height:g} Å",
-            "Check cell lengths and angles; give the reduced cell where they are right",
-        )
-    length = float(np.sqrt((cell * cell).sum(axis=1)).max())
-    if length > limits.max_cell_length:
-        refuse(f"a cell vector is {length:.4g} Å long, more than {limits.max_cell_length:g} Å", "Check the cell")
-
+    volume = check_cell(crystal.lattice, crystal.source, limits)
     frac = crystal.frac_coords
     if not np.abs(frac).max() <= limits.max_coordinate:
         refuse(
@@ -85,6 +66,45 @@ def check(crystal: Crystal, limits: Limits = DEFAULT_LIMITS) -> Crystal:
         )
     _check_distances(crystal, limits)
     return crystal
+
+
+def check_cell(cell: NDArray[np.float64], source: str, limits: Limits = DEFAULT_LIMITS) -> float:
+    """Hold a cell against the rules on its shape.
+
+    Args:
+        cell: Vectors as rows, shape (3, 3), Å.
+        source: For messages.
+        limits: The bounds.
+
+    Returns:
+        Its volume, Å^3.
+
+    Raises:
+        InputError: It breaks a rule.
+    """
+
+    def refuse(rule: str, remedy: str) -> NoReturn:
+        raise refusal(source, rule, remedy)
+
+    # Compared first: a product of entries as large as 1e300 overflows.
+    if not np.abs(cell).max() <= limits.max_cell_length:
+        refuse(
+            f"a cell vector holds {_largest(cell):.3g} Å, more than {limits.max_cell_length:g} Å",
+            "Check the cell; it has to be finite and in Å",
+        )
+    faces = np.array([_cross(cell[1], cell[2]), _cross(cell[2], cell[0]), _cross(cell[0], cell[1])])
+    volume = abs(float(cell[0] @ faces[0]))
+    areas = np.sqrt((faces * faces).sum(axis=1))
+    if volume == 0.0 or volume < limits.min_cell_height * areas.max():
+        height = volume / areas.max() if areas.max() > 0 else 0.0
+        refuse(
+            f"the cell is only {height:.3g} Å thick, less than {limits.min_cell_height:g} Å",
+            "Check cell lengths and angles; give the reduced cell where they are right",
+        )
+    length = float(np.sqrt((cell * cell).sum(axis=1)).max())
+    if length > limits.max_cell_length:
+        refuse(f"a cell vector is {length:.4g} Å long, more than {limits.max_cell_length:g} Å", "Check the cell")
+    return volume
 
 
 def check_atom_count(source: str, n_atoms: int, limits: Limits) -> None:

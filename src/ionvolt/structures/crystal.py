@@ -37,6 +37,8 @@ class Crystal:
         frac_coords: Fractional coordinates, shape (n_atoms, 3), float64.
         source: Where it came from, as the user would name it (path, id, "Structure").
         warnings: Reservations about the input, in plain words (they travel to the prediction).
+        doubts: Those among the warnings that are reasons not to trust what was read, such as a composition other than
+            the one that the file states. An answer for such a crystal is not in the domain.
     """
 
     lattice: NDArray[np.float64]
@@ -44,6 +46,7 @@ class Crystal:
     frac_coords: NDArray[np.float64]
     source: str = "structure"
     warnings: tuple[str, ...] = field(default=())
+    doubts: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         lattice = np.ascontiguousarray(self.lattice, dtype=np.float64)
@@ -57,6 +60,9 @@ class Crystal:
         object.__setattr__(self, "lattice", lattice)
         object.__setattr__(self, "numbers", numbers)
         object.__setattr__(self, "frac_coords", frac)
+        unsaid = [doubt for doubt in self.doubts if doubt not in self.warnings]
+        if unsaid:
+            object.__setattr__(self, "warnings", (*unsaid, *self.warnings))
 
     def __len__(self) -> int:
         return int(self.numbers.size)

@@ -39,6 +39,17 @@ def read_text(text: str | bytes, name: str, *, fmt: Format | None = None, limits
     Raises:
         InputError: The text holds no structure that can be used. Nothing else is raised, whatever the text.
     """
+    text, fmt = plain_text(text, name, fmt, limits)
+    reader = read_cif if fmt == "cif" else read_poscar
+    return reader(text, name, limits)
+
+
+def plain_text(text: str | bytes, name: str, fmt: Format | None, limits: Limits) -> tuple[str, Format]:
+    """The text in ASCII, and its format.
+
+    Raises:
+        InputError: It is too large, no text, or of no known format.
+    """
     if isinstance(text, bytes):
         text = _decode(_unpack(text, name, limits), name)
     _check_size(len(text), name, limits)
@@ -53,8 +64,7 @@ def read_text(text: str | bytes, name: str, *, fmt: Format | None = None, limits
     fmt = fmt or _format(text, name)
     if fmt is None:
         raise refusal(name, "no structure in it: neither a CIF nor a POSCAR", "Give a CIF or POSCAR")
-    reader = read_cif if fmt == "cif" else read_poscar
-    return reader(text, name, limits)
+    return text, fmt
 
 
 def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Crystal:
@@ -70,6 +80,15 @@ def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> 
     Raises:
         InputError: The file cannot be read or holds no structure that can be used.
     """
+    return read_text(read_data(path, limits), os.fspath(path), limits=limits)
+
+
+def read_data(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """What a file holds, still packed where it is.
+
+    Raises:
+        InputError: It cannot be read, or is too large.
+    """
     name = os.fspath(path)
     remedy = "Check the path"
     try:
@@ -80,13 +99,12 @@ def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> 
             # A pipe would block, and a device never ends.
             raise refusal(name, "it is not a regular file", "Copy it into a file, or pipe it in as '-'")
         with Path(name).open("rb") as file:
-            data = read_bounded(file, name, limits)
+            return read_bounded(file, name, limits)
     except FileNotFoundError:
         raise refusal(name, "there is no such file", remedy) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "the path is not valid"
         raise refusal(name, f"it cannot be read ({reason.lower()})", remedy) from error
-    return read_text(data, name, limits=limits)
 
 
 def read_bounded(stream: BinaryIO, name: str, limits: Limits) -> bytes:
