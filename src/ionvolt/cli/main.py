@@ -16,6 +16,7 @@ from ionvolt.cli.evaluate import evaluate
 from ionvolt.cli.explain import explain
 from ionvolt.cli.explain_model import explain_model
 from ionvolt.cli.models import models_app
+from ionvolt.cli.order import order
 from ionvolt.cli.predict import predict
 from ionvolt.cli.reproduce import reproduce
 from ionvolt.cli.serve import serve
@@ -35,6 +36,7 @@ app.command()(predict)
 app.command()(explain)
 app.command("explain-model")(explain_model)
 app.command()(compute)
+app.command()(order)
 app.command()(train)
 app.command()(transfer)
 app.command()(baseline)
