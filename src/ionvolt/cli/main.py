@@ -18,6 +18,7 @@ from ionvolt.cli.examples import examples
 from ionvolt.cli.explain import explain
 from ionvolt.cli.explain_model import explain_model
 from ionvolt.cli.models import models_app
+from ionvolt.cli.order import order
 from ionvolt.cli.predict import predict
 from ionvolt.cli.recipe import recipe_app
 from ionvolt.cli.reproduce import reproduce
@@ -38,6 +39,7 @@ app.command()(predict)
 app.command()(explain)
 app.command("explain-model")(explain_model)
 app.command()(compute)
+app.command()(order)
 app.command()(train)
 app.command()(transfer)
 app.command()(baseline)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionvolt.cli.choices import AssumeOption, ModelOption
+from ionvolt.cli.choices import Assume, AssumeOption, ModelOption
 
 if TYPE_CHECKING:
     from ionvolt.errors import InputError
+    from ionvolt.models.interface import Predictor
+    from ionvolt.ordered_prediction import OrderedPrediction
     from ionvolt.prediction import Prediction
     from ionvolt.structures import Crystal
 
@@ -68,6 +70,12 @@ def predict(
             "--exchange", help="Put the ion on the places of the mobile ion that is there, and relax: Na in LiFePO4."
         ),
     ] = False,
+    order: Annotated[
+        bool,
+        typer.Option(
+            "--order", help="Order disordered crystals first; the answer is the mean over orderings (ionvolt order)."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on standard output.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
 ) -> None:
@@ -103,7 +111,15 @@ def predict(
     def ask(crystals: Sequence[Crystal]) -> list[Prediction | InputError]:
         return predict_each(crystals, ions, model=predictor, assume=assume, **more)
 
-    predictions = _predictions(files, ask, refused)
+    predictions: Iterator[Prediction | OrderedPrediction]
+    if order:
+        idle = [name for name, value in more.items() if value not in (None, False)]
+        if idle:
+            named = ", ".join("--" + name.replace("_", "-") for name in idle)
+            raise InputError("--order", f"it does not go with {named}", "Leave one of them out")
+        predictions = _ordered(files, ions, predictor, assume, refused)
+    else:
+        predictions = _predictions(files, ask, refused)
     if as_json:
         _write_json(predictions)
     elif as_csv:
@@ -158,7 +174,20 @@ def _predictions(files: list[str], ask: Ask, refused: _Refused) -> Iterator[Pred
             bar.advance(by=len(chunk))
 
 
-def _write_json(predictions: Iterator[Prediction]) -> None:
+def _ordered(
+    files: list[str], ions: list[str], model: Predictor, assume: Assume, refused: _Refused
+) -> Iterator[OrderedPrediction]:
+    from ionvolt.cli.order import ordered_predictions
+    from ionvolt.errors import InputError
+
+    for found in ordered_predictions(files, ions, model, assume):
+        if isinstance(found, InputError):
+            refused(found)
+        else:
+            yield found
+
+
+def _write_json(predictions: Iterator[Prediction | OrderedPrediction]) -> None:
     separator = "[\n"
     for prediction in predictions:
         sys.stdout.write(separator + json.dumps(prediction.to_dict(), ensure_ascii=False))
@@ -166,15 +195,15 @@ def _write_json(predictions: Iterator[Prediction]) -> None:
     sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _write_csv(predictions: Iterator[Prediction]) -> None:
-    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+def _write_csv(predictions: Iterator[Prediction | OrderedPrediction]) -> None:
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for prediction in predictions:
         removed = " ".join(f"{symbol}{n}" for symbol, n in prediction.removed.items())
         writer.writerow(prediction.to_dict() | {"warnings": "; ".join(prediction.warnings), "removed": removed})
 
 
-def _print_table(predictions: list[Prediction]) -> None:
+def _print_table(predictions: list[Prediction | OrderedPrediction]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -210,7 +239,7 @@ def _print_table(predictions: list[Prediction]) -> None:
     print(f"model: {', '.join(dict.fromkeys(p.model for p in predictions))}")
 
 
-def _interval(p: Prediction) -> str:
+def _interval(p: Prediction | OrderedPrediction) -> str:
     return "" if p.voltage_lower is None else f"{p.voltage_lower:.2f} to {p.voltage_upper:.2f}"
 
 

@@ -1,0 +1,213 @@
+"""``ionvolt order``: disordered crystals in, the ordered ones that they most likely are out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from ionvolt.cli.choices import Assume
+    from ionvolt.errors import InputError
+    from ionvolt.models.interface import Predictor
+    from ionvolt.ordered_prediction import OrderedPrediction
+    from ionvolt.ordering import Orderings, OrderSettings
+    from ionvolt.physics.cache import Cache
+    from ionvolt.structures import DisorderedCrystal
+
+MaxAtomsOption = Annotated[
+    int, typer.Option(min=1, help="Atoms that a supercell may hold; a larger cell is taken as it is.")
+]
+KeepOption = Annotated[int, typer.Option(min=1, help="Orderings that are kept, those of lowest energy.")]
+
+
+def order(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="CIF files with occupancies, folders, globs, or - for standard input.", metavar="FILE…"),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the ordered structures here.", metavar="DIR")
+    ] = None,
+    fmt: Annotated[Literal["cif", "poscar"], typer.Option("--format", help="What they are written as.")] = "cif",
+    max_atoms: MaxAtomsOption = 64,
+    keep: KeepOption = 4,
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Orderings of lowest electrostatic energy whose energy is computed.")
+    ] = 16,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="K at which orderings are weighted [default: 1000, and 300 where only mobile ions are disordered].",
+        ),
+    ] = None,
+    relax: Annotated[bool, typer.Option("--relax/--no-relax", help="Relax the orderings that are kept.")] = True,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where results are remembered [default: the user's cache folder].")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Remember nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on standard output.")] = False,
+) -> None:
+    """Order disordered crystals: supercells with whole atoms, ranked by electrostatics and by the potential.
+
+    Exit code 0: every input was ordered; 1: some were refused (one line each on standard error); 2: none was.
+    """
+    from ionvolt.errors import InputError
+    from ionvolt.ordering import OrderSettings
+    from ionvolt.physics.cache import Cache, default_folder
+
+    settings = OrderSettings(max_atoms, keep, candidates, relax, temperature, seed)
+    remembered = Cache(None if no_cache else cache or default_folder())
+    records: list[dict[str, Any]] = []
+    refused = 0
+    for found in _ordered(files, settings, remembered):
+        if isinstance(found, InputError):
+            refused += 1
+            print(f"ionvolt: {found}", file=sys.stderr)
+            continue
+        paths = [] if output is None else _write(found, output, fmt, len(records), len(files))
+        records.append(_record(found, paths))
+        if not as_json:
+            _print(found, paths)
+    if as_json:
+        print(json.dumps(records, ensure_ascii=False, indent=1))
+    raise typer.Exit(0 if not refused else 1 if records else 2)
+
+
+def ordered_predictions(
+    files: Sequence[str], ions: Sequence[str], model: Predictor, assume: Assume
+) -> Iterator[OrderedPrediction | InputError]:
+    """For every structure and ion the voltage over its orderings, or the error that refused the structure."""
+    from ionvolt.errors import InputError
+    from ionvolt.ordered_prediction import predict_orderings
+    from ionvolt.physics.cache import Cache, default_folder
+
+    for found in _ordered(files, None, Cache(default_folder())):
+        if isinstance(found, InputError):
+            yield found
+            continue
+        try:
+            yield from predict_orderings(found, ions, model=model, assume=assume)
+        except InputError as error:
+            yield error
+
+
+def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache) -> Iterator[Orderings | InputError]:
+    from ionvolt.cli.progress import Bar
+    from ionvolt.errors import InputError
+    from ionvolt.ordering import order as order_crystal
+
+    with Bar("ordering") as bar:
+        for found in _read(files):
+            if isinstance(found, InputError):
+                yield found
+                continue
+            try:
+                yield order_crystal(found, settings, cache=cache, told=bar.say)
+            except InputError as error:
+                yield error
+            bar.advance("ordering")
+
+
+def _read(files: Sequence[str]) -> Iterator[DisorderedCrystal | InputError]:
+    from ionvolt.errors import InputError
+    from ionvolt.structures import DEFAULT_LIMITS, read_disordered
+    from ionvolt.structures.reading import read_bounded
+
+    for name in (name for given in files for name in _names(given)):
+        try:
+            if name == "-":
+                data = read_bounded(sys.stdin.buffer, "standard input", DEFAULT_LIMITS)
+                yield read_disordered(data.decode("utf-8", "replace") + "\n", "standard input")
+            else:
+                yield read_disordered(name)
+        except InputError as error:
+            yield error
+
+
+def _names(given: str) -> list[str]:
+    """Files that a folder, a pattern or a name stands for; a name without a match stands for itself."""
+    import glob
+
+    from ionvolt.structures.reading import is_structure_name
+
+    if given != "-" and Path(given).is_dir():
+        return [str(path) for path in sorted(Path(given).rglob("*")) if path.is_file() and is_structure_name(path.name)]
+    if glob.has_magic(given) and not Path(given).exists():
+        return sorted(glob.glob(given, recursive=True)) or [given]  # noqa: PTH207
+    return [given]
+
+
+def _write(found: Orderings, folder: Path, fmt: Literal["cif", "poscar"], done: int, many: int) -> list[str]:
+    """Write the structures; of several inputs each has a number, for two may have one name."""
+    from ionvolt.structures.writing import ENDINGS, write_structure
+
+    stem = Path(found.source).name.split(".")[0].replace(" ", "_") or "structure"
+    if many > 1:
+        stem = f"{done + 1:04d}-{stem}"
+    paths = [folder / f"{stem}-{k}{ENDINGS[fmt]}" for k in range(1, len(found.orderings) + 1)]
+    for one, path in zip(found.orderings, paths, strict=True):
+        write_structure(one.crystal, path, fmt)
+    return [str(path) for path in paths]
+
+
+def _record(found: Orderings, paths: Sequence[str]) -> dict[str, Any]:
+    return {
+        "source": found.source,
+        "formula": found.orderings[0].crystal.formula,
+        "primitive_cells": found.cells,
+        "distinct_found": found.found,
+        "complete": found.complete,
+        "temperature": found.temperature,
+        "charges": {symbol: round(charge, 4) for symbol, charge in found.charges.items()},
+        "warnings": list(found.orderings[0].crystal.warnings),
+        "orderings": [
+            {
+                "n_atoms": len(one.crystal),
+                "weight": one.weight,
+                "degeneracy": one.degeneracy,
+                "energy": one.energy,
+                "electrostatic_energy": one.electrostatic_energy,
+                "lattice": one.crystal.lattice.tolist(),
+                "symbols": one.crystal.symbols,
+                "frac_coords": one.crystal.frac_coords.tolist(),
+                "file": paths[k] if paths else None,
+            }
+            for k, one in enumerate(found.orderings)
+        ],
+    }
+
+
+def _print(found: Orderings, paths: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    first = found.orderings[0]
+    if found.was_ordered:
+        print(f"{found.source}: {first.crystal.formula} is ordered already")
+    else:
+        many = "all" if found.complete else "found by annealing"
+        print(
+            f"{found.source}: {first.crystal.formula}, {found.cells} primitive cells, {found.found} distinct orderings "
+            f"({many}), weighted at {found.temperature:.0f} K"
+        )
+        print("charges taken: " + ", ".join(f"{symbol} {charge:+.2f}" for symbol, charge in found.charges.items()))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("atoms", "energy (meV/atom)", "electrostatic (meV/atom)", "ways", "weight"):
+        table.add_column(name, justify="right")
+    if paths:
+        table.add_column("file", overflow="fold")
+    for k, one in enumerate(found.orderings):
+        above = (one.energy - first.energy) / len(one.crystal) * 1000
+        electrostatic = (one.electrostatic_energy - first.electrostatic_energy) / len(one.crystal) * 1000
+        row = [str(len(one.crystal)), f"{above:.1f}", f"{electrostatic:.1f}", str(one.degeneracy), f"{one.weight:.3f}"]
+        table.add_row(*row, *([paths[k]] if paths else []))
+    Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False).print(table)
+    for warning in first.crystal.warnings:
+        print(f"note: {warning}")
