@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import remove_ion, working_ion
-from ionvolt.physics.insertion import REDOX_ACTIVE
+from ionvolt.structures.chemistry import REDOX_ACTIVE
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
 Anion = Literal["oxide", "polyanion", "chalcogenide", "fluoride", "cyanide", "other"]
