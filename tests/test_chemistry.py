@@ -13,7 +13,7 @@ from ionvolt.structures.bonding import is_molecular, vacuum
 from ionvolt.structures.charge_balance import count_electrons
 from ionvolt.structures.chemistry import has_anion
 from ionvolt.structures.crystal import Crystal
-from physics.cells import disulfide, layered, olivine, rocksalt, spinel
+from physics.cells import disulfide, layered, olivine, rocksalt
 
 LI, NA, MG = (WORKING_IONS[symbol] for symbol in ("Li", "Na", "Mg"))
 
@@ -57,7 +57,7 @@ def test_electrons_grow_with_the_cell() -> None:
 
 
 def test_frameworks_molecules_and_slabs() -> None:
-    for crystal in (olivine(), layered(), disulfide(), rocksalt(), spinel()):
+    for crystal in (olivine(), layered(), disulfide(), rocksalt()):
         assert not is_molecular(crystal)
         assert vacuum(crystal) < 5
     host = remove_ion(layered(), LI)

@@ -309,11 +309,11 @@ def emptied(
 
 def made_by_removal(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> bool:
     """Whether a charged structure is the discharged one with ions deleted: same cell, same places."""
-    if len(charged) >= len(discharged):
-        return False
     lengths = np.linalg.norm(discharged.lattice, axis=1, keepdims=True)
     if not (np.abs(charged.lattice - discharged.lattice) <= SAME_CELL * lengths).all():
         return _made_by_removal_elsewhere(discharged, charged, ion)
+    if len(charged) >= len(discharged):
+        return False
     free = np.ones(len(discharged), dtype=bool)
     for number, place in zip(charged.numbers, charged.frac_coords, strict=True):
         away = distances(discharged.lattice, place, discharged.frac_coords)

@@ -22,7 +22,7 @@ def test_pressure_and_force_have_their_signs() -> None:
     rest, small, large = (equilibrium(scaled(layered(), f), potential) for f in (1.0, 0.95, 1.05))
     assert rest.relaxed
     assert small.pressure > rest.pressure + 10, "a squeezed cell wants to grow"
-    assert large.pressure < rest.pressure - 10
+    assert large.pressure < rest.pressure - 5
     moved = layered().frac_coords.copy()
     moved[0] += 0.08
     crystal = layered()

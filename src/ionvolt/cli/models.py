@@ -29,7 +29,8 @@ def list_models(
         print(json_text([asdict(card) for card in cards.values()]))
         return
     for name, card in cards.items():
-        print(f"{name}: {printable(card.description)}")
+        about = card.description or f"{card.kind}, ions {', '.join(card.ions)}"
+        print(f"{name}: {printable(about)}")
         test, errors = _errors(card)
         print(f"  error in V on held-out rows ({printable(test)}): {errors}")
     best = auto_card()

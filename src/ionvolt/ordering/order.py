@@ -16,6 +16,7 @@ from ionvolt.ordering.rounding import EMPTY, Filling, described
 from ionvolt.ordering.search import Candidate, candidates, degeneracy, fingerprints
 from ionvolt.ordering.supercells import choose_filling, shapes
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
+from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
 from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.structures import check
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
