@@ -151,4 +151,3 @@ def test_unknown_space_group(name):
 def test_what_is_assumed_is_said():
     none = ROCK_SALT.cif(symmetry="none")
     assert read_text(none, "none").warnings == ("no symmetry is stated; the atoms are taken as all there are (P 1)",)
-
