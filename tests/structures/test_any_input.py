@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from test_formats import REFINED, RES
 from textbook import ALL, P1, POSCAR
 
 from ionvolt.errors import InputError
@@ -21,7 +22,12 @@ ODD = [
     "_space_group_name_Hall 'P 1'", "Qq", "D", "_space_group_name_H-M_alt 'F d -3 m'", "selective",
     "cartesian", "global_", "stop_", '\u2028', '\x0c', '\r', "1_0",
 ]  # fmt: skip
-TEXTS = [P1, POSCAR, *(cell.cif() for cell in ALL.values()), ALL["spinel"].cif(symmetry="name")]
+XYZ = '2\nLattice="4.12 0 0 0 4.12 0 0 0 4.12" Properties=species:S:1:pos:R:3\nCs 0 0 0\nCl 2.06 2.06 2.06\n'
+TEXTS = [
+    P1, POSCAR, *(cell.cif() for cell in ALL.values()), ALL["spinel"].cif(symmetry="name"), XYZ, RES, REFINED,
+    read_text(P1, "x").to_pymatgen().to_json(),
+    P1 + "_chemical_formula_sum 'Cs (Cl2)2'\n_chemical_formula_moiety 'Cs, 2(H2 O)'\n_cell_formula_units_Z 1\n",
+]  # fmt: skip
 
 
 @st.composite
@@ -69,7 +75,7 @@ def test_mutated_files(text):
 
 
 @settings(max_examples=300, deadline=None)
-@given(mutated(), st.sampled_from(["cif", "poscar"]))
+@given(mutated(), st.sampled_from(["cif", "poscar", "res", "xyz", "json", "traj", "zip"]))
 def test_mutated_files_of_a_stated_format(text, fmt):
     fate(text, fmt=fmt)
 

@@ -91,7 +91,8 @@ def _read(name: str, folder: Path | None) -> Crystal:
     from ionvolt.structures import read_many
 
     beside = folder / name if folder is not None else None
-    found = list(read_many([str(beside) if beside is not None and beside.exists() else name]))
+    is_there = beside is not None and (beside.exists() or Path(str(beside).rpartition("#")[0]).is_file())
+    found = list(read_many([str(beside) if is_there else name]))
     if len(found) != 1:
         raise InputError(name, f"it stands for {len(found)} structures", "Name one file")
     if isinstance(found[0], InputError):

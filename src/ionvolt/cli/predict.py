@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,7 +38,9 @@ def predict(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="CIF or POSCAR files, folders, globs, Materials Project ids, or - for standard input.", metavar="FILE…"
+            help="CIF or POSCAR files (also .res, extended XYZ, JSON, .traj, .zip), file.cif#block, folders, globs, "
+            "Materials Project ids, or - for standard input.",
+            metavar="FILE…",
         ),
     ],
     ion: Annotated[
@@ -111,6 +114,7 @@ def predict(
     def ask(crystals: Sequence[Crystal]) -> list[Prediction | InputError]:
         return predict_each(crystals, ions, model=predictor, assume=assume, **more)
 
+    passed_over: Counter[str] = Counter()
     predictions: Iterator[Prediction | OrderedPrediction]
     if order:
         idle = [name for name, value in more.items() if value not in (None, False)]
@@ -119,13 +123,17 @@ def predict(
             raise InputError("--order", f"it does not go with {named}", "Leave one of them out")
         predictions = _ordered(files, ions, predictor, assume, refused)
     else:
-        predictions = _predictions(files, ask, refused)
+        predictions = _predictions(files, ask, refused, passed_over)
     if as_json:
         _write_json(predictions)
     elif as_csv:
         _write_csv(predictions)
     else:
         _print_table(list(predictions))
+    if passed_over:
+        from ionvolt.structures.sources import passed_over_text
+
+        print(f"ionvolt: passed over {passed_over_text(passed_over)}, which are no structures", file=sys.stderr)
     raise typer.Exit(1 if refused.count else 0)
 
 
@@ -152,13 +160,13 @@ def _only(file: str) -> Crystal:
     return found[0]
 
 
-def _predictions(files: list[str], ask: Ask, refused: _Refused) -> Iterator[Prediction]:
+def _predictions(files: list[str], ask: Ask, refused: _Refused, passed_over: Counter[str]) -> Iterator[Prediction]:
     from ionvolt.cli.progress import Bar
     from ionvolt.errors import InputError
     from ionvolt.structures import read_many
 
     with Bar("predicting structures") as bar:
-        results = iter(read_many(files))
+        results = iter(read_many(files, passed_over=passed_over))
         while chunk := list(islice(results, CHUNK)):
             crystals: list[Crystal] = []
             for result in chunk:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from ionvolt.datasets.sources import AS_PUBLISHED
 from ionvolt.datasets.tables import Row
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal
@@ -109,7 +110,7 @@ class Materials:
             return
         self._checksum.add(document)
         try:
-            crystal = crystal_of(document.get("structure"), mp_id)
+            crystal = crystal_of(document.get("structure"), mp_id, AS_PUBLISHED)
             if document.get("deprecated"):
                 crystal = replace(crystal, warnings=(*crystal.warnings, f"{mp_id} is deprecated"))
             self._found[mp_id] = crystal

@@ -17,6 +17,8 @@ from ionvolt.errors import DataError, InputError
 from ionvolt.structures import Crystal, Limits, read_file, read_text
 
 _ENDING = re.compile(r"\.(cif|mcif|vasp|poscar)(\.gz)?$", re.IGNORECASE)
+AS_PUBLISHED = Limits(min_bond=0.0)
+"""Bounds on structures of a table: cells that collapsed while they were relaxed have their label, too."""
 MAX_LINE = 4 * Limits.max_bytes
 """Bytes of one line: the largest CIF that is read, and room for JSON's escapes."""
 MAX_UNPACKED = 4_000_000_000
@@ -73,7 +75,7 @@ class StructureFolder:
             raise InputError(
                 key[:80] or "(no file named)", f"no such structure file in {self._folder}", "Name a file of that folder"
             )
-        crystal = read_file(path)
+        crystal = read_file(path, AS_PUBLISHED)
         self._checksums[str(path.relative_to(self._folder))] = file_record(path)["sha256"]
         return crystal
 
@@ -116,7 +118,7 @@ class StructureLines:
             raise InputError(key[:80] or "(no id)", f"no structure of that id in {self._path.name}", "Add it there")
         if key not in self._read:
             try:
-                self._read[key] = read_text(unwrapped(self._texts[key]), key, fmt="cif")
+                self._read[key] = read_text(unwrapped(self._texts[key]), key, fmt="cif", limits=AS_PUBLISHED)
             except InputError as error:
                 self._read[key] = error
         result = self._read[key]

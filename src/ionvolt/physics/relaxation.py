@@ -110,7 +110,12 @@ def relax(crystal: Crystal, potential: CHGNetPotential, settings: RelaxSettings 
         stopped_by = "error"
     return Relaxation(
         crystal=Crystal(
-            best.crystal.lattice, crystal.numbers, best.crystal.frac_coords, crystal.source, crystal.warnings
+            best.crystal.lattice,
+            crystal.numbers,
+            best.crystal.frac_coords,
+            crystal.source,
+            crystal.warnings,
+            crystal.doubts,
         ),
         energy=best.energy,
         start_energy=start_energy,

@@ -120,9 +120,8 @@ def check_atom_count(source: str, n_atoms: int, limits: Limits) -> None:
 def _check_distances(crystal: Crystal, limits: Limits) -> None:
     first, second, distance = _neighbours(crystal, _NEAR, "ijd")
     if distance.size and distance.min() < limits.min_distance:
-        pairs, distance = _neighbours(crystal, limits.min_distance, "Pd")
         k = int(distance.argmin())
-        one, two = (f"{SYMBOLS[crystal.numbers[i]]} (atom {i + 1})" for i in pairs[k])
+        one, two = (f"{SYMBOLS[crystal.numbers[i]]} (atom {i + 1})" for i in sorted((first[k], second[k])))
         raise refusal(
             crystal.source,
             f"{one} and {two} are {distance[k]:.3f} Å apart, less than {limits.min_distance:g} Å",

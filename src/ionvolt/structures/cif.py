@@ -58,7 +58,7 @@ def read_cif(text: str, source: str, limits: Limits = DEFAULT_LIMITS) -> Content
     if len(text) > 5 * limits.max_blocks and sum(1 for _ in _BLOCK.finditer(text)) > limits.max_blocks:
         raise refusal(source, f"more than {limits.max_blocks} data blocks", "Give one structure a file")
     parsed = parse(text, source, limits)
-    blocks = [block for block in parsed if block.has(FRACT[0])]
+    blocks = [block for block in parsed if block.states(FRACT[0])]
     if not blocks:
         cartesian = any(block.has("_atom_site_cartn_x") for block in parsed)
         raise refusal(

@@ -50,6 +50,10 @@ class Block:
         """Whether the block holds a tag, in a loop or not."""
         return tag in self._pairs or tag in self._columns
 
+    def states(self, tag: str) -> bool:
+        """Whether the block has a value under a tag, other than ``?`` and ``.``."""
+        return any(text not in EMPTY for text in self.column(tag))
+
     def raw(self, tag: str) -> str | None:
         """The one value of a tag as it is written, quotes and all; None where there is none.
 

@@ -24,6 +24,7 @@ _ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
 # What stands for a tetrahedral site, a transition metal or the hydrogen on an oxygen as often as for an element.
 _SITE_NAMES = frozenset(("T", "TM", "HO"))
 _FULL = frozenset(("1", "1.0", "."))
+_FRACTION = re.compile(r"(-?[0-9]{1,2})/([1-9][0-9]?)", re.ASCII)
 _ESD = re.compile(r"-?[0-9]*(\.?)([0-9]*)\(([0-9]{1,4})\)", re.ASCII)
 
 
@@ -159,13 +160,19 @@ def _numbers(block: Block, tag: str, source: str) -> list[float]:
     try:
         values: list[float] = np.array(texts, dtype=np.float64).tolist()
     except ValueError:  # uncertainties such as 0.1234(5), or what is no number at all
-        values = [cif.as_number(text) for text in texts]
+        values = [_coordinate(text) for text in texts]
     for text, value in zip(texts, values, strict=True):
         if not math.isfinite(value):
             raise refusal(source, f"{tag} holds {shown(text)}, which is not a number", "Give every coordinate")
     if not values:
         raise refusal(source, f"{tag} is missing", "Give all three fractional coordinates")
     return values
+
+
+def _coordinate(text: str) -> float:
+    """A number such as ``0.1234(5)``, or a simple fraction such as ``1/4``."""
+    match = _FRACTION.fullmatch(cif.as_string(text).strip())
+    return int(match[1]) / int(match[2]) if match else float(cif.as_number(text))
 
 
 def _elements(

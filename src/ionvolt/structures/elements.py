@@ -14,7 +14,7 @@ _LABEL = re.compile(r"([A-Za-z]+)", re.ASCII)
 # Capitals that are an element less often than a letter and a remark: HO1 is mostly the hydrogen on an oxygen.
 _RARE = frozenset(("AC", "AM", "AR", "AT", "BK", "CF", "CM", "HE", "HO", "NO", "OS", "PA", "PM", "PO", "TC", "TM"))
 # Site names and molecules whose first letters are no element.
-_WORDS = frozenset(("VA", "VAC", "WAT", "HOH", "DUM", "CAT", "ANI", "MET", "TET", "OCT", "SIT", "HAL", "VOID"))
+_WORDS = frozenset(("VA", "VAC", "WAT", "HOH", "DUM", "CAT", "ANI", "MET", "TET", "OCT", "HAL", "VOID"))
 # From einsteinium on, elements are no part of crystals, and their symbols in labels stand for something else.
 _HEAVIEST = ATOMIC_NUMBERS["Cf"]
 

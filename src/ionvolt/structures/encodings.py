@@ -26,6 +26,8 @@ def decoded(data: bytes, name: str) -> str:
         InputError: It is no text.
     """
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    if encoding is None and b"\x1a" in data[-4096:]:
+        data = data.rstrip(b"\x1a\0 \t\r\n")  # DOS fills its last block with zeros
     if encoding is None and b"\0" in data[:4096]:
         raise refusal(name, "it holds binary data, not text", _BINARY)
     for choice in (encoding,) if encoding else ("utf-8", "cp1252", "latin-1"):

@@ -272,10 +272,14 @@ def _unpack(data: bytes, name: str, limits: Limits) -> bytes:
                 raise zlib.error("too many parts")
             # Never more than the limit comes out, however much is packed inside.
             member = zlib.decompressobj(wbits=31)
-            part = member.decompress(data, most + 1 - size)
+            part = member.decompress(data, limits.max_bytes + 1)
             size += len(part)
             parts.append(part)
-            if size > most:
+            if size > limits.max_bytes and not member.eof and _may_be_long(parts[0]):
+                part = member.decompress(member.unconsumed_tail, most + 1)
+                size += len(part)
+                parts.append(part)
+            if size > most or (size > limits.max_bytes and not _may_be_long(parts[0])):
                 raise _too_large(name, limits.max_bytes)
             if not member.eof:
                 raise zlib.error("incomplete")
@@ -283,6 +287,11 @@ def _unpack(data: bytes, name: str, limits: Limits) -> bytes:
     except zlib.error as error:
         raise refusal(name, "its compression is damaged", "Compress the file anew with gzip") from error
     return b"".join(parts)
+
+
+def _may_be_long(head: bytes) -> bool:
+    """Whether a file that begins like this may hold many structures, or reflections beside one."""
+    return head.lstrip()[:1] in (b"{", b"[") or head.lstrip()[:1].isdigit() or b"data_" in head[:_HEAD]
 
 
 def _is_file(name: str) -> bool:

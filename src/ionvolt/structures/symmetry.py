@@ -162,7 +162,7 @@ def _short(name: str) -> str:
     """``F m -3 m`` of the full symbol ``F 4/m -3 2/m``."""
     symbol, colon, setting = name.partition(":")
     centering, *axes = symbol.split()
-    if len(axes) != 3 or not any("/" in axis for axis in axes[1:]):
+    if len(axes) not in (2, 3) or not any("/" in axis for axis in axes[1:]):
         return name
     keep_first = axes[0][:1] in "46" and axes[1] != "-3"
     short = [axis if i == 0 and keep_first else axis.split("/")[-1] for i, axis in enumerate(axes)]

@@ -32,6 +32,7 @@ def main(link: socket.socket, endpoint: str | None, limits: Limits) -> None:
             "numbers": crystal.numbers.tolist(),
             "frac_coords": crystal.frac_coords.tolist(),
             "warnings": list(crystal.warnings),
+            "doubts": list(crystal.doubts),
         }
 
     ends = Link(link)

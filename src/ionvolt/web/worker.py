@@ -81,7 +81,8 @@ def _crystal(given: Message, limits: Limits) -> Crystal:
     if "base64" in given:
         return read_text(base64.b64decode(given["base64"]), name, limits=limits)
     lattice, numbers, places = (np.array(given[key]) for key in ("lattice", "numbers", "frac_coords"))
-    crystal = Crystal(lattice, numbers, places, source=name, warnings=tuple(given["warnings"]))
+    notes = (tuple(given["warnings"]), tuple(given.get("doubts", ())))
+    crystal = Crystal(lattice, numbers, places, name, *notes)
     return check(crystal, limits)
 
 
