@@ -180,7 +180,7 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
         notes.append(f"{', '.join(stays)} of {crystal.formula} stays in the host")
     query = Query(ion.symbol, host, "discharged", crystal, float(_count(crystal, ion)))
     doubts = _kind(host, ion, crystal)
-    electrons = count_electrons(crystal.composition)
+    electrons = count_electrons(crystal)
     if electrons is not None and electrons.give < 0.05:
         doubts += (
             f"the metals of {crystal.formula} have no electrons to give up: {ion.symbol} comes out only where anions "
@@ -192,7 +192,7 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
 def _host(crystal: Crystal, ion: WorkingIon, assume: Assume, discharged_formula: str | None) -> Reading:
     host, notes = crystal, list[str]()
     removed: dict[str, int] = {}
-    electrons = count_electrons(crystal.composition)
+    electrons = count_electrons(crystal)
     if assume == "emptied" or (assume == "auto" and discharged_formula is None):
         host, removed = emptied(crystal, ion, electrons, certain=assume == "auto")
         if removed:
@@ -218,7 +218,7 @@ def _host(crystal: Crystal, ion: WorkingIon, assume: Assume, discharged_formula:
         notes.append(f"{', '.join(stays)} stays in the host, and {ion.symbol} goes in beside it")
     n_ions = None if discharged_formula is None else ions_of_formula(host, ion, discharged_formula)
     doubts = _kind(host, ion, None)
-    taken = count_electrons(host.composition)
+    taken = count_electrons(host)
     if taken is not None and n_ions is not None:
         doubts += _too_many(host, ion, taken, n_ions, discharged_formula or "")
     elif taken is not None and taken.take < 0.05:

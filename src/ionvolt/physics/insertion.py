@@ -40,7 +40,7 @@ def default_ions(host: Crystal, ion: WorkingIon) -> int:
 
 def estimated_ions(host: Crystal, ion: WorkingIon) -> int:
     """How many ions a host's cell is likely to take: ``default_ions``, but no more than its electrons allow."""
-    electrons = count_electrons(host.composition)
+    electrons = count_electrons(host)
     if electrons is None:
         return 0
     return min(default_ions(host, ion), int(electrons.take / ion.charge + 1e-6))
