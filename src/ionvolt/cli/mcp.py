@@ -15,5 +15,5 @@ def mcp() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("mcp", "mcp_types", "pydantic", "anyio"):
             raise
-        raise IonVoltError("mcp: the tool server is not installed. In a clone: pip install '.[mcp]'") from None
+        raise IonVoltError("mcp: the tool server is not installed. Install it: pip install 'ionvolt[mcp]'") from None
     run()

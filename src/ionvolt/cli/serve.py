@@ -37,7 +37,7 @@ def serve(
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("fastapi", "uvicorn", "starlette", "pydantic", "python_multipart"):
             raise
-        raise IonVoltError("serve: the web tool is not installed. In a clone: pip install '.[web]'") from None
+        raise IonVoltError("serve: the web tool is not installed. Install it: pip install 'ionvolt[web]'") from None
     run(
         host,
         port,
