@@ -17,6 +17,7 @@ from ionvolt.cli.evaluate import evaluate
 from ionvolt.cli.examples import examples
 from ionvolt.cli.explain import explain
 from ionvolt.cli.explain_model import explain_model
+from ionvolt.cli.mcp import mcp
 from ionvolt.cli.models import models_app
 from ionvolt.cli.order import order
 from ionvolt.cli.predict import predict
@@ -47,6 +48,7 @@ app.command()(evaluate)
 app.command()(validate)
 app.command()(reproduce)
 app.command()(serve)
+app.command()(mcp)
 app.command()(examples)
 app.command()(cite)
 app.add_typer(data_app, name="data")
