@@ -17,11 +17,18 @@ from ionvolt.recipes.mlip.features import compute_trials, compute_vectors, requi
 from ionvolt.recipes.mlip.relaxed import compute_relaxed
 from ionvolt.recipes.mlip.release import reports, write
 from ionvolt.recipes.mlip.report import Errors
+from ionvolt.recipes.mlip.routes import compute_inserted, recalibrate
 from ionvolt.recipes.mlip.rows import Table, read_table
 from ionvolt.recipes.mlip.settings import PARTS, MlipSettings, Part
 
 FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
 RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)
+
+
+INSERTED = Step("inserted", "hosts filled and both ends relaxed, as `ionvolt compute` does it", asked_for=True)
+ROUTES = Step("routes", "intervals of computed ends, from those that are there, into the fitted model", asked_for=True)
+    "routes", "intervals of computed ends, from those that are there, into the fitted Δ-model", asked_for=True
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class MlipRecipe:
     name: str = "mlip"
     words: str = "networks and kernels on SevenNet's atom vectors, for hosts alone and for both end members"
     makes: tuple[str, ...] = (FOUNDATION_MODEL, DELTA_MODEL)
-    steps: Sequence[Step] = (FEATURES, RELAXED, EVALUATE, FIT)
+    steps: Sequence[Step] = (FEATURES, RELAXED, INSERTED, EVALUATE, FIT, ROUTES)
 
     def data(self, job: Job) -> ElectrodeSet:
         """See ``Recipe``."""
@@ -50,6 +57,12 @@ class MlipRecipe:
         elif step == RELAXED.name:
             data = self._whole(job)
             compute_relaxed(data, job.selection.of(data), job.folder, job.tell, job.minutes)
+        elif step == INSERTED.name:
+            data = self.data(job)
+            compute_inserted(data, job.selection.of(data), job.folder, job.tell, job.minutes)
+        elif step == ROUTES.name:
+            folder = self.models(job)[1]
+            recalibrate(folder, folder, self.table(job, ("both",)), self.settings, job)
         elif step == EVALUATE.name:
             cross_validation.evaluate(self.table(job), self.settings, job)
         elif step == FIT.name:
