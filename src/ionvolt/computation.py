@@ -25,6 +25,7 @@ from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
     from ionvolt.models.interface import Estimate
+    from ionvolt.models.measured import MeasuredEstimate
     from ionvolt.models.mlip.delta_model import DeltaModel
 
 PARTLY = (
@@ -61,6 +62,11 @@ class VoltageResult:
         steps: Steps of all relaxations.
         seconds: Wall-clock time.
         warnings: Reservations, in plain words.
+        voltage_measured: What a cell is expected to show, V: the potential's voltage corrected towards measured ones
+            (``models.measured``); None where the ends were neither given nor relaxed, or by another potential.
+        voltage_measured_lower: Lower end of its 90 % interval, V.
+        voltage_measured_upper: Upper end, V.
+        measured_basis: What that expectation rests on.
         profile: Voltage against filling, where it was asked for.
         discharged: The discharged end member as it was computed; not part of ``to_dict``.
         charged: The charged one; not part of ``to_dict``.
@@ -88,6 +94,10 @@ class VoltageResult:
     steps: int
     seconds: float
     warnings: tuple[str, ...]
+    voltage_measured: float | None = None
+    voltage_measured_lower: float | None = None
+    voltage_measured_upper: float | None = None
+    measured_basis: str = ""
     profile: Profile | None = None
     discharged: Crystal = field(repr=False, compare=False, kw_only=True)
     charged: Crystal = field(repr=False, compare=False, kw_only=True)
@@ -226,7 +236,7 @@ def compute_checked(
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
     answer, notes = corrected(average, discharged, given)
-    return _result(structure.source, average, given, answer, notes, found)
+    return _result(structure.source, average, given, answer, notes, found, expected(average, given, computer.cache))
 
 
 def corrected(
@@ -258,6 +268,17 @@ def corrected(
     return model.estimate_computed(average, "both", "relaxed"), ()
 
 
+def expected(average: AverageVoltage, given: EndMembers, cache: Cache) -> MeasuredEstimate | None:
+    """What a cell is expected to show, for ends as that model knows them: relaxed, or both given."""
+    if average.potential != VERSION or (average.converged is None and given != "both"):
+        return None
+    from ionvolt.models.measured import expected_measured, functional_gap
+
+    ion = average.ion.symbol
+    gap = functional_gap(average.discharged, average.charged, ion, cache)
+    return expected_measured(ion, average.charged, average.voltage, gap=gap)
+
+
 def _delta_model() -> DeltaModel | None:
     from ionvolt.models.mlip.delta_model import DeltaModel
     from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
@@ -276,6 +297,7 @@ def _result(
     answer: Estimate | None,
     notes: tuple[str, ...],
     profile: Profile | None,
+    measured: MeasuredEstimate | None,
 ) -> VoltageResult:
     ion, moved = average.ion, average.reaction
     left = average.discharged.composition[ion.symbol] - moved.n_ions / moved.discharged_cells
@@ -304,6 +326,10 @@ def _result(
         steps=average.steps,
         seconds=average.seconds,
         warnings=(*average.warnings, *(answer.reasons if answer else ()), *notes),
+        voltage_measured=measured.voltage if measured else None,
+        voltage_measured_lower=measured.lower if measured else None,
+        voltage_measured_upper=measured.upper if measured else None,
+        measured_basis=measured.basis if measured else "",
         profile=profile,
         discharged=average.discharged,
         charged=average.charged,

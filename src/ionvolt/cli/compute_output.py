@@ -24,6 +24,9 @@ def print_one(result: VoltageResult) -> None:
     if r.voltage_lower is not None:
         interval = f", 90 % interval {r.voltage_lower:.2f} to {r.voltage_upper:.2f} V"
     print(f"average voltage  {r.voltage:.2f} V{interval} (the potential alone {r.voltage_potential:.2f} V)")
+    if r.voltage_measured is not None:
+        span = f"90 % interval {r.voltage_measured_lower:.2f} to {r.voltage_measured_upper:.2f} V"
+        print(f"expect in a cell {r.voltage_measured:.2f} V, {span} ({r.measured_basis})")
     print(f"model            {r.model}")
     print(f"capacity         {r.capacity_grav:.0f} mAh/g, {r.capacity_vol:.0f} mAh/cm³")
     print(f"energy           {r.energy_grav:.0f} Wh/kg, {r.energy_vol:.0f} Wh/L")

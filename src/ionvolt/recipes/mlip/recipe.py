@@ -27,8 +27,6 @@ RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute`
 
 INSERTED = Step("inserted", "hosts filled and both ends relaxed, as `ionvolt compute` does it", asked_for=True)
 ROUTES = Step("routes", "intervals of computed ends, from those that are there, into the fitted model", asked_for=True)
-    "routes", "intervals of computed ends, from those that are there, into the fitted Δ-model", asked_for=True
-)
 
 
 @dataclass(frozen=True)
