@@ -2,8 +2,8 @@
 
 Two ways in: ``relaxed`` (the ion is taken out of the discharged structure, both ends are relaxed) and ``inserted``
 (ions are put into the charged host, both ends are relaxed). The learners of each fold answer for the computed ends of
-its electrodes, whose frameworks they have not seen, and the errors against the labels make the widths: they hold what the
-relaxations, the guessed filling and the correction do wrong together.
+its electrodes, whose frameworks they have not seen, and the errors against the labels make the widths: they hold what
+the relaxations, the guessed filling and the correction do wrong together.
 """
 
 from __future__ import annotations
