@@ -1,9 +1,9 @@
 """Intervals of computed electrodes whose ends were not both given, calibrated on frameworks that were held out.
 
 Two ways in: ``relaxed`` (the ion is taken out of the discharged structure, both ends are relaxed) and ``inserted``
-(ions are put into the charged host, both ends are relaxed). The learners of each fold answer for the computed ends of its
-electrodes, whose frameworks they have not seen, and the errors against the labels make the widths: they hold what the
-relaxations, the guessed filling and the correction do wrong together.
+(ions are put into the charged host, both ends are relaxed). The learners of each fold answer for the computed ends of
+its electrodes, whose frameworks they have not seen, and the errors against the labels make the widths: they hold what
+the relaxations, the guessed filling and the correction do wrong together.
 """
 
 from __future__ import annotations
