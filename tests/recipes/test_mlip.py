@@ -23,7 +23,7 @@ from ionvolt.recipes.mlip.recipe import MlipRecipe
 from ionvolt.recipes.mlip.relaxed import RELAXED, from_arrays, read_relaxed, relaxed_test
 from ionvolt.recipes.mlip.settings import CrossValidation, MlipSettings
 from ionvolt.recipes.release import release
-from ionvolt.recipes.units import read_arrays, write_arrays
+from ionvolt.store import read_arrays, write_arrays
 from ionvolt.training.mlip.fit import CorrectionSettings
 from ionvolt.training.settings import Settings
 from recipes import fake
@@ -75,11 +75,11 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
     assert [folder.name for folder in written] == ["foundation-toy", "delta-toy"]
     e = toy()[0]
     assert e.discharged is not None
-    (answer,) = predict(e.host, "Li", model=written[0])
+    answer = predict(e.host, "Li", model=written[0])
     assert answer.voltage_lower is not None
     assert answer.voltage_upper is not None
     assert answer.voltage_lower < answer.voltage < answer.voltage_upper
-    (both,) = predict(e.discharged, "Li", model=written[1])
+    both = predict(e.discharged, "Li", model=written[1])
     assert np.isfinite(both.voltage)
     card = load_model(written[1]).card
     assert list(card.ions) == ["Li", "Mg"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.errors import DataError
 from ionvolt.evaluation.leakage import data_fingerprint
-from ionvolt.recipes.units import write_json
+from ionvolt.store import write_json
 
 Indices = NDArray[np.int64]
 Tell = Callable[[int, int, str], None]

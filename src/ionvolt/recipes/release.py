@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from ionvolt.models.registry import SHIPPED, load_folder
 from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
 from ionvolt.recipes.interface import Recipe
 from ionvolt.recipes.job import Job
+from ionvolt.store import write_bytes
 
 ASKED = 3
 """Electrodes of each ion for which a model must answer before it is released."""
@@ -49,11 +49,8 @@ def release(recipe: Recipe, job: Job, target: Path | None = None) -> list[Path]:
     written = []
     for folder in folders:
         goal = (target or SHIPPED) / folder.name
-        goal.mkdir(parents=True, exist_ok=True)
         for name in (WEIGHTS_FILE, CARD_FILE):
-            part = goal / f"{name}.part"
-            shutil.copyfile(folder / name, part)
-            part.replace(goal / name)
+            write_bytes(goal / name, (folder / name).read_bytes())
         written.append(goal)
     return written
 

@@ -26,7 +26,7 @@ from ionvolt.ions import WORKING_IONS
 from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings, HeldOutTest
 from ionvolt.recipes.job import Job
-from ionvolt.recipes.units import fingerprint, unclaimed, write_json
+from ionvolt.store import fingerprint, unclaimed, write_json
 from ionvolt.training.cgcnn.networks import MemberProgress, pooled_vectors, train_ensemble, transfer_heads
 from ionvolt.training.cgcnn.runs import Parts, frameworks_of_tests, prepare
 from ionvolt.training.settings import Settings

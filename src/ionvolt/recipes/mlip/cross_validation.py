@@ -27,7 +27,7 @@ from ionvolt.recipes.job import Indices, Job
 from ionvolt.recipes.mlip.learners import Learners, PairLearners, Say, Voltages, fit_learners, learners_from
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
-from ionvolt.recipes.units import fingerprint, read_arrays, unclaimed, write_arrays
+from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
 
 HELD_OUT = "held-out"
 """Folder."""

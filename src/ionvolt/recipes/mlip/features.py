@@ -23,7 +23,7 @@ from ionvolt.physics.interstitials import primitive_cell
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.trial_insertion import trial_insertions
 from ionvolt.recipes.job import Indices, Tell
-from ionvolt.recipes.units import fingerprint, read_arrays, unclaimed, write_arrays
+from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
 from ionvolt.structures.crystal import Crystal
 
 VECTORS, INSERTED = "vectors", "inserted"

@@ -24,7 +24,6 @@ from ionvolt.recipes.mlip.settings import PARTS, MlipSettings, Part
 FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
 RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)
 
-
 INSERTED = Step("inserted", "hosts filled and both ends relaxed, as `ionvolt compute` does it", asked_for=True)
 ROUTES = Step("routes", "intervals of computed ends, from those that are there, into the fitted model", asked_for=True)
 
@@ -56,7 +55,7 @@ class MlipRecipe:
             data = self._whole(job)
             compute_relaxed(data, job.selection.of(data), job.folder, job.tell, job.minutes)
         elif step == INSERTED.name:
-            data = self.data(job)
+            data = self._whole(job)
             compute_inserted(data, job.selection.of(data), job.folder, job.tell, job.minutes)
         elif step == ROUTES.name:
             folder = self.models(job)[1]

@@ -33,7 +33,7 @@ from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
 from ionvolt.recipes.mlip.features import read
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import MlipSettings
-from ionvolt.recipes.units import unclaimed, write_arrays
+from ionvolt.store import unclaimed, write_arrays
 
 RELAXED = "relaxed"
 """Folder."""

@@ -34,7 +34,7 @@ from ionvolt.recipes.mlip.features import read
 from ionvolt.recipes.mlip.relaxed import RelaxedEnds, from_arrays, held_out_relaxed, in_words, read_relaxed, to_arrays
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import MlipSettings
-from ionvolt.recipes.units import unclaimed, write_arrays
+from ionvolt.store import unclaimed, write_arrays
 
 INSERTED = "inserted_ends"
 """Folder."""
