@@ -6,7 +6,6 @@ A crystal that spglib cannot make sense of (atoms on top of each other) is taken
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +22,7 @@ _lock = threading.Lock()
 
 def symmetry_operations(crystal: Crystal) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Rotations and translations, in fractional coordinates, that leave a crystal as it is."""
-    import spglib
-
-    found = _ask(spglib.get_symmetry, crystal)
+    found = ask_spglib("get_symmetry", crystal.spglib_cell, symprec=TOLERANCE)
     if found is None:
         return [(np.eye(3), np.zeros(3))]
     both = zip(found["rotations"], found["translations"], strict=True)
@@ -34,9 +31,7 @@ def symmetry_operations(crystal: Crystal) -> list[tuple[NDArray[np.float64], NDA
 
 def primitive_cell(crystal: Crystal) -> Crystal:
     """The same crystal in its smallest cell, where it lies in space; as it is where it stands in that."""
-    import spglib
-
-    found = _ask(spglib.standardize_cell, crystal, to_primitive=True, no_idealize=True)
+    found = ask_spglib("standardize_cell", crystal.spglib_cell, to_primitive=True, no_idealize=True, symprec=TOLERANCE)
     if found is None or len(found[2]) >= len(crystal):
         return crystal
     lattice, places, numbers = found
@@ -45,19 +40,18 @@ def primitive_cell(crystal: Crystal) -> Crystal:
 
 def primitive_lattice(crystal: Crystal) -> tuple[NDArray[np.float64], int]:
     """Cell vectors (rows, Å) of the smallest cell in spglib's standard setting, shape (3, 3), and its atoms."""
-    import spglib
-
-    found = _ask(spglib.find_primitive, crystal)
+    found = ask_spglib("find_primitive", crystal.spglib_cell, symprec=TOLERANCE)
     return (crystal.lattice, len(crystal)) if found is None else (np.asarray(found[0]), len(found[2]))
 
 
-def _ask(function: Callable[..., Any], crystal: Crystal, **settings: Any) -> Any:
-    """Call a function of spglib; None where it fails.
+def ask_spglib(function: str, *arguments: Any, **settings: Any) -> Any:
+    """Call a function of spglib by name; None where it fails.
 
     Up to version 2, spglib answers None, with a warning of its own for each call, unless it is told to raise errors;
     from version 3 on it raises them. It is told so for the call only, so that other users of spglib in the process
     find it as it was. Calls wait for each other: the switch is global.
     """
+    import spglib
     from spglib import SpglibError, error
 
     with _lock:
@@ -65,7 +59,7 @@ def _ask(function: Callable[..., Any], crystal: Crystal, **settings: Any) -> Any
         if before is not None:
             error.OLD_ERROR_HANDLING = False
         try:
-            return function(crystal.spglib_cell, symprec=TOLERANCE, **settings)
+            return getattr(spglib, function)(*arguments, **settings)
         except SpglibError:
             return None
         finally:
