@@ -10,8 +10,9 @@ import torch
 from ionvolt.errors import InputError, ModelError
 from ionvolt.physics import CHGNetPotential, load_chgnet
 from ionvolt.physics.potentials.chgnet import VERSIONS
-from ionvolt.physics.potentials.chgnet_graph import chgnet_graph, find_bonds
+from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.pairs import find_pairs
 from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 
 CRYSTALS = [layered(), disulfide(), rocksalt(), spinel("Mg", 8.4), olivine()]
@@ -103,7 +104,7 @@ def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
 def test_a_bond_is_its_own_angle_with_no_bond_but_others() -> None:
     """In rock salt each atom has six bonds of 2.82 Å: 30 ordered pairs of different ones."""
     crystal = rocksalt()
-    graph = chgnet_graph(crystal, find_bonds(crystal, 6.0), 6.0, 3.0)
+    graph = chgnet_graph(crystal, find_pairs(crystal, 6.0, both=False), 6.0, 3.0)
     assert len(graph.bond_graph) == 2 * 6 * 5
     assert (graph.bond_graph[:, 2] != graph.bond_graph[:, 4]).all()
     assert len(graph.directed2undirected) == 2 * len(graph.undirected2directed)

@@ -18,6 +18,7 @@ from ionvolt.analysis.periodic import FEW, ElementVoltage
 from ionvolt.explain.families import paper_group
 from ionvolt.explain.figures import ACCENT, SOFT, canvas, styled
 from ionvolt.graphs import build_graph
+from ionvolt.structures.chemistry import ANIONS
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
 
 TRIES = 4
-ANIONS = frozenset((7, 8, 9, 16, 17, 34, 35, 52, 53))
-"""Not replaced: a crystal whose oxygen is replaced by bismuth is no electrode."""
 SIZES = (4, 40)
 
 
@@ -96,6 +95,7 @@ def study_design(
     for i, host in enumerate(sample):
         own = local[atoms.crystal == i]
         for _ in range(TRIES):
+            # Anions stay: a crystal whose oxygen is replaced by bismuth is no electrode.
             cations = sorted(set(host.numbers.tolist()) - ANIONS)
             if not cations:
                 continue

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.descriptors.elements import MAGPIE_PROPERTIES, MORE_PROPERTIES, N_ELEMENTS, ElementTable
+from ionvolt.structures.chemistry import FIXED_CHARGES, OXIDISED_CHARGES
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 
 Array = NDArray[np.float64]
@@ -36,11 +37,7 @@ def _range(*spans: tuple[int, int]) -> Array:
     return mask
 
 
-def _each(symbols: str, value: float) -> dict[str, float]:
-    return dict.fromkeys(symbols.split(), value)
-
-
-_SINGLE = _each("H B C N O F Si P S Cl Se Ti V Cr Mn Fe Co Ni Cu Mo Nb W Bi", 1.0)
+_SINGLE = "H B C N O F Si P S Cl Se Ti V Cr Mn Fe Co Ni Cu Mo Nb W Bi"
 
 ELEMENT_CLASSES: dict[str, Array] = {
     "alkali metals": _numbers("Li Na K Rb Cs Fr"),
@@ -54,24 +51,11 @@ ELEMENT_CLASSES: dict[str, Array] = {
     "halogens": _numbers("F Cl Br I"),
     "chalcogens": _numbers("O S Se Te"),
     "pnictogens": _numbers("N P As Sb"),
-} | {symbol: _numbers(symbol) for symbol in _SINGLE}
+} | {symbol: _numbers(symbol) for symbol in _SINGLE.split()}
 """Fractions of atoms that become features: which elements belong to each, shape (119,)."""
 
-# Formal charges of elements that take no part in the redox reaction; the others share what is left.
-_FIXED: dict[str, float] = (
-    _each("H Li Na K Rb Cs", 1.0)
-    | _each("Be Mg Ca Sr Ba Zn Cd", 2.0)
-    | _each("B Al Ga In Sc Y La Pr Nd Pm Sm Gd Tb Dy Ho Er Tm Yb Lu", 3.0)
-    | _each("C Si Ge Zr Hf Th", 4.0)
-    | _each("P As Ta", 5.0)
-    | _each("F Cl Br I", -1.0)
-    | _each("O S Se Te", -2.0)
-    | {"N": -3.0}
-)
-_FIXED_CHARGES = np.array([_FIXED.get(s, 0.0) for s in ("", *ATOMIC_NUMBERS)])
-_IS_FIXED = np.array([s in _FIXED for s in ("", *ATOMIC_NUMBERS)])
-# In the company of enough oxygen these are the centres of polyanions such as sulfate, phosphate, nitrate.
-_OXIDISED = {"S": 6.0, "Se": 6.0, "Te": 6.0, "N": 5.0}
+_FIXED_CHARGES = np.array([FIXED_CHARGES.get(s, 0.0) for s in ("", *ATOMIC_NUMBERS)])
+_IS_FIXED = np.array([s in FIXED_CHARGES for s in ("", *ATOMIC_NUMBERS)])
 
 COMPOSITION_FEATURES: tuple[str, ...] = (
     *(f"MagpieData {stat} {name}" for name in MAGPIE_PROPERTIES for stat in STATISTICS),
@@ -158,9 +142,9 @@ def _charges(fractions: Array, table: ElementTable) -> Array:
     """Charge that the redox-active atoms must bear so that the charged host is neutral."""
     fixed = fractions @ _FIXED_CHARGES
     oxygen = fractions[:, ATOMIC_NUMBERS["O"]]
-    for symbol, charge in _OXIDISED.items():
+    for symbol, charge in OXIDISED_CHARGES.items():
         share = fractions[:, ATOMIC_NUMBERS[symbol]]
-        fixed += np.where(oxygen > 2.5 * share, share * (charge - _FIXED[symbol]), 0.0)
+        fixed += np.where(oxygen > 2.5 * share, share * (charge - FIXED_CHARGES[symbol]), 0.0)
     active = np.where(_IS_FIXED, 0.0, 1.0)
     active[0] = 0.0
     share = fractions @ active

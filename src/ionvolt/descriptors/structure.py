@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from ionvolt.descriptors.elements import N_ELEMENTS, ElementTable
 from ionvolt.graphs import RADIUS, nearest_neighbours
+from ionvolt.structures.chemistry import ANIONS, D_METALS, NONMETALS
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.spacegroup import primitive_lattice
 
 Array = NDArray[np.float64]
 
@@ -22,17 +24,14 @@ NEIGHBOURS = 24
 """Looked at for each atom."""
 
 SITE_CLASSES = ("d metal", "other metal", "nonmetal", "anion")
-_ANIONS = {7, 8, 9, 16, 17, 34, 35, 52, 53}  # N O F S Cl Se Br Te I
-_NONMETALS = {1, 2, 5, 6, 10, 14, 15, 18, 32, 33, 36, 51, 54, 85, 86}
-_D_METALS = {*range(21, 31), *range(39, 49), *range(72, 81), *range(104, 113)}
 
 
 def _site_class(z: int) -> int:
-    if z in _ANIONS:
+    if z in ANIONS:
         return 3
-    if z in _NONMETALS:
+    if z in NONMETALS:
         return 2
-    return 0 if z in _D_METALS else 1
+    return 0 if z in D_METALS else 1
 
 
 SITE_CLASS = np.array([_site_class(z) for z in range(N_ELEMENTS + 1)])
@@ -114,10 +113,8 @@ def _cells(hosts: Sequence[Crystal], table: ElementTable) -> Array:
 def _shape(host: Crystal) -> list[float]:
     """Atoms, length ratios and angles of the Niggli cell of the primitive cell."""
     import gemmi
-    import spglib
 
-    primitive = spglib.find_primitive((host.lattice, host.frac_coords, host.numbers), symprec=1e-2)  # type: ignore[arg-type]
-    lattice, n_atoms = (primitive[0], len(primitive[2])) if primitive is not None else (host.lattice, len(host))
+    lattice, n_atoms = primitive_lattice(host)
     lengths = np.linalg.norm(lattice, axis=1)
     unit = lattice / lengths[:, None]
     cosines = np.clip([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]], -1, 1)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.pairs import find_pairs
 
 MAX_NEIGHBOURS = 12
 RADIUS = 8.0
@@ -69,17 +70,12 @@ def start_radius(crystal: Crystal, k: int, radius: float) -> float:
 
 def vesin_neighbours(crystal: Crystal, *, k: int = MAX_NEIGHBOURS, radius: float = RADIUS) -> Neighbours:
     """``nearest_neighbours`` by vesin's cell lists and numpy sorting."""
-    from vesin import NeighborList
-
     n = len(crystal)
-    points = (crystal.frac_coords - np.floor(crystal.frac_coords)) @ crystal.lattice
     cutoff = start_radius(crystal, k, radius)
     while True:
         # A neighbour at the radius itself is inside, whatever the rounding.
-        i, j, d = NeighborList(cutoff=cutoff + TIE, full_list=True).compute(
-            points=points, box=crystal.lattice, periodic=True, quantities="ijd"
-        )
-        i, j = i.astype(np.int64), j.astype(np.int64)
+        pairs = find_pairs(crystal, cutoff + TIE, both=True)
+        i, j, d = pairs.i, pairs.j, pairs.distance
         counts = np.bincount(i, minlength=n)
         starts = np.cumsum(counts) - counts
         order = np.lexsort((d, i))

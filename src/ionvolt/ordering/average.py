@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.interstitials import distances
+from ionvolt.structures.chemistry import ANIONS
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS
 from ionvolt.structures.disorder import DisorderedCrystal
+from ionvolt.structures.spacegroup import TOLERANCE, ask_spglib
 from ionvolt.structures.wording import refusal
 
 NEARLY_FULL = 0.95
@@ -19,12 +21,9 @@ NEARLY_FULL = 0.95
 BOND = 1.85
 """Å: an anion this near the middle of a polyanion belongs to it."""
 
-SYMPREC = 0.01
-
 _EQUAL = 5e-4
 """Occupancies that differ by less are equal."""
 
-_ANIONS = frozenset(ATOMIC_NUMBERS[s] for s in ("N", "O", "F", "S", "Cl", "Se", "Br", "Te", "I"))
 _CENTRES = frozenset(ATOMIC_NUMBERS[s] for s in ("B", "Si", "P", "Ge", "As"))
 _MOLECULAR = frozenset(ATOMIC_NUMBERS[s] for s in ("H", "C"))
 _BONDED = _CENTRES | _MOLECULAR | frozenset(ATOMIC_NUMBERS[s] for s in ("N", "S"))
@@ -111,12 +110,12 @@ def orderable_sites(disordered: DisorderedCrystal) -> tuple[list[dict[int, float
                 f"a site holds {contents(site)}: molecules and hydrogen that are disordered are not ordered",
                 "Give a model in which every molecule has one place",
             )
-        rigid = held & (_ANIONS | _CENTRES)
+        rigid = held & (ANIONS | _CENTRES)
         if rigid and len(held) == 1 and total >= NEARLY_FULL:
             sites.append(dict.fromkeys(held, 1.0))
             notes.append(f"{contents(site)} on a site is taken as full")
             continue
-        if held & _ANIONS and not _mixes_oxygen_and_fluorine(disordered, index):
+        if held & ANIONS and not _mixes_oxygen_and_fluorine(disordered, index):
             raise refusal(
                 disordered.source,
                 f"a site holds {contents(site)}: anions that are mixed or partly missing are not ordered",
@@ -145,11 +144,8 @@ def _mixes_oxygen_and_fluorine(disordered: DisorderedCrystal, index: int) -> boo
 def _primitive(
     lattice: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    import spglib
-
-    found = spglib.standardize_cell(
-        (lattice.tolist(), frac.tolist(), numbers.tolist()), to_primitive=True, no_idealize=True, symprec=SYMPREC
-    )
+    cell = (lattice.tolist(), frac.tolist(), numbers.tolist())
+    found = ask_spglib("standardize_cell", cell, to_primitive=True, no_idealize=True, symprec=TOLERANCE)
     if found is None or len(found[2]) > len(numbers):
         return lattice, frac, numbers
     return np.array(found[0]), np.array(found[1]) % 1.0, np.array(found[2], dtype=np.int64)
@@ -159,9 +155,7 @@ def _symmetry(
     lattice: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """For each site the first that is equal to it, and the rotations of the point group."""
-    import spglib
-
-    found = spglib.get_symmetry((lattice.tolist(), frac.tolist(), numbers.tolist()), symprec=SYMPREC)
+    found = ask_spglib("get_symmetry", (lattice.tolist(), frac.tolist(), numbers.tolist()), symprec=TOLERANCE)
     if found is None:
         first = {int(number): k for k, number in reversed(list(enumerate(numbers)))}
         return np.array([first[int(number)] for number in numbers]), np.eye(3, dtype=np.int64)[None]

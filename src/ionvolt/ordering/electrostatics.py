@@ -12,6 +12,7 @@ from ionvolt.ordering.average import AverageCell
 from ionvolt.ordering.rounding import EMPTY, Filling
 from ionvolt.ordering.supercells import sites_of
 from ionvolt.structures.crystal import SYMBOLS
+from ionvolt.structures.spacegroup import TOLERANCE, ask_spglib
 
 TOO_NEAR = 0.7
 """Share of the sum of two covalent radii below which two sites are not filled together: halves of a split site."""
@@ -125,9 +126,7 @@ def permutations(
         kinds: What tells the sites apart, shape (n_sites,).
         sites: Indices of the sites that are permuted.
     """
-    import spglib
-
-    found = spglib.get_symmetry((lattice.tolist(), frac.tolist(), (kinds + 1).tolist()), symprec=0.01)
+    found = ask_spglib("get_symmetry", (lattice.tolist(), frac.tolist(), (kinds + 1).tolist()), symprec=TOLERANCE)
     places = frac[sites]
     kept = [np.arange(len(sites), dtype=np.int64)[None]]
     if found is not None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ionvolt.ordering.average import AverageCell
 from ionvolt.ordering.rounding import Filling, filling
+from ionvolt.structures.spacegroup import ask_spglib
 
 GOOD_FIT = 0.01
 """Share of the disordered sites that may be rounded without a search for a larger cell that fits better."""
@@ -38,12 +39,10 @@ def shapes(cell: AverageCell, size: int, most: int) -> list[NDArray[np.int64]]:
     Returns:
         At most ``most`` matrices, shape (3, 3), whose rows are the supercell's vectors in the primitive ones.
     """
-    import spglib
-
     inverse = np.linalg.inv(cell.lattice)
     reduced = []
     for matrix in _normal_forms(size):
-        vectors = spglib.niggli_reduce((matrix @ cell.lattice).tolist())
+        vectors = ask_spglib("niggli_reduce", (matrix @ cell.lattice).tolist())
         if vectors is None:
             vectors = matrix @ cell.lattice
         whole = np.rint(vectors @ inverse).astype(np.int64)

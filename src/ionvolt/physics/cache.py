@@ -37,7 +37,7 @@ def key(crystal: Crystal, *settings: object) -> str:
 
     Lattice (1e-5 Å) and coordinates (1e-6) are rounded, so that what a file format loses does not matter.
     """
-    frac = np.round(crystal.frac_coords - np.floor(crystal.frac_coords), 6) % 1.0
+    frac = np.round(crystal.wrapped, 6) % 1.0
     # Adding zero turns -0.0 into 0.0.
     return content_key([FORMAT, *settings], np.round(crystal.lattice, 5) + 0.0, crystal.numbers, frac + 0.0)[:40]
 

@@ -13,7 +13,8 @@ from ionvolt.physics.interstitials import distances, find_interstitials
 from ionvolt.physics.potentials.chgnet import CHGNetPotential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures.charge_balance import count_electrons
-from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
+from ionvolt.structures.chemistry import REDOX_ACTIVE
+from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
 
 APART = 2.2
@@ -24,13 +25,6 @@ MOST_SITES = 24
 
 ARRANGEMENTS = 2
 """Arrangements that are relaxed: started from as many of the best voids."""
-
-_REDOX_ACTIVE = (
-    "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Hf", "Ta", "W",
-    "Re", "Os", "Ir", "Pt", "Au",
-)  # fmt: skip
-REDOX_ACTIVE = frozenset(ATOMIC_NUMBERS[symbol] for symbol in _REDOX_ACTIVE)
-"""Transition metals that take up an electron when a cation comes in; Sc, Y, Zn and their kin do not."""
 
 
 def default_ions(host: Crystal, ion: WorkingIon) -> int:

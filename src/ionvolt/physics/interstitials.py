@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.structures.chemistry import ANION_RADII, IONIC_RADII
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.spacegroup import symmetry_operations
 from ionvolt.structures.wording import refusal
 
 MIN_FREE_RADIUS = 1.5
@@ -19,17 +21,6 @@ SAME_SITE = 0.5
 
 MAX_ORBITS = 12
 """Symmetry-distinct voids that are looked at, the widest first."""
-
-ION_RADII = {
-    "Li": 0.76, "Na": 1.02, "K": 1.38, "Rb": 1.52, "Cs": 1.67, "Mg": 0.72, "Ca": 1.0, "Zn": 0.74, "Al": 0.54, "Y": 0.9,
-}  # fmt: skip
-"""Effective ionic radii in Å, six-fold coordination (Shannon, Acta Cryst. A 32, 751 (1976))."""
-
-ANION_RADII = {
-    1: 1.40, 6: 1.60, 7: 1.46, 8: 1.38, 9: 1.33, 15: 1.90, 16: 1.84, 17: 1.81, 33: 2.00, 34: 1.98, 35: 1.96, 51: 2.20,
-    52: 2.21, 53: 2.20,
-}  # fmt: skip
-"""By atomic number, Å: Shannon's where he has one, else covalent radii widened; they rank voids, no more."""
 
 REACH = 8.0
 """Å of surroundings that are laid around the cell: more than the radius of any void that counts."""
@@ -89,23 +80,11 @@ def rank_sites(host: Crystal, ion: str, voids: list[InterstitialSite]) -> list[I
         if not anions.any():
             return float(away.min())
         nearest = int(np.argmin(np.where(anions, away, np.inf)))
-        stretch = away[nearest] - ION_RADII[ion] - ANION_RADII[int(host.numbers[nearest])]
+        stretch = away[nearest] - IONIC_RADII[ion] - ANION_RADII[int(host.numbers[nearest])]
         cation = away[~anions].min() if not anions.all() else np.inf
         return float(2 * min(stretch, 0.0) + min(cation, 3.2) - 0.3 * abs(stretch))
 
     return sorted(voids, key=fit, reverse=True)
-
-
-def primitive_cell(crystal: Crystal) -> Crystal:
-    """The same crystal in its smallest cell; as it is where it stands in that."""
-    import spglib
-
-    cell = (crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist())
-    found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=0.01)
-    if found is None or len(found[2]) >= len(crystal):
-        return crystal
-    lattice, places, numbers = found
-    return replace(crystal, lattice=np.array(lattice), frac_coords=np.array(places), numbers=np.array(numbers))
 
 
 def crowding_energy(lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]) -> float:
@@ -144,7 +123,7 @@ def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     )  # distances between opposite faces of the cell
     reach = np.ceil(REACH / heights).astype(int)
     shifts = np.array(list(product(*(range(-r, r + 1) for r in reach))))
-    frac = host.frac_coords - np.floor(host.frac_coords)
+    frac = host.wrapped
     around = (frac[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
     margin = REACH / heights
     around = around[((around > -margin) & (around < 1 + margin)).all(axis=1)]
@@ -161,16 +140,3 @@ def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     keep = ((inside > -1e-6) & (inside < 1 - 1e-6)).all(axis=1)
     free_radii, _ = cKDTree(cartesian).query(vertices[keep])
     return inside[keep] % 1.0, np.asarray(free_radii, dtype=np.float64)
-
-
-def symmetry_operations(crystal: Crystal) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Rotations and translations, in fractional coordinates, that leave a crystal as it is."""
-    import spglib
-
-    found = spglib.get_symmetry(
-        (crystal.lattice.tolist(), crystal.frac_coords.tolist(), crystal.numbers.tolist()), symprec=0.01
-    )
-    if found is None:
-        return [(np.eye(3), np.zeros(3))]
-    both = zip(found["rotations"], found["translations"], strict=True)
-    return [(np.asarray(rotation, dtype=np.float64), translation) for rotation, translation in both]

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import WorkingIon
-from ionvolt.physics.interstitials import distances, symmetry_operations
+from ionvolt.physics.interstitials import distances
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.spacegroup import symmetry_operations
 
 FEWEST_IONS = 4
 """Ions in the cell that is emptied step by step; smaller cells are repeated until they hold as many."""

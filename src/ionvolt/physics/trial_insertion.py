@@ -12,7 +12,6 @@ from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon
 from ionvolt.physics.insertion import APART, default_ions, with_ions
 from ionvolt.physics.interstitials import (
-    ION_RADII,
     InterstitialSite,
     crowding_energy,
     distances,
@@ -21,6 +20,7 @@ from ionvolt.physics.interstitials import (
 )
 from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential, PotentialOutput, load_chgnet
 from ionvolt.physics.relaxation import RelaxSettings, relax
+from ionvolt.structures.chemistry import IONIC_RADII
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
 
@@ -102,7 +102,7 @@ def trial_insertions(
     if len(places) > 1:
         crystal = with_ions(host, ion, places)
         filled = Trial(crystal, len(places), energy_model.evaluate([crystal])[0])
-    if ION_RADII[ion.symbol] > LARGE:
+    if IONIC_RADII[ion.symbol] > LARGE:
         filled = expand_and_relax(filled, energy_model, relaxer())
     return single, filled
 

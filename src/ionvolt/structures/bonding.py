@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.structures.crystal import SYMBOLS, Crystal
+from ionvolt.structures.pairs import find_pairs
 
 BOND = 1.25
 """Distances up to this multiple of the sum of two covalent radii are bonds."""
@@ -26,15 +27,10 @@ def covalent_radii() -> NDArray[np.float64]:
 
 def bonds(crystal: Crystal, factor: float = BOND) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of bonded atoms i, j and the cells (n, 3) in which j stands, each bond in both directions."""
-    from vesin import NeighborList
-
     radii = covalent_radii()[crystal.numbers]
-    frac = crystal.frac_coords - np.floor(crystal.frac_coords)
-    search = NeighborList(cutoff=float(2 * radii.max() * factor), full_list=True, n_threads=1)
-    i, j, shift, d = search.compute(frac @ crystal.lattice, crystal.lattice, True, "ijSd")
-    i, j = i.astype(np.int64), j.astype(np.int64)
-    near = d <= factor * (radii[i] + radii[j])
-    return i[near], j[near], shift[near].astype(np.int64)
+    found = find_pairs(crystal, float(2 * radii.max() * factor), both=True)
+    near = found.where(found.distance <= factor * (radii[found.i] + radii[found.j]))
+    return near.i, near.j, near.image
 
 
 def is_molecular(crystal: Crystal) -> bool:
@@ -68,6 +64,6 @@ def vacuum(crystal: Crystal) -> float:
     cell = crystal.lattice
     areas = np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
     heights = crystal.volume / areas
-    frac = np.sort(crystal.frac_coords - np.floor(crystal.frac_coords), axis=0)
+    frac = np.sort(crystal.wrapped, axis=0)
     gaps = np.diff(np.vstack([frac, frac[:1] + 1.0]), axis=0).max(axis=0)
     return float((gaps * heights).max())

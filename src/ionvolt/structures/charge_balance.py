@@ -9,6 +9,7 @@ P2S6 or PS4, peroxide or oxide, cyanide or carbide. Of a composition alone they 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from ionvolt.structures.chemistry import (
     minimum_oxidation_state,
 )
 from ionvolt.structures.crystal import SYMBOLS, Crystal
+from ionvolt.structures.pairs import find_pairs
 
 BOND, LOOSE_BOND = 1.1, 1.2
 """Longest bond between nonmetals as a multiple of the sum of their covalent radii.
@@ -116,19 +118,17 @@ def nonmetal_bonds(crystal: Crystal) -> NDArray[np.int64]:
 
     Two atoms bond below ``BOND`` or ``LOOSE_BOND`` times the sum of their covalent radii.
     """
-    from vesin import NeighborList
-
     kept = np.flatnonzero([symbol in COVALENT for symbol in crystal.symbols])
     if not kept.size:
         return np.empty((0, 2), dtype=np.int64)
-    radii = covalent_radii()[crystal.numbers]
-    search = NeighborList(cutoff=2 * LOOSE_BOND * float(radii[kept].max()), full_list=True, n_threads=1)
-    i, j, d = search.compute(crystal.wrapped[kept] @ crystal.lattice, crystal.lattice, True, "ijd")
-    i, j = kept[i.astype(np.int64)], kept[j.astype(np.int64)]
-    numbers = crystal.numbers
-    loose = (numbers[i] == numbers[j]) | (numbers[i] == 1) | (numbers[j] == 1)
-    near = d < np.where(loose, LOOSE_BOND, BOND) * (radii[i] + radii[j])
-    return np.column_stack([i[near], j[near]])
+    numbers = crystal.numbers[kept]
+    radii = covalent_radii()[numbers]
+    nonmetals = replace(crystal, numbers=numbers, frac_coords=crystal.frac_coords[kept])
+    found = find_pairs(nonmetals, 2 * LOOSE_BOND * float(radii.max()), both=True)
+    one, other = numbers[found.i], numbers[found.j]
+    loose = (one == other) | (one == 1) | (other == 1)
+    near = found.where(found.distance < np.where(loose, LOOSE_BOND, BOND) * (radii[found.i] + radii[found.j]))
+    return np.column_stack([kept[near.i], kept[near.j]])
 
 
 def _charge(symbol: str, around: Mapping[str, int]) -> float:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures, compute_features, pool_features
-from ionvolt.physics.interstitials import primitive_cell
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.trial_insertion import Trial, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.spacegroup import primitive_cell
 
 WITHIN = (-3.0, 9.0)
 """V: voltages of trials beyond these are taken as these; a void that is too narrow says no more than that."""

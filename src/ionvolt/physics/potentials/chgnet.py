@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.errors import ModelError
-from ionvolt.physics.potentials.chgnet_graph import Bonds, chgnet_graph, find_bonds
+from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.pairs import Pairs, find_pairs
 
 if TYPE_CHECKING:
     from chgnet.graph.crystalgraph import CrystalGraph
@@ -104,10 +105,10 @@ class CHGNetPotential:
         if vectors is not None:
             vectors.append(output)
 
-    def graph(self, crystal: Crystal, bonds: Bonds | None = None) -> CrystalGraph:
+    def graph(self, crystal: Crystal, bonds: Pairs | None = None) -> CrystalGraph:
         """The graph of a crystal for this version; ``bonds`` up to its cut-off or beyond are reused."""
         if bonds is None:
-            bonds = find_bonds(crystal, self.cutoff)
+            bonds = find_pairs(crystal, self.cutoff, both=False)
         return chgnet_graph(crystal, bonds, self.cutoff, self.angle_cutoff)
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:

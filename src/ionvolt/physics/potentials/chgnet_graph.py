@@ -6,13 +6,13 @@ from vesin and numpy takes a twentieth of the time; a test holds the energies of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.pairs import Pairs
 from ionvolt.structures.wording import refusal
 
 if TYPE_CHECKING:
@@ -22,44 +22,7 @@ HEAVIEST = 94
 """The heaviest element that the potential knows, plutonium."""
 
 
-@dataclass(frozen=True, eq=False)
-class Bonds:
-    """Every pair of atoms within a cut-off, once.
-
-    Attributes:
-        i: First atom, shape (n_bonds,), int64.
-        j: Second atom, shape (n_bonds,), int64.
-        image: Cell that the second atom is in, relative to wrapped coordinates, shape (n_bonds, 3), int64.
-        distance: Å, shape (n_bonds,), float64.
-    """
-
-    i: NDArray[np.int64]
-    j: NDArray[np.int64]
-    image: NDArray[np.int64]
-    distance: NDArray[np.float64]
-
-    def within(self, cutoff: float) -> Bonds:
-        """Those of them that are no longer than ``cutoff`` (Å)."""
-        keep = self.distance <= cutoff
-        return Bonds(self.i[keep], self.j[keep], self.image[keep], self.distance[keep])
-
-
-def wrapped(crystal: Crystal) -> NDArray[np.float64]:
-    """Fractional coordinates in [0, 1), shape (n_atoms, 3)."""
-    return crystal.frac_coords - np.floor(crystal.frac_coords)
-
-
-def find_bonds(crystal: Crystal, cutoff: float) -> Bonds:
-    """All pairs of atoms, images included, that are no farther apart than ``cutoff`` (Å)."""
-    from vesin import NeighborList
-
-    i, j, image, distance = NeighborList(cutoff=cutoff, full_list=False).compute(
-        points=wrapped(crystal) @ crystal.lattice, box=crystal.lattice, periodic=True, quantities="ijSd"
-    )
-    return Bonds(i.astype(np.int64), j.astype(np.int64), image.astype(np.int64), distance.astype(np.float64))
-
-
-def require_known(crystal: Crystal, bonds: Bonds, cutoff: float) -> None:
+def require_known(crystal: Crystal, bonds: Pairs, cutoff: float) -> None:
     """Refuse what the potential cannot compute.
 
     Raises:
@@ -104,7 +67,7 @@ def angles(center: NDArray[np.int64], short: NDArray[np.int64], n_atoms: int) ->
     return np.stack([first[different], second[different]], axis=1)
 
 
-def chgnet_graph(crystal: Crystal, bonds: Bonds, atom_cutoff: float, bond_cutoff: float) -> CrystalGraph:
+def chgnet_graph(crystal: Crystal, bonds: Pairs, atom_cutoff: float, bond_cutoff: float) -> CrystalGraph:
     """A CHGNet graph, ready for its forward pass.
 
     Args:
@@ -130,7 +93,7 @@ def chgnet_graph(crystal: Crystal, bonds: Bonds, atom_cutoff: float, bond_cutoff
     bond_graph = np.stack([center[pairs[:, 0]], pairs[:, 0] % n, pairs[:, 0], pairs[:, 1] % n, pairs[:, 1]], axis=1)
     return CrystalGraph(
         atomic_number=torch.tensor(crystal.numbers, dtype=torch.int32),
-        atom_frac_coord=torch.tensor(wrapped(crystal), dtype=torch.float32, requires_grad=True),
+        atom_frac_coord=torch.tensor(crystal.wrapped, dtype=torch.float32, requires_grad=True),
         atom_graph=torch.tensor(np.stack([center, neighbour], axis=1), dtype=torch.int32),
         atom_graph_cutoff=atom_cutoff,
         neighbor_image=torch.tensor(np.concatenate([bonds.image, -bonds.image]), dtype=torch.float32),

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ionvolt.physics.potentials.chgnet import PotentialOutput
-from ionvolt.physics.potentials.chgnet_graph import find_bonds, require_known, wrapped
+from ionvolt.physics.potentials.chgnet_graph import require_known
 from ionvolt.structures.crystal import SYMBOLS, Crystal
+from ionvolt.structures.pairs import find_pairs
 from ionvolt.structures.wording import refusal
 
 VERSION = "7net-l3i5"
@@ -97,10 +98,10 @@ class SevenNetPotential:
     def _forward(self, crystal: Crystal) -> PotentialOutput:
         import torch
 
-        bonds = find_bonds(crystal, self.cutoff)
+        bonds = find_pairs(crystal, self.cutoff, both=False)
         require_known(crystal, bonds, self.cutoff)
         self._require_elements(crystal)
-        frac = wrapped(crystal)
+        frac = crystal.wrapped
         vectors = (frac[bonds.j] + bonds.image - frac[bonds.i]) @ crystal.lattice
         numbers = torch.from_numpy(crystal.numbers.astype(np.int64))
         key = self.key

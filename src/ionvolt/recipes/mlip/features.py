@@ -19,12 +19,12 @@ from ionvolt.errors import DataError, InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features
-from ionvolt.physics.interstitials import primitive_cell
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.trial_insertion import trial_insertions
 from ionvolt.recipes.job import Indices, Tell
 from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.spacegroup import primitive_cell
 
 VECTORS, INSERTED = "vectors", "inserted"
 """Folders."""

@@ -1,0 +1,54 @@
+"""Pairs of atoms within a distance, images included: the one place that calls vesin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.structures.crystal import Crystal
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of atoms.
+
+    Attributes:
+        i: First atom, shape (n_pairs,), int64.
+        j: Second atom, shape (n_pairs,), int64.
+        image: Cell that the second atom is in, relative to wrapped coordinates, shape (n_pairs, 3), int64.
+        distance: Å, shape (n_pairs,), float64.
+    """
+
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+    image: NDArray[np.int64]
+    distance: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return int(self.i.size)
+
+    def where(self, keep: NDArray[np.bool_]) -> Pairs:
+        """Some of them."""
+        return Pairs(self.i[keep], self.j[keep], self.image[keep], self.distance[keep])
+
+    def within(self, cutoff: float) -> Pairs:
+        """Those of them that are no longer than ``cutoff`` (Å)."""
+        return self.where(self.distance <= cutoff)
+
+
+def find_pairs(crystal: Crystal, cutoff: float, *, both: bool) -> Pairs:
+    """All pairs of atoms that are no farther apart than a cut-off.
+
+    Args:
+        crystal: The crystal.
+        cutoff: Å.
+        both: Give each pair in both directions, else once.
+    """
+    from vesin import NeighborList
+
+    i, j, image, distance = NeighborList(cutoff=cutoff, full_list=both, n_threads=1).compute(
+        points=crystal.wrapped @ crystal.lattice, box=crystal.lattice, periodic=True, quantities="ijSd"
+    )
+    return Pairs(i.astype(np.int64), j.astype(np.int64), image.astype(np.int64), distance.astype(np.float64))
