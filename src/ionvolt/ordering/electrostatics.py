@@ -147,7 +147,8 @@ def _unit_energies(lattice: NDArray[np.float64], frac: NDArray[np.float64]) -> V
     from pymatgen.core.structure import Structure
 
     structure = Structure(lattice, ["H+"] * len(frac), frac)
-    matrix = np.asarray(EwaldSummation(structure, acc_factor=_SIGNIFICANT).total_energy_matrix, dtype=np.float64)
+    sums = EwaldSummation(structure, acc_factor=_SIGNIFICANT)  # type: ignore[no-untyped-call]
+    matrix = np.asarray(sums.total_energy_matrix, dtype=np.float64)
     return (matrix + matrix.T) / 2
 
 
