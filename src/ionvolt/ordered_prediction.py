@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ from numpy.typing import NDArray
 
 from ionvolt.errors import InputError
 from ionvolt.models.interface import NORMAL_90, Predictor
-from ionvolt.ordering import Orderings
-from ionvolt.prediction import Prediction, predict_checked
+from ionvolt.ordering import Orderings, OrderSettings, order
+from ionvolt.physics.cache import Cache
+from ionvolt.prediction import Prediction, as_model, predict_checked
+from ionvolt.structures import DisorderedCrystal, read_disordered
 
 AVERAGED = (
     "capacity_grav", "capacity_vol", "energy_grav", "energy_vol", "epistemic_std", "voltage_potential",
@@ -45,6 +49,34 @@ class OrderedPrediction(Prediction):
         """The prediction as plain JSON types."""
         lists = {name: list(getattr(self, name)) for name in ("warnings", "weights", "voltages")}
         return asdict(self) | lists
+
+
+def predict_disordered(
+    structure: DisorderedCrystal | str | os.PathLike[str],
+    ions: str | Sequence[str],
+    *,
+    model: str | Path | Predictor | None = None,
+    settings: OrderSettings | None = None,
+    cache: Cache | None = None,
+    **more: Any,
+) -> list[OrderedPrediction]:
+    """The voltages of a disordered electrode, one for each ion.
+
+    Args:
+        structure: A CIF file, the text of one, or a ``DisorderedCrystal``.
+        ions: Symbols of the working ions, or ``"Mg,Ca"``, or ``"all"``.
+        model: A shipped model's name, a model's folder or a loaded model; the default is that of ``predict``.
+        settings: How it is ordered.
+        cache: Where energies and relaxations are remembered; by default nowhere.
+        **more: What ``prediction.predict_checked`` takes beside these.
+
+    Raises:
+        InputError: It cannot be read, ordered or answered.
+        ModelError: The model cannot be used.
+    """
+    predictor = as_model(model)
+    disordered = structure if isinstance(structure, DisorderedCrystal) else read_disordered(structure)
+    return predict_orderings(order(disordered, settings, cache=cache), ions, model=predictor, **more)
 
 
 def predict_orderings(

@@ -12,7 +12,7 @@ from ionvolt.ordering.charges import guessed_charges
 from ionvolt.ordering.electrostatics import build_cell
 from ionvolt.ordering.order import _composition
 from ionvolt.ordering.rounding import EMPTY, filling
-from ionvolt.ordering.search import anneal, candidates, count_arrangements, degeneracy, fingerprints
+from ionvolt.ordering.search import anneal, candidates, count_arrangements, degeneracy, distinct, fingerprints
 from ionvolt.ordering.supercells import shapes
 from ionvolt.structures import read_disordered
 from ionvolt.structures.crystal import SYMBOLS
@@ -72,7 +72,7 @@ def test_symmetry_leaves_energies_and_fingerprints_alone():
     images = arrangement[cell.permutations]
     assert len(cell.permutations) == 192
     assert cell.energies(images) == pytest.approx(cell.energies(arrangement[None])[0], abs=1e-4)
-    assert len(set(fingerprints(cell, images).tolist())) == 1
+    assert len(distinct(fingerprints(cell, images))) == 1
 
 
 def test_annealing_finds_the_lowest_of_all():

@@ -13,7 +13,7 @@ from ionvolt.ordering.charges import guessed_charges
 from ionvolt.ordering.electrostatics import build_cell
 from ionvolt.ordering.records import Ordering, Orderings, OrderSettings
 from ionvolt.ordering.rounding import EMPTY, Filling, described
-from ionvolt.ordering.search import Candidate, candidates, degeneracy, fingerprints
+from ionvolt.ordering.search import Candidate, candidates, degeneracy, distinct, fingerprints
 from ionvolt.ordering.supercells import choose_filling, shapes
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
@@ -112,16 +112,16 @@ def _arrange(
 
     Arrangements of equal energy stand in an order that is drawn.
     """
-    found: dict[float, Candidate] = {}
+    found: list[Candidate] = []
+    marks: list[float] = []
     complete = True
     for matrix in shapes(cell, filled.size, SHAPES):
         built = build_cell(cell, filled, matrix, charges)
         some, all_of_them = candidates(built, rng)
         complete &= all_of_them
-        marks = fingerprints(built, np.array([one.arrangement for one in some]))
-        for mark, one in zip(marks.tolist(), some, strict=True):
-            found.setdefault(mark, one)
-    drawn = [list(found.values())[k] for k in rng.permutation(len(found))]
+        found += some
+        marks += fingerprints(built, np.array([one.arrangement for one in some])).tolist()
+    drawn = [found[k] for k in rng.permutation(distinct(np.array(marks)))]
     return sorted(drawn, key=lambda one: round(one.energy, 3)), complete
 
 

@@ -23,8 +23,8 @@ CHAINS, SWEEPS = 64, 60
 HOT, COLD = 5.0, 0.05
 """eV: from and to where annealing cools. Charges are not screened, so that swaps cost some eV."""
 
-_DIGITS = 3
-"""Decimals to which the fingerprints of equal arrangements agree."""
+_SAME = 1e-3
+"""How far the fingerprints of equal arrangements may lie apart: coordinates have five digits."""
 
 _TOGETHER = 4096
 
@@ -64,8 +64,7 @@ def candidates(cell: Cell, rng: np.random.Generator) -> tuple[list[Candidate], b
     complete = count_arrangements(cell.counts) <= MOST_ENUMERATED
     arrangements = np.array(list(_all(cell)), dtype=np.int64) if complete else anneal(cell, rng)
     arrangements = arrangements.reshape(-1, len(cell.sites))
-    _, first = np.unique(fingerprints(cell, arrangements), return_index=True)
-    arrangements = arrangements[first]
+    arrangements = arrangements[distinct(fingerprints(cell, arrangements))]
     energies = cell.energies(arrangements).tolist()
     return [Candidate(cell, *one) for one in zip(arrangements, energies, strict=True)], complete
 
@@ -88,7 +87,19 @@ def fingerprints(cell: Cell, arrangements: NDArray[np.int64]) -> Vector:
         part = slice(start, start + _TOGETHER)
         squares = (charges[part] @ cell.unit[cell.sites] + fixed @ cell.unit) ** 2
         found[part] = squares @ fixed + np.einsum("mi,mi->m", squares[:, cell.sites], charges[part])
-    return np.round(found, _DIGITS)
+    return found
+
+
+def distinct(marks: Vector) -> NDArray[np.int64]:
+    """Indices of fingerprints of which no two are equal, one for each that there is; shape (m,)."""
+    order = np.argsort(marks, kind="stable")
+    kept: list[int] = []
+    last = -np.inf
+    for k in order.tolist():
+        if marks[k] - last > _SAME:
+            kept.append(k)
+            last = float(marks[k])
+    return np.array(kept, dtype=np.int64)
 
 
 def anneal(cell: Cell, rng: np.random.Generator) -> NDArray[np.int64]:
