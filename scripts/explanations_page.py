@@ -1,10 +1,12 @@
 """Write what ``ionvolt explain-model`` measured into docs/explanations.md, and copy its main figures.
 
     ionvolt explain-model cgcnn-mp2020 mp2020.parquet --ion Li --clean paper -o studies/Li   # and so for each ion
-    python scripts/explanations_page.py studies/* [--published studies/published]
+    ionvolt explain-model delta-mp2025 mp2025.parquet --ion Li --crystals 30 -o checks/delta-Li   # likewise
+    python scripts/explanations_page.py studies/* [--published studies/published] [--answers checks/*]
 
 The tables stand between markers; no number in them is typed by hand. ``--published`` is a study of a converted
-checkpoint of the paper's authors (embedding only).
+checkpoint of the paper's authors (embedding only), ``--answers`` are checks of models that are no networks. Without
+studies only the table of these is written.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from ionvolt.explain import explain
 from ionvolt.explain.drawing import draw_explanation
 from ionvolt.explain.figures import save
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.registry import PAPER_MODEL
 from model_page import write_between
 
 ROOT = Path(__file__).parent.parent
@@ -117,6 +120,29 @@ def checks_table(studies: dict[str, dict[str, Any]], change: str) -> str:
     return "\n".join(lines)
 
 
+def answers_table(found: list[dict[str, Any]]) -> str:
+    lines = [
+        "| model | ion | atoms are | n | departing atom | random atom | larger in | p (Wilcoxon) | highest, signed | "
+        "lowest, signed | right way | rank correlation (p) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    words = {"delete": "deleted", "substitute": "replaced"}
+    shown = [
+        (s["model"], s["ion"], o)
+        for change in words
+        for s in found
+        for o in s["checks"]["outcomes"]
+        if o["change"] == change and o["kind"] == "additive"
+    ]
+    lines += [
+        f"| {model} | {ion} | {words[o['change']]} | {o['n']} | {o['departing']:.3f} | {o['random']:.3f} | "
+        f"{o['wins']:.0%} | {small(o['p_wilcoxon'])} | {o['moved_by_highest']:+.3f} | {o['moved_by_lowest']:+.3f} | "
+        f"{o['right_way']:.0%} | {o['rank']:+.2f} ({small(o['p_rank'])}) |"
+        for model, ion, o in shown
+    ]
+    return "\n".join(lines)
+
+
 def stability_table(studies: dict[str, dict[str, Any]]) -> str:
     lines = [
         "| ion | crystals | atoms, additive | atoms, linear | elements' medians, additive | linear |",
@@ -164,11 +190,24 @@ def importances_table(studies: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def draw_examples() -> None:
+    for model, name in ((None, "explain-crystal"), (PAPER_MODEL, "explain-crystal-network")):
+        example = explain(ROOT / "src/ionvolt/examples/LiFePO4.cif", "Li", model=model)
+        save(draw_explanation(explanation=example), IMAGES / f"{name}.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", type=Path, nargs="+")
+    parser.add_argument("studies", type=Path, nargs="*")
     parser.add_argument("--published", type=Path)
+    parser.add_argument("--answers", type=Path, nargs="*", default=[])
     arguments = parser.parse_args()
+    if arguments.answers:
+        checks = [json.loads((folder / "summary.json").read_text()) for folder in arguments.answers]
+        write_between(PAGE, "answers", answers_table(checks))
+    draw_examples()
+    if not arguments.studies:
+        return
     folders = {}
     for folder in arguments.studies:
         if (folder / "summary.json").is_file():
@@ -195,8 +234,6 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     for name in FIGURES:
         shutil.copy(folders[ions[0]][0] / f"{name}.png", IMAGES / f"explain-{name}.png")
-    example = explain(ROOT / "src/ionvolt/examples/LiFePO4.cif", "Li")
-    save(draw_explanation(explanation=example), IMAGES / "explain-crystal.png")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from ionvolt.models.registry import load_model
 from ionvolt.structures import read_file
 from ionvolt.structures.crystal import ATOMIC_NUMBERS as Z
 from ionvolt.structures.crystal import Crystal
+from ionvolt.testing import supercell
 from models.small import DISCHARGED, VOLTAGES, delta
 
 EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
@@ -243,9 +244,10 @@ def test_atoms_are_changed_in_all_that_is_known_of_an_electrode(hosts: list[Crys
 
 def test_models_whose_atoms_add_up_are_checked_too(tmp_path: Path) -> None:
     """The working ion stays; of a host, its own atoms are tried."""
+    crystals = [supercell(d, (2, 1, 1)) for d in DISCHARGED]
     rows = [
         Electrode(f"b{i}", "Li", v, d.formula, remove_ion(d, working_ion("Li")), d.formula, discharged=d)
-        for i, (d, v) in enumerate(zip(DISCHARGED * 3, [*VOLTAGES] * 3, strict=True))
+        for i, (d, v) in enumerate(zip(crystals * 3, [*VOLTAGES] * 3, strict=True))
     ]
     written = study_answers(delta(), ElectrodeSet(rows), "Li", tmp_path, n_crystals=2)
     assert written.summary["model"] == "small-delta"

@@ -73,10 +73,12 @@ def validate(
 
 
 def _models(asked: list[str]) -> list[str]:
-    from ionvolt.models.registry import AUTO, DELTA_MODEL, auto_card, shipped_models
+    from ionvolt.models.registry import AUTO, auto_card, load_model, shipped_models
 
-    # The Δ-model needs discharged structures, which few cathodes have here; the best one takes it where it can.
-    everything = ([AUTO] if auto_card() else []) + [name for name in shipped_models() if name != DELTA_MODEL]
+    # A model that needs discharged structures has few cathodes to answer here; auto takes it where it can.
+    everything = ([AUTO] if auto_card() else []) + [
+        name for name in shipped_models() if "charged" in load_model(name).accepts
+    ]
 
     names: list[str] = []
     for name in (part.strip() for text in asked for part in text.split(",")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,6 +12,7 @@ from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
 from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
 from ionvolt.evaluation.protocol import Indices, Learner, Tell
+from ionvolt.models.interface import Predictor, Query
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ class Trained:
     """A model that was trained before, applied as it is.
 
     Args:
-        model: Anything with ``card``, ``ions`` and ``voltages_of_hosts`` or ``estimate``, or an ensemble of networks.
+        model: Any predictor.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Predictor) -> None:
         self.model = model
         self.card: ModelCard = model.card
         self.name = self.card.name
@@ -145,25 +146,14 @@ class Trained:
         ]
 
 
-def voltages_of(model: Any, data: ElectrodeSet, ion: str) -> Array:
+def voltages_of(model: Predictor, data: ElectrodeSet, ion: str) -> Array:
     """What a trained model says of electrodes, V, shape (n,): from the hosts alone, or from both ends where it asks."""
-    if hasattr(model, "voltages_of_hosts"):
-        return np.asarray(model.voltages_of_hosts(data.hosts, ion), dtype=np.float64)
-    if hasattr(model, "estimate"):
-        from ionvolt.models.interface import Query
-
-        both = model.card.kind == "delta"
-        queries = [
-            Query(ion, e.host, "both", e.discharged) if both and e.discharged is not None else Query(ion, e.host)
-            for e in data
-        ]
-        return np.array([answer.voltage for answer in model.estimate(queries)], dtype=np.float64)
-    from ionvolt.graphs import build_graph
-
-    graphs = [build_graph(host, ties=model.card.ties) for host in data.hosts]
-    members: Array = model.voltages(graphs, [ion])[0]
-    mean: Array = members.mean(0)
-    return mean
+    both = "charged" not in model.accepts
+    queries = [
+        Query(ion, e.host, "both", e.discharged) if both and e.discharged is not None else Query(ion, e.host)
+        for e in data
+    ]
+    return np.array([answer.voltage for answer in model.estimate(queries)], dtype=np.float64)
 
 
 def features_of(data: ElectrodeSet, progress: Tell, *, with_ion: bool = False) -> Array:

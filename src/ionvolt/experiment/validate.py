@@ -196,13 +196,11 @@ def scores(cathodes: Sequence[Cathode], estimates: Sequence[Estimate]) -> list[S
 
 
 def _ask(label: str, model: Predictor, cathodes: Sequence[Cathode], crystals: Mapping[str, Crystal]) -> list[Estimate]:
-    """A model's estimates, in the order of the cathodes; the best model is told all that is known of each."""
-    from ionvolt.models.auto import AutoModel
-
+    """Estimates in the order of the cathodes; a model that makes use of all ends is told all that is known."""
     found: dict[str, Estimate] = {}
     for ion, state in dict.fromkeys((c.ion, c.state) for c in cathodes):
         alike = [c for c in cathodes if (c.ion, c.state) == (ion, state)]
-        takes_all = isinstance(model, AutoModel)
+        takes_all = model.accepts >= {"charged", "both"}
         answers = (
             [_from_all_known(model, c) for c in alike]
             if takes_all

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard, read_card
@@ -15,6 +17,46 @@ from ionvolt.models.storage import CARD_FILE
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
     from ionvolt.models.interface import Predictor
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model: where its reader and its writer are found, each ``module:function``; imported on first use.
+
+    Attributes:
+        reader: Takes a folder, gives a ``Predictor``.
+        writer: Takes such a model and a folder.
+    """
+
+    reader: str
+    writer: str
+
+    def load(self, folder: Path) -> Predictor:
+        """Read a model of this kind from its folder."""
+        model: Predictor = _function(self.reader)(folder)
+        return model
+
+    def save(self, model: Predictor, folder: Path) -> None:
+        """Write a model of this kind into a folder."""
+        _function(self.writer)(model, folder)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, function = name.split(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
+
+
+KINDS: dict[str, Kind] = {
+    kind: Kind(f"ionvolt.models.{module}:load_{function}", f"ionvolt.models.{module}:save_{function}")
+    for kind, module, function in (
+        ("cgcnn", "cgcnn.ensemble", "ensemble"),
+        ("classical", "classical.model", "classical"),
+        ("foundation", "mlip.foundation_model", "foundation"),
+        ("delta", "mlip.delta_model", "delta"),
+    )
+}
+"""Kinds of predictors by the name that stands in their cards. Another package adds its own here."""
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 PAPER_MODEL = "cgcnn-mp2020"
@@ -90,24 +132,26 @@ def load_folder(folder: Path) -> Predictor:
     """Read a model of whatever kind from its folder.
 
     Raises:
-        ModelError: It cannot be read.
+        ModelError: It cannot be read, or its kind is not in ``KINDS``.
     """
-    kind = read_card(folder / CARD_FILE).kind
-    if kind == "classical":
-        from ionvolt.models.classical.model import load_classical
+    return _kind_of(read_card(folder / CARD_FILE), folder).load(folder)
 
-        return load_classical(folder)
-    if kind == "foundation":
-        from ionvolt.models.mlip.foundation_model import load_foundation
 
-        return load_foundation(folder)
-    if kind == "delta":
-        from ionvolt.models.mlip.delta_model import load_delta
+def save_model(model: Predictor, folder: Path) -> None:
+    """Write a model into a folder, from which ``load_folder`` reads it.
 
-        return load_delta(folder)
-    from ionvolt.models.cgcnn.ensemble import load_ensemble
+    Raises:
+        ModelError: Its kind is not in ``KINDS``.
+    """
+    _kind_of(model.card, model.card.name).save(model, folder)
 
-    return load_ensemble(folder)
+
+def _kind_of(card: ModelCard, source: object) -> Kind:
+    if card.kind not in KINDS:
+        raise ModelError(
+            f"{source}: a model of kind {card.kind}, which is no predictor. Kinds that are: {', '.join(KINDS)}"
+        )
+    return KINDS[card.kind]
 
 
 @lru_cache(maxsize=8)
@@ -121,7 +165,7 @@ def auto_card() -> ModelCard | None:
         return None
     card = read_card(SHIPPED / FOUNDATION_MODEL / CARD_FILE)
     words = f"{DELTA_MODEL} where the discharged structure is known, else {FOUNDATION_MODEL}."
-    return replace(card, name=AUTO, description=words)
+    return replace(card, name=AUTO, kind=AUTO, description=words)
 
 
 @lru_cache(maxsize=1)

@@ -24,6 +24,7 @@ from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Tru
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
 
+KIND = "cgcnn"
 Module = TypeVar("Module", bound=nn.Module)
 
 AVERAGE_HOST = "what the networks give for the average host of their training"
@@ -199,6 +200,8 @@ def load_ensemble(folder: Path) -> Ensemble:
     """
     card, content = read_model(folder)
     path = folder / WEIGHTS_FILE
+    if card.kind != KIND:
+        raise ModelError(f"{folder}: a {card.kind} model, not a {KIND} one. Load it as what it is")
     try:
         tensors = load(content)
         trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(card.n_members)]

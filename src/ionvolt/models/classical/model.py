@@ -19,7 +19,7 @@ from safetensors.numpy import load
 from ionvolt.descriptors import FEATURES, ION_FEATURES, ElementTable, features, ion_features
 from ionvolt.errors import ModelError
 from ionvolt.ions import EndMembers
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import ModelCard, require_ions
 from ionvolt.models.classical.forests import Forest
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
@@ -120,6 +120,7 @@ class ClassicalModel:
     reads_ion: bool
 
     def __post_init__(self) -> None:
+        self.card.kind = KIND
         n = len(FEATURES) + (len(ION_FEATURES) if self.reads_ion else 0)
         if self.predictor.n_features != n:
             raise ValueError(f"the predictor reads {self.predictor.n_features} features, not {n}")
@@ -133,10 +134,8 @@ class ClassicalModel:
         return list(self.card.ions)
 
     def require(self, ions: Sequence[str]) -> None:
-        """Raise ``ModelError`` where it was not trained for one of the ions."""
-        for ion in ions:
-            if ion not in self.card.ions:
-                raise ModelError(f"{self.card.name}: not trained for {ion}; it knows {', '.join(self.ions)}")
+        """See ``interface.Predictor``."""
+        require_ions(self.card, ions)
 
     def voltages_of_hosts(self, hosts: Sequence[Crystal], ion: str) -> Array:
         """Voltages in V of charged hosts for one ion, shape (n_hosts,).
@@ -174,7 +173,6 @@ def save_classical(model: ClassicalModel, folder: Path) -> None:
     arrays = {f"{family}.{name}": np.ascontiguousarray(a) for name, a in model.predictor.arrays().items()}
     arrays["elements"] = np.ascontiguousarray(model.table.values)
     card = model.card
-    card.kind = KIND
     card.training = {**card.training, "features": list(FEATURES + (ION_FEATURES if model.reads_ion else ()))}
     write_model(folder, arrays, card)
 

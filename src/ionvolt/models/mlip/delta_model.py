@@ -76,6 +76,9 @@ class DeltaModel:
     card: ModelCard
     routes: dict[Route, Conformal] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.card.kind = KIND
+
     accepts: ClassVar[frozenset[EndMembers]] = frozenset({"discharged", "both"})
     explains: ClassVar[bool] = True
 
@@ -245,7 +248,6 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
     arrays |= model.emptying.arrays()
     for route, conformal in model.routes.items():
         arrays |= {f"route.{route}.{name}": array for name, array in conformal.arrays().items()}
-    model.card.kind = KIND
     model.card.n_members = len(next(iter(model.correctors.values())).networks)
     write_model(folder, arrays, model.card)
 

@@ -49,6 +49,9 @@ class FoundationModel:
     trust: ApplicabilityDomain
     card: ModelCard
 
+    def __post_init__(self) -> None:
+        self.card.kind = KIND
+
     accepts: ClassVar[frozenset[EndMembers]] = frozenset({"charged"})
     explains: ClassVar[bool] = True
 
@@ -133,7 +136,7 @@ def save_foundation(model: FoundationModel, folder: Path) -> None:
     arrays: Arrays = {}
     for index, network in enumerate(model.networks):
         arrays |= named_arrays(f"network.{index}", network)
-    model.card.kind, model.card.n_members = KIND, len(model.networks)
+    model.card.n_members = len(model.networks)
     model.card.training = {**model.card.training, "kernel": asdict(model.kernel.settings)}
     write_model(folder, arrays | model.kernel.arrays() | model.trust.arrays(), model.card)
 
