@@ -95,7 +95,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def li_model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "li"
-    result = run_command("train", data, "--ion", "Li", "-o", folder, "--members", 2, "--epochs", 2, "--spare", "Mg")
+    result = run_command(
+        "train", data, "--ion", "Li", "-o", folder, "--members", 2, "--epochs", 2, "--hold-out-frameworks-of", "Mg"
+    )
     assert result.code == 0, result.err
     return folder
 

@@ -59,7 +59,7 @@ def test_transfer_of_the_head_keeps_the_rest(li_model, mg_model):
 def test_transfer_of_more(ionvolt, data, li_model, tmp_path, layers, drift):
     folder = tmp_path / "mg"
     args = ["--from", li_model, "--ion", "Mg", "-o", folder, "--layers", layers, "--epochs", 2, "--json"]
-    result = ionvolt("transfer", data, *args, *(["--drift"] if drift else []))
+    result = ionvolt("transfer", data, *args, *(["--update-batchnorm"] if drift else []))
     assert result.code == 0, result.err
     assert result.json == card(folder)
     before, after = weights(li_model), weights(folder)
@@ -79,11 +79,11 @@ def test_what_is_told(ionvolt, data, li_model, tmp_path):
     assert "1 networks for Li; validation MAE" in again.out
     assert "test (framework split" in again.out
     told = ionvolt("transfer", data, "--from", tmp_path / "m", "--ion", "Mg", "-o", tmp_path / "n", "--epochs", 1)
-    assert "--spare Mg" in told.out
+    assert "--hold-out-frameworks-of Mg" in told.out
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_jobs(ionvolt, data, li_model, tmp_path):
-    args = ["train", data, "--ion", "Li", "--members", 2, "--epochs", 2, "--spare", "Mg"]
+    args = ["train", data, "--ion", "Li", "--members", 2, "--epochs", 2, "--hold-out-frameworks-of", "Mg"]
     assert ionvolt(*args, "-o", tmp_path / "a" / "li", "--jobs", 2).code == 0
     assert (tmp_path / "a" / "li" / WEIGHTS).read_bytes() == (li_model / WEIGHTS).read_bytes()
     assert ionvolt(*args, "-o", tmp_path / "b" / "li", "--seed", 1).code == 0
@@ -111,7 +111,7 @@ def test_paper_settings(ionvolt, data, tmp_path):
         ({"--clean": "3sigma"}, "3sigma"),
         ({"--learning-rate": "0"}, "learning_rate"),
         ({"--learning-rate": "nan"}, "learning_rate"),
-        ({"--spare": "Mg,Fe"}, "Fe"),
+        ({"--hold-out-frameworks-of": "Mg,Fe"}, "Fe"),
         ({"--from": "cgcnn"}, "cgcnn"),
         ({"--from": "{data}"}, "parquet"),
     ],
@@ -164,7 +164,20 @@ def test_a_finished_run_is_not_repeated(ionvolt, data, li_model):
     before = (li_model / WEIGHTS).read_bytes()
     checkpoint = li_model / "member-0" / "checkpoint.safetensors"
     changed = checkpoint.stat().st_mtime_ns
-    args = ["train", data, "--ion", "Li", "-o", li_model, "--members", 2, "--epochs", 2, "--spare", "Mg"]
+    args = [
+        "train",
+        data,
+        "--ion",
+        "Li",
+        "-o",
+        li_model,
+        "--members",
+        2,
+        "--epochs",
+        2,
+        "--hold-out-frameworks-of",
+        "Mg",
+    ]
     assert ionvolt(*args).code == 0
     assert checkpoint.stat().st_mtime_ns == changed
     assert (li_model / WEIGHTS).read_bytes() == before

@@ -183,7 +183,7 @@ def test_the_files(shipped):
 
 
 def test_the_table(magnesium, tmp_path):
-    result = run_command("validate", "-m", magnesium, "--doubtful", "-o", tmp_path)
+    result = run_command("validate", "-m", magnesium, "--include-excluded", "-o", tmp_path)
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
     (spinel,) = [line for line in lines if line.startswith(SPINEL.name)]

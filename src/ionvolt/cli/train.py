@@ -48,7 +48,7 @@ def train(
     seed: Seed = 0,
     split: SplitOption = "random",
     clean: Clean = None,
-    spare: Annotated[
+    hold_out_frameworks_of: Annotated[
         str | None,
         typer.Option(
             help="Ions whose test frameworks are kept out of this training, so that a transfer to them "
@@ -68,7 +68,11 @@ def train(
 
     symbol = working_ion(ion).symbol
     rows, about = _data(data, clean)
-    others = [other.symbol for other in parse_ions(spare) if other.symbol != symbol] if spare else []
+    others = (
+        [other.symbol for other in parse_ions(hold_out_frameworks_of) if other.symbol != symbol]
+        if hold_out_frameworks_of
+        else []
+    )
     present = [other for other in others if other in set(rows.ions)]
     forbidden = frameworks_of_tests(rows, present, split, seed)
     parts = prepare(rows, symbol, kind=split, seed=seed, n_members=members or 3, forbidden=forbidden)
@@ -86,8 +90,9 @@ def transfer(
     layers: Annotated[
         Layers, typer.Option(help="head: the two fully connected layers, as in the paper; all: fine-tune everything.")
     ] = "head",
-    drift: Annotated[
-        bool, typer.Option("--drift", help="Let batch statistics drift in the frozen layers, as the authors' code did.")
+    update_batchnorm: Annotated[
+        bool,
+        typer.Option("--update-batchnorm", help="Let batch norms of frozen layers learn on, as the authors' code did."),
     ] = False,
     epochs: Epochs = None,
     learning_rate: Rate = None,
@@ -113,7 +118,7 @@ def transfer(
     pretrained = load_networks(base)
     parts = prepare(rows, symbol, kind=split, seed=seed, n_members=len(pretrained.trunks))
     settings = _settings(HEAD if layers == "head" else FINE_TUNE, seed, epochs, learning_rate, patience)
-    if drift:
+    if update_batchnorm:
         settings = dataclasses.replace(settings, batch_norm="train")
     about["pretrained"] = pretrained.card.name
     _train(parts, symbol, settings, layers, pretrained, output, about, jobs, replace, as_json)
@@ -266,5 +271,6 @@ def _tell(ensemble: Ensemble, symbol: str, histories: list[History], output: Pat
     if overlap:
         print(
             f"note: the pre-training had seen the frameworks of {overlap} of {facts['n_test']} test electrodes, "
-            f"so this error flatters; train it with --spare {symbol} and the same seed and split to avoid that"
+            f"so this error flatters; train it with --hold-out-frameworks-of {symbol} and the same seed and split to "
+            "avoid that"
         )

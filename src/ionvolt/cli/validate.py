@@ -38,8 +38,8 @@ def validate(
             "framework (seconds; on where no model is named).",
         ),
     ] = None,
-    doubtful: Annotated[
-        bool, typer.Option("--doubtful", help="Also show rows that do not count; they stay out of the errors.")
+    include_excluded: Annotated[
+        bool, typer.Option("--include-excluded", help="Also show rows that do not count; they stay out of the errors.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
@@ -52,7 +52,7 @@ def validate(
     from ionvolt.experiment.validate import validate as against_measurement
 
     names = _models(model or ["all"])
-    cathodes = all_cathodes() if doubtful else usable_cathodes()
+    cathodes = all_cathodes() if include_excluded else usable_cathodes()
     extra = _physics(cathodes) if physics else []
     if expected if expected is not None else not model:
         from ionvolt.experiment.expected import expected_estimates
