@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
+
+from ionvolt.cli.terminal import console
 
 if TYPE_CHECKING:
     from ionvolt.cli.pairs import Pair
@@ -41,7 +42,6 @@ def print_one(result: VoltageResult) -> None:
 
 def print_profile(profile: Profile) -> None:
     """Print a voltage profile as a table."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -55,14 +55,13 @@ def print_profile(profile: Profile) -> None:
             f"{step.voltage:.2f}",
             f"{100 * step.volume_change:+.1f} %",
         )
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    console().print(table)
     done = "" if profile.converged else ", not all relaxations converged"
     print(f"average of the steps {profile.average:.2f} V; {profile.n_computed} arrangements computed{done}")
 
 
 def print_records(records: list[dict[str, Any]]) -> None:
     """Print many electrodes as a table; those with an error were told of already."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -75,7 +74,7 @@ def print_records(records: list[dict[str, Any]]) -> None:
                 f"{r['voltage_potential']:.2f}", f"{100 * r['volume_change']:+.1f} %",
                 {True: "yes", False: "no", None: "-"}[r["converged"]],
             )  # fmt: skip
-    Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False).print(table)
+    console().print(table)
     for r in records:
         for warning in r.get("warnings", []):
             print(f"note: {warning}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ionvolt.cli.choices import AssumeOption, ModelOption
+from ionvolt.cli.terminal import console
 
 if TYPE_CHECKING:
     from ionvolt.explain import Explanation
@@ -241,7 +242,6 @@ def _atoms(facts: dict[str, float]) -> str:
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -249,6 +249,4 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table.add_column(name, justify="left" if name in ("element", "shell") else "right")
     for row in rows:
         table.add_row(*row)
-    # Brackets and colons are no markup.
-    console = Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False)
-    console.print(table)
+    console().print(table)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ionvolt.cli.terminal import console
+
 if TYPE_CHECKING:
     from ionvolt.cli.choices import Assume
     from ionvolt.errors import InputError
@@ -185,7 +187,6 @@ def _record(found: Orderings, paths: Sequence[str]) -> dict[str, Any]:
 
 
 def _print(found: Orderings, paths: Sequence[str]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     first = found.orderings[0]
@@ -208,6 +209,6 @@ def _print(found: Orderings, paths: Sequence[str]) -> None:
         electrostatic = (one.electrostatic_energy - first.electrostatic_energy) / len(one.crystal) * 1000
         row = [str(len(one.crystal)), f"{above:.1f}", f"{electrostatic:.1f}", str(one.degeneracy), f"{one.weight:.3f}"]
         table.add_row(*row, *([paths[k]] if paths else []))
-    Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False).print(table)
+    console().print(table)
     for warning in first.crystal.warnings:
         print(f"note: {warning}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ionvolt.cli.choices import Assume, AssumeOption, ModelOption
+from ionvolt.cli.terminal import console
 
 if TYPE_CHECKING:
     from ionvolt.errors import InputError
@@ -212,7 +213,6 @@ def _write_csv(predictions: Iterator[Prediction | OrderedPrediction]) -> None:
 
 
 def _print_table(predictions: list[Prediction | OrderedPrediction]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if not predictions:
@@ -235,9 +235,7 @@ def _print_table(predictions: list[Prediction | OrderedPrediction]) -> None:
             "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
             "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
         )  # fmt: skip
-    # Brackets and colons of a file name are no markup.
-    console = Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False)
-    console.print(table)
+    console().print(table)
     notes: dict[str, list[str]] = {}
     for p in predictions:
         for warning in p.warnings:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
+from ionvolt.cli.terminal import console
+
 
 class Bar:
     """A progress bar that appears where somebody can see it and leaves nothing behind."""
 
     def __init__(self, words: str, total: int | None = None) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console(stderr=True),
             transient=True,
             disable=not sys.stderr.isatty(),
         )

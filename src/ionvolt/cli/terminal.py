@@ -6,9 +6,12 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ionvolt.errors import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDE = 10_000
 """Columns where nobody looks at a screen: in a file or a pipe no table is broken."""
@@ -17,6 +20,14 @@ WIDE = 10_000
 def screen_width() -> int:
     """Columns of the terminal; ``WIDE`` where the output is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: brackets, colons and numbers of file names and formulas are no markup."""
+    from rich.console import Console
+
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else WIDE
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def fitting_tables(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -61,4 +72,4 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-__all__ = ["WIDE", "fitting_tables", "json_text", "printable", "screen_width"]
+__all__ = ["WIDE", "console", "fitting_tables", "json_text", "printable", "screen_width"]

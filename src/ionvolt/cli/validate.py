@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ionvolt.cli.terminal import console
+
 if TYPE_CHECKING:
     from ionvolt.experiment.cathodes import Cathode
     from ionvolt.experiment.validate import Estimate, Score, Validation
@@ -135,10 +137,9 @@ def _write(result: Validation, folder: Path) -> None:
 
 
 def _print(result: Validation, output: Path | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 1000, markup=False, emoji=False, highlight=False)
+    out = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("cathode", overflow="fold")
     table.add_column("measured (V)", justify="right")
@@ -149,9 +150,9 @@ def _print(result: Validation, output: Path | None) -> None:
         cells = [_cell(by_model[model].get(cathode.name)) for model in result.models]
         mark = "" if cathode.use else " [does not count]"
         table.add_row(f"{cathode.name}{mark}", f"{cathode.voltage:.2f} ± {cathode.uncertainty or 0:.2f}", *cells)
-    console.print(table)
+    out.print(table)
     print("* the cathode's framework is in the model's training set, if for another ion: not a blind test\n")
-    console.print(_score_table(result))
+    out.print(_score_table(result))
     without = [ion for ion in ("Mg", "Ca", "Zn", "Al") if not any(c.ion == ion and c.use for c in result.cathodes)]
     for ion in without:
         print(f"note: no measured voltage of bare {ion} insertion counts; the table says why")
