@@ -236,8 +236,12 @@ def predict_each(
     charged_formula: str | None = None,
     relax: bool = False,
     exchange: bool = False,
+    check_relaxation: bool = True,
 ) -> ResultList[Prediction]:
     """The same, with the error in the place of an answer that cannot be given: nothing spoils its neighbours.
+
+    ``check_relaxation`` asks a potential whether the structures are relaxed (``relaxation_doubts``), which may take
+    longer than the answer.
 
     Raises:
         ModelError: The model cannot be used, or does not know one of the ions.
@@ -265,7 +269,7 @@ def predict_each(
             found.append(answer)
             continue
         try:
-            found.append(_prediction(reading, answer, states))
+            found.append(_prediction(reading, answer, states if check_relaxation else None))
         except InputError as error:
             found.append(error)
     return found
@@ -345,7 +349,7 @@ def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
     return found
 
 
-def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibrium | InputError]) -> Prediction:
+def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibrium | InputError] | None) -> Prediction:
     crystal, ion, query = reading.crystal, reading.ion, reading.query
     low, high = POSSIBLE
     if not low <= answer.voltage <= high:
@@ -355,7 +359,7 @@ def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibriu
             "Check cell and coordinates, or relax the structure first (--relax, or ionvolt compute)",
         )
     doubts = reading.doubts
-    if answer.in_domain:
+    if answer.in_domain and states is not None:
         doubts += _unrelaxed(reading, states)
     capacity, volume, estimate = _capacity(reading)
     notes = list(reading.notes)
@@ -395,8 +399,16 @@ def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibriu
 def _unrelaxed(reading: Reading, states: dict[int, Equilibrium | InputError]) -> tuple[str, ...]:
     """Doubts about given structures that are far from a minimum of the energy."""
     given = [reading.crystal] + ([reading.query.host] if reading.query.end_members == "both" else [])
+    return relaxation_doubts(given, states)
+
+
+def relaxation_doubts(
+    crystals: Sequence[Crystal], states: dict[int, Equilibrium | InputError] | None = None
+) -> tuple[str, ...]:
+    """Which of some given structures are far from a minimum of the energy; ``states`` remembers what was computed."""
+    states = {} if states is None else states
     found = []
-    for crystal in given:
+    for crystal in crystals:
         if id(crystal) not in states:
             try:
                 states[id(crystal)] = equilibrium(crystal, load_chgnet())

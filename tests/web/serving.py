@@ -20,7 +20,8 @@ from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
 from ionvolt.models.cgcnn.network import LocalHead
 from ionvolt.training.cgcnn.networks import new_network
 from ionvolt.web.app import create_app
-from ionvolt.web.serving import PromptProtocol, listen
+from ionvolt.web.connections import PromptProtocol
+from ionvolt.web.serving import listen
 from ionvolt.web.settings import Settings
 
 ROCK_SALT = """data_NaCl
@@ -90,7 +91,7 @@ def serving(settings: Settings) -> Iterator[Served]:
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not server.started:
         assert thread.is_alive(), "the server could not be started"
         assert time.monotonic() < deadline

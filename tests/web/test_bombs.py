@@ -160,7 +160,7 @@ def test_slow_body(server: Served, others: list[float]) -> None:
 
 
 def test_slow_headers(server: Served, others: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ionvolt.web.serving.HEADER_SECONDS", 1.0)
+    monkeypatch.setattr("ionvolt.web.connections.HEADER_SECONDS", 1.0)
     lines = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(20)]
     for number, line in enumerate(lines):
         line.sendall(b"GET / HTTP/1.1\r\nHost: loc"[: number + 1])

@@ -36,7 +36,7 @@ ARGS = [
     "--disable-sync",
 ]  # fmt: skip
 # A result on a machine whose cores are busy.
-SECONDS = 30
+SECONDS = int(os.environ.get("IONVOLT_TEST_SECONDS", "30"))
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
 needs_3d = pytest.mark.skipif(not VENDOR.exists(), reason="the 3D viewer is not there (make vendor)")
@@ -102,7 +102,7 @@ def server(model, tmp_path_factory):
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 300
         while True:
             try:
                 with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
@@ -229,14 +229,20 @@ def test_an_uploaded_file_gets_its_voltage_for_all_ions(opened, server):
     assert f"{told['Li'].replace('−', '−')} volts" in page.locator("#live").text_content()
 
 
-def test_a_bar_chooses_the_ion_and_reservations_are_told(opened):
+def test_a_bar_chooses_the_ion_and_caveats_are_told(opened):
     page = example(opened(), "LiFePO4")
+    # All ions go into the same host, so that their voltages can be compared.
+    expect(page.locator("#chart-kinds li")).to_have_count(1)
+    expect(page.locator("#chart-kinds")).to_contain_text("FePO4")
     page.locator('#chart [data-ion="Mg"]').click()
     expect(page.locator("#card .against")).to_have_text("against Mg metal")
+    expect(page.locator("#card .state")).to_have_text("Emptied host")
+    expect(page.locator("#card .host")).to_contain_text("Li was removed first: Mg is inserted into FePO4")
+    expect(page.locator("#card .facts")).to_contain_text("≈")
+    expect(page.locator("#sites-note")).to_contain_text("24 atoms")
+    page.locator("[name=assume][value=charged]").check()
     expect(page.locator("#card .state")).to_have_text("Charged host")
-    expect(page.locator("#card .warnings")).to_contain_text("The host holds Li, taken to stay in it.")
-    expect(page.locator("#card .facts")).to_contain_text("unknown for a charged host")
-    expect(page.locator("#sites-note")).to_contain_text("28 atoms")
+    expect(page.locator("#chart-kinds li")).to_have_count(1)
     example(page, "TiS2")
     expect(page.locator("#card .warnings")).to_contain_text("the model was trained on")
 
@@ -249,7 +255,7 @@ def test_choosing_ions_and_what_the_structure_is_taken_as(opened):
     expect(page.locator("#chart [data-ion]")).to_have_count(1, timeout=SECONDS * 1000)
     expect(page.locator("#card .against")).to_have_text("against Zn metal")
     page.locator("[name=assume][value=discharged]").check()
-    expect(page.locator("#problem")).to_contain_text("It holds no Zn, so it cannot be a discharged Zn electrode.")
+    expect(page.locator("#problem")).to_contain_text("holds no Zn")
     page.locator("[name=assume][value=charged]").check()
     expect(page.locator("#card .state")).to_have_text("Charged host")
 
@@ -668,9 +674,291 @@ def test_without_webgl_the_rest_works_and_says_so(browser, server):
 
 def test_a_server_that_went_away_is_told_and_tried_again(opened):
     page = opened()
-    page.route("**/api/v1/predict", lambda route: route.abort())
+    page.route("**/api/v1/jobs", lambda route: route.abort())
     page.locator('.chip[data-id="TiS2"]').click()
     expect(page.locator("#problem")).to_contain_text("The server does not answer")
-    page.unroute("**/api/v1/predict")
+    page.unroute("**/api/v1/jobs")
     page.locator("#problem button").click()
     result(page)
+
+
+# ---- Answers as they come ----
+
+
+def predicted(ion, voltage=2.0, **more):
+    return {
+        "source": "x",
+        "formula": "TiS2",
+        "working_ion": ion,
+        "voltage": voltage,
+        "voltage_std": 0.2,
+        "model": "stand-in",
+        "end_members": "charged",
+        "capacity_grav": 200.0,
+        "energy_grav": 400.0,
+        "warnings": [],
+        "voltage_lower": None,
+        "voltage_upper": None,
+        "epistemic_std": 0.1,
+        "in_domain": True,
+        "voltage_potential": None,
+        "host_formula": "TiS2",
+        "removed": {},
+        "capacity_vol": 600.0,
+        "energy_vol": 1200.0,
+        "capacity_is_estimate": True,
+        "full_extraction": None,
+    } | more
+
+
+def problem(kind, rule, remedy):
+    return {
+        "type": f"urn:ionvolt:problem:{kind}", "title": "The time limit was passed", "status": 504, "detail": rule,
+        "source": "TiS2", "rule": rule, "remedy": remedy,
+    }  # fmt: skip
+
+
+READ = ("structure", {"index": 0, "name": "TiS2", "formula": "TiS2", "n_atoms": 3, "holds": []})
+LATE = problem("time-limit", "its answer took longer than the 10 s that this server gives", "Give the primitive cell")
+
+
+def of(ion, **content):
+    return {"index": 0, "working_ion": ion, **content}
+
+
+def answers(voltages):
+    return [("prediction", of(ion, prediction=predicted(ion, voltage))) for ion, voltage in voltages.items()]
+
+
+def told(page, *events, ended=True):
+    """Answer the next job with these events; without an end, the job goes on for ever. Returns what was given up."""
+    events = [
+        (kind, content | {"done": n, "total": 10, "seconds_left": 7.0}) for n, (kind, content) in enumerate(events)
+    ]
+    if ended:
+        events.append(("end", {"status": "done", "problem": None}))
+    text = "retry: 600000\n\n" + "".join(
+        f"id: {n}\nevent: {kind}\ndata: {json.dumps(content)}\n\n" for n, (kind, content) in enumerate(events)
+    )
+    given_up = []
+
+    def job(route):
+        if route.request.method == "DELETE":
+            given_up.append(route.request.url)
+            route.fulfill(status=200, json={})
+        elif route.request.url.endswith("/events"):
+            route.fulfill(status=200, content_type="text/event-stream", body=text)
+        else:
+            route.fulfill(status=202, json={"id": "a-job"})
+
+    page.route(re.compile("/api/v1/jobs"), job)  # the latest route goes first
+    return given_up
+
+
+def test_answers_are_shown_as_they_come_and_can_be_cancelled(opened):
+    page = opened()
+    given_up = told(
+        page, READ, ("prediction", {"index": 0, "working_ion": "Li", "prediction": predicted("Li")}), ended=False
+    )
+    page.locator('.chip[data-id="TiS2"]').click()
+    expect(page.locator("#card .number")).to_have_text("2.00")
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "true")
+    assert page.locator("#chart .ghost").count() == 9
+    bar = page.locator("#progress")
+    expect(bar).to_have_attribute("aria-valuenow", "10")
+    expect(page.locator("#progress-text")).to_have_text("1 of 10 ions, about 7 s left")
+    page.locator('#chart [data-ion="Mg"]').click()
+    expect(page.locator("#card")).to_contain_text("Computing the voltage against Mg metal")
+    page.locator("#cancel").click()
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#running")).to_be_hidden()
+    expect(page.locator("#card .number")).to_have_text("–")
+    expect(page.locator("#chart-refused")).to_contain_text(
+        "No voltage for Na, K, Rb, Cs, Mg, Ca, Zn, Al, Y: You cancelled it."
+    )
+    assert given_up == [url for url in given_up if url.endswith("/jobs/a-job")] != []
+    # What has come stays, and the rest is asked for again on demand.
+    told(
+        page,
+        READ,
+        *(("prediction", {"index": 0, "working_ion": ion, "prediction": predicted(ion, 1.0)}) for ion in WORKING_IONS),
+    )
+    page.locator("#retry").click()
+    expect(page.locator('#chart [data-ion="Y"] text.value')).to_have_text("1.00")
+    assert voltages(page) == {ion: "2.00" if ion == "Li" else "1.00" for ion in WORKING_IONS}
+
+
+def test_a_late_ion_takes_no_other_along_and_is_no_refusal(opened):
+    page = opened()
+    told(page, READ, *answers({ion: 2.0 for ion in WORKING_IONS if ion != "K"}), ("refused", of("K", problem=LATE)))
+    page.locator('.chip[data-id="TiS2"]').click()
+    expect(page.locator("#chart-refused")).to_contain_text("No voltage for K: Its answer took longer than the 10 s")
+    assert voltages(page)["K"] == "–"
+    page.locator('#chart [data-ion="K"]').click()
+    expect(page.locator("#card .remedy")).to_have_text("Give the primitive cell.")
+    assert "refused" not in page.locator("main").inner_text().lower()
+    told(page, READ, *answers({"K": 3.0}))
+    page.locator("#retry-ion").click()
+    expect(page.locator("#card .number")).to_have_text("3.00")
+
+
+def test_numbers_of_before_are_dimmed_until_new_ones_come(opened):
+    page = example(opened(), "TiS2")
+    before = page.locator("#card .number").text_content()
+    told(page, READ, ended=False)
+    page.locator("[name=assume][value=charged]").check()
+    expect(page.locator("#card.stale .number")).to_have_text(before)
+    expect(page.locator("#card .renewing")).to_contain_text("being computed again")
+    assert float(page.locator("#card .voltage").evaluate("node => getComputedStyle(node).opacity")) < 0.6
+    expect(page.locator("#chart .bar.stale")).to_have_count(10)
+
+
+def test_more_ions_ask_only_for_what_is_not_known(opened):
+    page = opened("#example=TiS2&ions=Li.Mg")
+    expect(page.locator("#chart [data-ion]")).to_have_count(2)
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
+    asked = []
+    page.on("request", lambda r: asked.append(r.post_data_json["ions"]) if r.url.endswith("/jobs") else None)
+    page.get_by_label("Ca", exact=True).check(force=True)
+    expect(page.locator('#chart [data-ion="Ca"] .fill')).to_have_count(1)
+    assert asked == [["Ca"]]
+
+
+def test_doubts_about_the_structure_come_after_the_voltages(opened):
+    page = opened()
+    doubts = ["TiS2 is not relaxed: forces of up to 9 eV/Å (limit 3)"]
+    told(page, READ, *answers({"Li": 2.0}), ("doubts", {"index": 0, "doubts": doubts}), ended=False)
+    page.locator('.chip[data-id="TiS2"]').click()
+    expect(page.locator("#card .domain.outside")).to_be_visible()
+    expect(page.locator("#card .warnings")).to_contain_text("is not relaxed")
+
+
+def test_discharged_with_all_ions_answers_the_one_that_is_held(opened):
+    page = example(opened(), "LiFePO4")
+    page.locator("[name=assume][value=discharged]").check()
+    expect(page.locator("#chart-refused")).to_contain_text("No voltage for Na, K, Rb, Cs, Mg, Ca, Zn, Al, Y")
+    expect(page.locator("#card .state")).to_have_text("Discharged")
+    assert [ion for ion, value in voltages(page).items() if value != "–"] == ["Li"]
+    expect(page.locator("#retry")).to_have_count(0)  # another try would not help
+
+
+# ---- What a researcher wants to see ----
+
+
+def test_structure_files(opened):
+    from pymatgen.core import Structure
+
+    page = example(opened(), "LiFePO4")
+    name, text = downloaded(page, "[data-format=cif]")
+    assert name == "LiFePO4.cif"
+    assert Structure.from_str(text, fmt="cif").composition.reduced_formula == "LiFePO4"
+    page.locator("#file-role").select_option("charged")
+    name, text = downloaded(page, "[data-format=poscar]")
+    assert name == "FePO4-charged.vasp"
+    assert Structure.from_str(text, fmt="poscar").composition.reduced_formula == "FePO4"
+    _, text = downloaded(page, "[data-format=extxyz]")
+    assert text.startswith("24\nLattice=")
+    _, text = downloaded(page, "[data-format=pymatgen]")
+    assert len(Structure.from_dict(json.loads(text))) == 24
+
+
+def test_known_electrodes_stand_beside_the_prediction(opened):
+    page = example(opened(), "MgMn2O4")
+    expect(page.locator("#landscape")).to_be_visible()
+    expect(page.locator("#landscape-plot .dot.measured").first).to_be_attached()
+    expect(page.locator("#landscape-plot .dot.own")).to_have_count(1)
+    expect(page.locator("#landscape-table tbody tr")).to_have_count(10)
+    expect(page.locator("#landscape-table")).to_contain_text("measured")
+    assert "Mg electrodes" in page.locator("#landscape-plot svg").get_attribute("aria-label")
+
+
+@needs_3d
+def test_atoms_by_coordination_and_oxidation_state(opened):
+    page = example(opened(in_3d=True), "LiFePO4")
+    crystal(page)
+    page.get_by_label("Coordination", exact=True).check(force=True)
+    expect(page.locator("#legend")).to_contain_text("effective coordination number")
+    page.get_by_label("Oxidation state", exact=True).check(force=True)
+    expect(page.locator("#legend .keys")).to_contain_text("Fe 3+")
+    expect(page.locator("#legend .keys")).to_contain_text("O 2−")
+    plain = crystal(page)
+    page.locator("#polyhedra").check()
+    assert np.abs(crystal(page) - plain).sum() > 100_000
+    atoms = int(page.locator("#stage").get_attribute("data-atoms"))
+    page.locator("#beyond").uncheck()
+    expect(page.locator("#stage")).not_to_have_attribute("data-atoms", str(atoms))
+
+
+def test_the_scale_of_a_single_atom_is_no_scale(opened):
+    page = opened()
+    text = "Mn\n1\n3 0 0\n0 3 0\n0 0 3\nMn\n1\nDirect\n0 0 0\n"
+    page.set_input_files("#files", {"name": "POSCAR", "mimeType": "text/plain", "buffer": text.encode()})
+    page.locator("[name=assume][value=charged]").check()
+    result(page)
+    expect(page.locator("#legend")).to_contain_text("the one atom")
+    expect(page.locator("#legend .ramp")).to_have_count(0)
+
+
+def test_several_structures_stand_in_a_plot_with_filters(opened):
+    page = opened()
+    page.set_input_files("#files", sorted(EXAMPLES.glob("*.cif")))
+    result(page)
+    expect(page.locator("#batch-scatter")).to_be_visible()
+    points = page.locator("#batch-plot [data-key]")
+    n = points.count()
+    assert n >= 5
+    page.locator("#batch-capacity").fill("150")
+    page.wait_for_timeout(300)
+    assert 0 < points.count() < n
+    points.first.click()
+    expect(page.locator("#batch-table tr.lit")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_every_width_and_theme(opened, width, scheme):
+    page = opened(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    example(page, "LiFePO4")
+    page.set_input_files("#files", sorted(EXAMPLES.glob("*.cif"))[:4])
+    result(page)
+    assert sideways(page) <= 0
+    for box in page.locator(".scroll").all():
+        if not box.is_visible():
+            continue
+        inner, outer = box.evaluate("node => [node.scrollWidth, node.clientWidth]")
+        word = box.evaluate("node => { const w = node.nextElementSibling; return w?.matches('.more') && !w.hidden; }")
+        assert word == (inner - outer >= 4), box.get_attribute("id")
+    page.locator("#cite summary").click()
+    assert low_contrasts(page) == []
+
+
+def low_contrasts(page):
+    """Texts on the page whose contrast with their ground is below that of WCAG AA."""
+    return page.evaluate(
+        r"""() => {
+          const parse = (text) => (text.match(/[\d.]+/g) ?? []).map(Number);
+          const linear = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+          const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+          const unseen = ".sr, [aria-hidden=true], canvas, option, :disabled";
+          const found = [];
+          for (const node of document.querySelectorAll("body *")) {
+            const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+            const visible = node.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+            if (!own || !visible || node.closest(unseen)) continue;
+            const style = getComputedStyle(node);
+            let ground = [255, 255, 255];
+            for (let behind = node; behind; behind = behind.parentElement) {
+              const colour = parse(getComputedStyle(behind).backgroundColor);
+              if (colour.length >= 3 && (colour[3] ?? 1) > 0.99) { ground = colour; break; }
+            }
+            const ink = parse(node instanceof SVGElement ? style.fill : style.color);
+            if (ink.length < 3) continue;
+            const [low, high] = [luminance(ink), luminance(ground)].sort((a, b) => a - b);
+            const ratio = (high + 0.05) / (low + 0.05);
+            if (ratio >= (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)) continue;
+            const text = node.textContent.trim().slice(0, 30);
+            found.push(`${node.tagName} ${node.className?.baseVal ?? node.className} "${text}" ${ratio.toFixed(2)}`);
+          }
+          return found;
+        }"""
+    )

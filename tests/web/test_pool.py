@@ -9,12 +9,12 @@ import pytest
 
 from ionvolt.errors import ModelError
 from ionvolt.web.pool import NoWorker, Pool, TaskTimeout, WorkerLost
-from web import tasks
+from ionvolt.web.template import Template
 
 
 def test_tasks_that_go_wrong() -> None:
     async def run() -> None:
-        pool = Pool(tasks.obedient, (), 1)
+        pool = Pool(Template("web.tasks:obedient", ()), 1)
         await pool.start()
         try:
             first = await pool.run({"do": "echo", "echo": "é\n\0"}, 5)
@@ -37,7 +37,7 @@ def test_tasks_that_go_wrong() -> None:
 
 def test_a_worker_that_died_idle_costs_nobody_anything() -> None:
     async def run() -> None:
-        pool = Pool(tasks.obedient, (), 1)
+        pool = Pool(Template("web.tasks:obedient", ()), 1)
         await pool.start()
         try:
             os.kill(pool.pids[0], signal.SIGKILL)
@@ -52,7 +52,7 @@ def test_a_worker_that_died_idle_costs_nobody_anything() -> None:
 
 def test_many_tasks_keep_their_answers() -> None:
     async def run() -> None:
-        pool = Pool(tasks.obedient, (), 2)
+        pool = Pool(Template("web.tasks:obedient", ()), 2)
         await pool.start()
         try:
             asked = [pool.run({"do": "sleep" if n == 20 else "echo", "echo": n}, 1) for n in range(200)]
@@ -69,7 +69,7 @@ def test_many_tasks_keep_their_answers() -> None:
 
 def test_a_request_that_is_given_up_mixes_nothing_up() -> None:
     async def run() -> None:
-        pool = Pool(tasks.obedient, (), 1)
+        pool = Pool(Template("web.tasks:obedient", ()), 1)
         await pool.start()
         try:
             given_up = asyncio.create_task(pool.run({"do": "sleep"}, 30))
@@ -83,15 +83,15 @@ def test_a_request_that_is_given_up_mixes_nothing_up() -> None:
 
 
 def test_workers_that_cannot_be_started() -> None:
-    for target, words in ((tasks.refuses_to_start, "no weights"), (tasks.dies_at_start, "could not be started")):
+    for target, words in (("refuses_to_start", "no weights"), ("dies_at_start", "could not be started")):
         with pytest.raises(ModelError, match=words):
-            asyncio.run(Pool(target, (), 1).start())
+            asyncio.run(Pool(Template(f"web.tasks:{target}", ()), 1).start())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the bound is that of Linux")
 def test_memory_of_a_worker_is_bounded() -> None:
     async def run() -> None:
-        pool = Pool(tasks.obedient, (), 1)
+        pool = Pool(Template("web.tasks:obedient", ()), 1)
         await pool.start()
         try:
             assert await pool.run({"do": "hoard"}, 20) == {"held": 0}
@@ -103,7 +103,7 @@ def test_memory_of_a_worker_is_bounded() -> None:
 
 def test_nobody_waits_for_ever() -> None:
     async def run() -> None:
-        pool = Pool(tasks.obedient, (), 1)
+        pool = Pool(Template("web.tasks:obedient", ()), 1)
         await pool.start()
         try:
             busy = asyncio.create_task(pool.run({"do": "sleep"}, 30))
@@ -121,7 +121,7 @@ def test_those_who_ask_again_do_not_go_before_those_who_wait() -> None:
     answered: list[int] = []
 
     async def run() -> None:
-        pool = Pool(tasks.obedient, (), 1)
+        pool = Pool(Template("web.tasks:obedient", ()), 1)
         await pool.start()
 
         async def client(number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,16 @@ def serve(
             metavar="MODEL",
         ),
     ] = None,
+    landscape: Annotated[
+        Path | None,
+        typer.Option(help="Table of known electrodes for the page (scripts/web_landscape.py).", metavar="JSON"),
+    ] = None,
+    behind_proxy: Annotated[
+        bool,
+        typer.Option(
+            "--behind-proxy", help="Tell clients apart by X-Forwarded-For, which the reverse proxy in front sets."
+        ),
+    ] = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="One JSON object a line in the log.")] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
@@ -44,6 +55,8 @@ def serve(
         workers=workers,
         allow_hosts=allow_host or [],
         models=model or [],
+        landscape=landscape,
+        behind_proxy=behind_proxy,
         log_json=log_json,
         open_page=open_page,
     )

@@ -5,26 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ionvolt import __version__
 from ionvolt.ions import WORKING_IONS
 from ionvolt.web import schemas
 from ionvolt.web.body import Buffer
-from ionvolt.web.examples import examples
+from ionvolt.web.clients import client_of
 from ionvolt.web.metrics import Metrics
-from ionvolt.web.openapi import EXPLAIN_BODY, PREDICT_BODY, problems, with_request_schemas
+from ionvolt.web.openapi import (
+    EVENTS,
+    EXPLAIN_BODY,
+    JOB_BODY,
+    LOCATION,
+    PREDICT_BODY,
+    STRUCTURES_BODY,
+    problems,
+    with_request_schemas,
+)
 from ionvolt.web.pages import STATIC, served, vendor_folder
 from ionvolt.web.problems import Problem, problem
-from ionvolt.web.requests import explain_question, predict_question
+from ionvolt.web.requests import explain_question, job_question, predict_question, structures_question
 from ionvolt.web.security import Gate
 from ionvolt.web.service import Service
 from ionvolt.web.settings import Settings
+from ionvolt.web.streaming import streamed, while_wanted
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -59,34 +70,91 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.service = service
     app.add_middleware(Gate, settings=settings, metrics=metrics)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_error)
+
+    def client(request: Request) -> str:
+        return client_of(request, behind_proxy=settings.behind_proxy)
 
     @app.post(
         "/api/v1/predict",
         tags=["predict"],
         response_model=schemas.PredictResponse,
-        responses=problems(400, 403, 408, 413, 415, 422, 424, 503, 504),
+        responses=problems(400, 403, 408, 413, 415, 422, 424, 429, 503, 504),
         openapi_extra=PREDICT_BODY,
     )
     async def predict(request: Request) -> Response:
         """Voltages of structures, each for one or more working ions."""
         async with buffer.body(request) as body:
             question = await predict_question(request.headers.get("content-type", ""), body, settings)
-            return _json({"results": await service.predict(question)})
+            return _json({"results": await while_wanted(request, service.predict(question, client(request)))})
 
     @app.post(
         "/api/v1/explain",
         tags=["predict"],
         response_model=schemas.ExplainResponse,
-        responses=problems(400, 403, 408, 413, 415, 422, 424, 503, 504),
+        responses=problems(400, 403, 408, 413, 415, 422, 424, 429, 503, 504),
         openapi_extra=EXPLAIN_BODY,
     )
     async def explain(request: Request) -> Response:
         """What each atom of a structure adds to its voltage."""
         async with buffer.body(request) as body:
             question = explain_question(request.headers.get("content-type", ""), body)
-            return _json(await service.explain(question))
+            return _json(await while_wanted(request, service.explain(question, client(request))))
+
+    @app.post(
+        "/api/v1/structures",
+        tags=["predict"],
+        response_model=schemas.StructuresResponse,
+        responses=problems(400, 403, 408, 413, 415, 422, 424, 429, 503, 504),
+        openapi_extra=STRUCTURES_BODY,
+    )
+    async def in_formats(request: Request) -> Response:
+        """A structure in common formats: CIF, POSCAR, extended XYZ and pymatgen's JSON."""
+        async with buffer.body(request) as body:
+            question = structures_question(request.headers.get("content-type", ""), body)
+            return _json(await while_wanted(request, service.structures(question, client(request))))
+
+    @app.post(
+        "/api/v1/jobs",
+        tags=["jobs"],
+        status_code=202,
+        response_model=schemas.JobOut,
+        responses=problems(400, 403, 408, 413, 415, 422, 429, 503) | LOCATION,
+        openapi_extra=JOB_BODY,
+    )
+    async def start(request: Request) -> Response:
+        """Ask for what takes longer than a request; its results are told as they come, and kept for an hour."""
+        async with buffer.body(request) as body:
+            question, asked = job_question(request.headers.get("content-type", ""), body, settings)
+            job = service.start_predict(question, client(request), len(body), attended=asked.attended)
+        return _json(job.to_dict(), 202, {"Location": f"/api/v1/jobs/{job.id}"})
+
+    @app.get("/api/v1/jobs/{name}", tags=["jobs"], response_model=schemas.JobOut, responses=problems(403, 404))
+    async def state(name: str) -> Response:
+        """How far a job is, and what has come out so far."""
+        return _json(service.jobs.find(name).to_dict())
+
+    @app.get("/api/v1/jobs/{name}/events", tags=["jobs"], responses=EVENTS | problems(403, 404))
+    async def events(request: Request, name: str) -> Response:
+        """Follow a job: `structure`, `prediction`, `refused`, `problem`, and `end`, from the first on.
+
+        A reader that comes back says where it was (`Last-Event-ID`).
+        """
+        job = service.jobs.find(name)
+        last = request.headers.get("last-event-id", "")
+        start = int(last[:9]) + 1 if last[:9].isdecimal() and last.isascii() else 0
+        return StreamingResponse(
+            streamed(job, start), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        )
+
+    @app.delete("/api/v1/jobs/{name}", tags=["jobs"], response_model=schemas.JobOut, responses=problems(403, 404))
+    async def give_up(name: str) -> Response:
+        """Give a job up; what has come out is kept."""
+        job = service.jobs.find(name)
+        service.jobs.cancel(job)
+        return _json(job.to_dict())
 
     @app.get("/api/v1/models", tags=["facts"], response_model=schemas.ModelsResponse, responses=problems(403))
     async def models() -> Response:
@@ -96,12 +164,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/api/v1/examples", tags=["facts"], response_model=schemas.ExamplesResponse, responses=problems(403))
     async def bundled() -> Response:
         """Bundled crystals."""
-        return _json({"examples": examples()})
+        return _json({"examples": service.examples()})
 
     @app.get("/api/v1/ions", tags=["facts"], response_model=list[schemas.IonOut], responses=problems(403))
     async def ions() -> Response:
         """Working ions and their charges."""
         return _json([{"symbol": ion.symbol, "charge": ion.charge} for ion in WORKING_IONS.values()])
+
+    @app.get("/api/v1/landscape/{ion}", tags=["facts"], response_model=schemas.Landscape, responses=problems(403, 422))
+    async def known(ion: Annotated[str, Path(max_length=20)]) -> Response:
+        """Known electrodes of an ion: computed ones, and those whose voltage was measured."""
+        return _json(service.landscape(ion))
 
     @app.get("/healthz", tags=["state"], response_model=schemas.Health, responses=problems(403))
     async def healthz() -> Response:
@@ -116,6 +189,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "ionvolt_workers": service.pool.alive,
             "ionvolt_worker_restarts": service.pool.restarts,
             "ionvolt_buffered_bytes": buffer.held,
+            "ionvolt_jobs_running": service.jobs.running,
+            "ionvolt_jobs_bytes": service.jobs.held,
+            "ionvolt_pieces_open": service.pieces,
+            "ionvolt_pieces_waiting": service.pool.turns.waiting,
         }
         return Response(metrics.text(gauges), media_type="text/plain; version=0.0.4")
 
@@ -141,13 +218,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _json(content: object) -> Response:
-    return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")
+def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(json.dumps(content, ensure_ascii=False), status, headers, media_type="application/json")
 
 
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.response()
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    return problem("invalid-request", "request", "its address is too long", "See /api/v1/openapi.json").response()
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.ions import WORKING_IONS
-from ionvolt.structures import read_text
 
 FOLDER = Path(__file__).parent.parent / "examples"
 
@@ -20,7 +19,11 @@ def example_text(name: str) -> str | None:
     return _texts().get(name)
 
 
-@lru_cache(maxsize=1)
+def example_names() -> list[str]:
+    """Ids of the examples."""
+    return list(_texts())
+
+
 def examples() -> list[dict[str, Any]]:
     """Id, formula, title and ions of every example."""
     return [_facts(name, text) for name, text in _texts().items()]
@@ -32,6 +35,8 @@ def _texts() -> dict[str, str]:
 
 
 def _facts(name: str, text: str) -> dict[str, Any]:
+    from ionvolt.structures import read_text  # heavy; the server itself does without
+
     crystal = read_text(text, name)
     first = text.splitlines()[0]
     held = [ion for ion in WORKING_IONS if ion in crystal.symbols]

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import socket
-
 from ionvolt.errors import InputError
 from ionvolt.structures import Limits
 from ionvolt.structures.materials_project import UnavailableError, fetch_crystal
-from ionvolt.web.link import Link, Message, leave_signals_to_the_server
+from ionvolt.web.link import Link, Message, Prepared, leave_signals_to_the_server
 
 
-def main(link: socket.socket, endpoint: str | None, limits: Limits) -> None:
-    """Fetch one crystal after the other until the link is closed.
+def prepare(endpoint: str | None, limits: Limits) -> Prepared:
+    """What it takes to fetch crystals.
 
     Args:
-        link: To the server.
         endpoint: Address of the API, if not the Materials Project's own.
         limits: Bounds on a structure.
     """
-    leave_signals_to_the_server()
 
-    def answer(task: Message) -> Message:
+    def answer(task: Message, link: Link) -> Message:
         try:
             crystal = fetch_crystal(task["mp_id"], task["key"], endpoint=endpoint, limits=limits)
         except InputError as error:
@@ -35,6 +31,4 @@ def main(link: socket.socket, endpoint: str | None, limits: Limits) -> None:
             "doubts": list(crystal.doubts),
         }
 
-    ends = Link(link)
-    ends.send({"ready": {}})
-    ends.serve(answer)
+    return Prepared(answer, {}, leave_signals_to_the_server)

@@ -30,7 +30,7 @@ class Metrics:
         self._seconds[route] += seconds
 
     def count(self, outcome: str) -> None:
-        """Count what became of a structure."""
+        """Count what became of a piece of work."""
         self._outcomes[outcome] += 1
 
     def text(self, gauges: Mapping[str, float]) -> str:
@@ -46,8 +46,8 @@ class Metrics:
                 lines.append(f'ionvolt_request_seconds_bucket{{route="{route}",le="{bound}"}} {total}')
             lines.append(f'ionvolt_request_seconds_sum{{route="{route}"}} {self._seconds[route]:.6f}')
             lines.append(f'ionvolt_request_seconds_count{{route="{route}"}} {total}')
-        lines.append("# TYPE ionvolt_structures_total counter")
-        lines += [f'ionvolt_structures_total{{outcome="{name}"}} {n}' for name, n in self._outcomes.items()]
+        lines.append("# TYPE ionvolt_tasks_total counter")
+        lines += [f'ionvolt_tasks_total{{outcome="{name}"}} {n}' for name, n in self._outcomes.items()]
         for name, value in {**gauges, "process_resident_memory_bytes": resident_bytes()}.items():
             lines += [f"# TYPE {name} gauge", f"{name} {value:g}"]
         return "\n".join(lines) + "\n"

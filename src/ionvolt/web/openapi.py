@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ionvolt.web.problems import MEDIA_TYPE, TITLES
-from ionvolt.web.schemas import ExplainRequest, PredictRequest, ProblemDetails
+from ionvolt.web.schemas import (
+    ASSUMPTIONS,
+    ExplainRequest,
+    JobRequest,
+    PredictRequest,
+    ProblemDetails,
+    StructuresRequest,
+)
 
+REQUESTS = (PredictRequest, JobRequest, ExplainRequest, StructuresRequest, ProblemDetails)
 _REF = "#/components/schemas/"
 _FORM = {
     "type": "object",
@@ -23,25 +32,50 @@ _FORM = {
             "description": "CIF or POSCAR, plain or gzipped.",
         },
         "ions": {"type": "string", "description": "`Mg`, `Mg,Ca` or `all`."},
-        "assume": {"type": "string", "enum": ["auto", "charged", "discharged"]},
+        "assume": {"type": "string", "enum": list(ASSUMPTIONS)},
         "model": {"type": "string"},
+        "discharged_formula": {"type": "string"},
+        "charged_formula": {"type": "string"},
     },
 }
 
-PREDICT_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": _REF + PredictRequest.__name__}},
-            "multipart/form-data": {"schema": _FORM},
-        },
+_STRUCTURES = [{"example": "LiFePO4"}, {"mp_id": "mp-25210"}, {"name": "a.cif", "text": "data_..."}]
+_EXAMPLES = {
+    PredictRequest.__name__: {
+        "one ion": {"value": {"structures": [{"example": "TiS2"}], "ions": ["Mg"]}},
+        "all ions of some structures": {"value": {"structures": _STRUCTURES, "ions": "all"}},
+    },
+    JobRequest.__name__: {
+        "all ions, Mg first": {
+            "value": {"kind": "predict", "structures": [{"example": "MgMn2O4"}], "ions": "all", "first": "Mg"}
+        }
+    },
+    StructuresRequest.__name__: {"with and without Mg": {"value": {"structure": {"example": "MgMn2O4"}, "ion": "Mg"}}},
+    ExplainRequest.__name__: {"one ion": {"value": {"structure": {"example": "TiS2"}, "ions": ["Mg"]}}},
+}
+
+
+def _json_body(schema: type[BaseModel]) -> dict[str, Any]:
+    name = schema.__name__
+    return {"application/json": {"schema": {"$ref": _REF + name}, "examples": _EXAMPLES[name]}}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content}}
+
+
+PREDICT_BODY = _body(_json_body(PredictRequest) | {"multipart/form-data": {"schema": _FORM}})
+EXPLAIN_BODY = _body(_json_body(ExplainRequest))
+STRUCTURES_BODY = _body(_json_body(StructuresRequest))
+JOB_BODY = _body(_json_body(JobRequest))
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events, each a JSON object; `end` is the last.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
-EXPLAIN_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": _REF + ExplainRequest.__name__}}},
-    }
+LOCATION: dict[int | str, dict[str, Any]] = {
+    202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where the job is."}}}
 }
 
 
@@ -57,8 +91,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def with_request_schemas(schema: dict[str, Any]) -> dict[str, Any]:
     """Add the schemas of bodies and problems that routes refer to."""
     _, definitions = models_json_schema(
-        [(PredictRequest, "validation"), (ExplainRequest, "validation"), (ProblemDetails, "validation")],
+        [(schema, "validation") for schema in REQUESTS],
         ref_template=_REF + "{model}",
     )
     schema["components"]["schemas"] |= definitions["$defs"]
+    schema["servers"] = [{"url": "/", "description": "The server that gave this description."}]
     return schema

@@ -1,21 +1,20 @@
-"""Worker processes that are killed and replaced when a task takes too long, and lost without harm to other tasks."""
+"""Workers that are killed and replaced when a task takes too long, lost without harm to others, and shared fairly."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import multiprocessing
-import socket
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from ionvolt.errors import ModelError
-from ionvolt.web.link import LENGTH
-
-START_SECONDS = 120.0
-MAX_REPLY = 100_000_000
+from ionvolt.web.link import Message
+from ionvolt.web.template import Template, Worker
+from ionvolt.web.turns import Piece, Turns
 
 
 class WorkerLost(Exception):
@@ -30,70 +29,43 @@ class TaskTimeout(Exception):
     """The task took too long; its worker was killed."""
 
 
-@dataclass(eq=False)
-class Worker:
-    """A process and the link to it."""
-
-    process: BaseProcess
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Send a task and wait for the answer."""
-        data = json.dumps(message).encode()
-        self.writer.write(LENGTH.pack(len(data)) + data)
-        await self.writer.drain()
-        return await self.receive()
-
-    async def receive(self) -> dict[str, Any]:
-        """The next message."""
-        (length,) = LENGTH.unpack(await self.reader.readexactly(LENGTH.size))
-        if length > MAX_REPLY:
-            raise ConnectionError("too long a reply")
-        reply: dict[str, Any] = json.loads(await self.reader.readexactly(length))
-        return reply
-
-    def kill(self) -> None:
-        """End the process at once."""
-        self.writer.close()
-        if self.process.pid is not None:
-            self.process.kill()
-
-
 @dataclass
 class Pool:
-    """A fixed number of worker processes.
+    """A fixed number of workers, copies of one template.
 
     Attributes:
-        target: What a worker runs: called with a socket and ``args``.
-        args: Further arguments; they are pickled once for each start.
+        template: What they are copied from; other pools may share it.
         size: Number of workers.
-        preload: Modules imported once, before workers are forked.
-        ready: What the workers said of themselves when they were ready.
+        spare: Workers more, for flows that have nothing running: who asks for little does not wait for who asks for
+            much.
+        niceness: By how much the workers give way to others on a busy machine; spare ones do not.
+        fresh: Whether every task gets a worker of its own, which ends with it.
         restarts: Workers started in place of others.
     """
 
-    target: Callable[..., None]
-    args: tuple[Any, ...]
+    template: Template
     size: int
-    preload: tuple[str, ...] = ()
-    ready: dict[str, Any] = field(default_factory=dict)
+    spare: int = 0
+    niceness: int = 0
+    fresh: bool = False
     restarts: int = 0
-    _idle: asyncio.Queue[Worker] = field(default_factory=asyncio.Queue)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _workers: set[Worker] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
+    _idle: list[Worker] = field(default_factory=list)
+    _idle_spare: list[Worker] = field(default_factory=list)
+    _given: dict[Piece, tuple[Worker, bool]] = field(default_factory=dict)
+    _workers: dict[Worker, bool] = field(default_factory=dict)
     _starting: set[asyncio.Task[None]] = field(default_factory=set)
     _closed: bool = False
 
     @property
     def alive(self) -> int:
         """Workers that can answer."""
-        return sum(not worker.reader.at_eof() for worker in self._workers)
+        return sum(not worker.gone for worker in self._workers)
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers."""
-        return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+        return [worker.pid for worker in self._workers]
 
     async def start(self) -> None:
         """Start all workers and wait until each is ready.
@@ -101,7 +73,8 @@ class Pool:
         Raises:
             ModelError: A worker could not be made ready.
         """
-        await asyncio.gather(*(self._add() for _ in range(self.size)))
+        for spare in [False] * self.size + [True] * self.spare:
+            await self._add(spare)
 
     def close(self) -> None:
         """Kill all workers."""
@@ -112,86 +85,147 @@ class Pool:
             worker.kill()
         self._workers.clear()
 
-    async def run(self, message: dict[str, Any], seconds: float, *, patience: float = 60.0) -> dict[str, Any]:
-        """Have a task done by the next free worker.
+    async def run(
+        self,
+        message: Message,
+        seconds: float,
+        *,
+        stretch: float = 1.0,
+        patience: float = 60.0,
+        client: Hashable = None,
+        flow: Hashable = None,
+        cost: float = 1.0,
+        heard: Callable[[Message], None] | None = None,
+        took: Callable[[float], None] = lambda seconds: None,
+    ) -> Message:
+        """Have a task done by a worker when its turn has come.
 
         Args:
             message: The task, plain JSON types.
             seconds: Time that it may take once a worker has it.
+            stretch: So many times that, as long as the worker has not had the processor for ``seconds``: on a busy
+                machine a task is not to blame for the others (Linux; elsewhere ``seconds`` counts alone).
             patience: Time that it may wait for a worker.
+            client: Who asks; clients share the workers by the seconds that they use.
+            flow: What belongs together, such as one request; flows of a client share in the same way.
+            cost: Seconds that it is thought to take.
+            heard: Called with what the worker tells on the way.
+            took: Called with the seconds that it took, waiting not counted.
 
         Raises:
             NoWorker: None was free in time.
             TaskTimeout: It took longer; the worker was killed.
             WorkerLost: The worker died over it.
         """
+        piece, worker, spare = await self._turn(client, object() if flow is None else flow, cost, patience)
+        start = time.monotonic()
+        sound = False
         try:
-            async with asyncio.timeout(patience):
-                worker = await self._free()
+            async with asyncio.timeout(seconds * (stretch if processor_seconds(worker.pid) is not None else 1.0)):
+                reply = await _within(worker, worker.ask(message, heard), seconds)
+            sound = True
         except TimeoutError:
-            raise NoWorker from None
-        try:
-            async with asyncio.timeout(seconds):
-                reply = await worker.ask(message)
-        except BaseException as error:
-            # Out of step with its task, even if only the client went away.
-            self._replace(worker)
-            if isinstance(error, TimeoutError):
-                raise TaskTimeout from None
-            if isinstance(error, (OSError, EOFError, ValueError)):
-                raise WorkerLost from None
-            raise
-        self._idle.put_nowait(worker)
+            raise TaskTimeout from None
+        except (OSError, EOFError, ValueError):
+            raise WorkerLost from None
+        finally:
+            # Where it is out of step with its task, even if only the client went away, it is replaced.
+            spent = time.monotonic() - start
+            took(spent)
+            self.turns.done(piece, spent)
+            if sound and not self.fresh:
+                self._free(worker, spare)
+            else:
+                self._replace(worker, spare)
         return reply
 
-    async def _free(self) -> Worker:
-        # A queue gives a worker to whoever asks the moment that it is free, before those who wait; a lock keeps turns.
-        async with self._turn:
-            while True:
-                worker = await self._idle.get()
-                if not worker.reader.at_eof():
-                    return worker
-                self._replace(worker)
+    async def _turn(self, client: Hashable, flow: Hashable, cost: float, patience: float) -> tuple[Piece, Worker, bool]:
+        come = asyncio.Event()
+        piece = self.turns.join(client, flow, cost, come.set)
+        self._deal()
+        try:
+            async with asyncio.timeout(patience):
+                await come.wait()
+        except BaseException as error:
+            if piece in self._given:
+                self.turns.done(piece, 0.0)
+                self._free(*self._given.pop(piece))
+            else:
+                self.turns.leave(piece)
+            if isinstance(error, TimeoutError):
+                raise NoWorker from None
+            raise
+        return piece, *self._given.pop(piece)
 
-    def _replace(self, worker: Worker) -> None:
-        self._workers.discard(worker)
+    def _deal(self) -> None:
+        """Give workers that are free to whose turn it is."""
+        for spare, idle in ((False, self._idle), (True, self._idle_spare)):
+            while idle:
+                if idle[-1].gone:
+                    self._replace(idle.pop(), spare)
+                    continue
+                piece = self.turns.next(light=spare)
+                if piece is None:
+                    break
+                self._given[piece] = (idle.pop(), spare)
+                piece.start()
+
+    def _free(self, worker: Worker, spare: bool) -> None:
+        (self._idle_spare if spare else self._idle).append(worker)
+        self._deal()
+
+    def _replace(self, worker: Worker, spare: bool) -> None:
+        self._workers.pop(worker, None)
         worker.kill()
         if self._closed:
             return
-        self.restarts += 1
-        task = asyncio.create_task(self._persist())
+        self.restarts += not self.fresh
+        task = asyncio.create_task(self._persist(spare))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _persist(self) -> None:
+    async def _persist(self, spare: bool) -> None:
         pause = 0.5
         while True:
-            try:
-                return await self._add()
-            except (ModelError, OSError):
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 30.0)
+            with suppress(ModelError):
+                return await self._add(spare)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 30.0)
 
-    async def _add(self) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(self.preload))
-        ours, theirs = socket.socketpair()
-        process = context.Process(target=self.target, args=(theirs, *self.args), daemon=True)
-        process.start()
-        theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours)
-        worker = Worker(process, reader, writer)
-        self._workers.add(worker)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                reply = await worker.receive()
-        except (OSError, EOFError, ValueError) as error:
-            self._workers.discard(worker)
+    async def _add(self, spare: bool) -> None:
+        worker = await self.template.worker(0 if spare else self.niceness)
+        if self._closed:
             worker.kill()
-            raise ModelError("a worker process could not be started. See its message above") from error
-        if "failed" in reply:
-            self._workers.discard(worker)
-            worker.kill()
-            raise ModelError(reply["failed"])
-        self.ready = reply["ready"]
-        self._idle.put_nowait(worker)
+            return
+        self._workers[worker] = spare
+        self._free(worker, spare)
+
+
+async def _within(worker: Worker, answer: Coroutine[Any, Any, Message], seconds: float) -> Message:
+    """An answer, for which the worker may have the processor so long.
+
+    Raises:
+        TimeoutError: It had.
+    """
+    begin = processor_seconds(worker.pid)
+    if begin is None:
+        return await answer
+    task = asyncio.ensure_future(answer)
+    try:
+        left = seconds
+        while not (await asyncio.wait({task}, timeout=max(left, 0.05)))[0]:
+            left = seconds - ((processor_seconds(worker.pid) or begin) - begin)
+            if left <= 0:
+                raise TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def processor_seconds(pid: int) -> float | None:
+    """For how long a process has had the processor; None where that cannot be told."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None

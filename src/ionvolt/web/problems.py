@@ -23,6 +23,9 @@ TITLES = {
     "slow": (408, "The request came in too slowly"),
     "too-large": (413, "The request is too large"),
     "media-type": (415, "The media type is not understood"),
+    "too-long": (422, "The request would take too long"),
+    "cancelled": (409, "It was given up"),
+    "share": (429, "Too much was asked for at one time"),
     "unavailable": (424, "The Materials Project cannot be asked"),
     "overloaded": (503, "The server is busy"),
     "worker-lost": (503, "The worker was lost"),
@@ -70,7 +73,7 @@ class Problem(Exception):
     def response(self) -> Response:
         """The HTTP answer."""
         headers = dict(self.headers)
-        if self.status == 503:
+        if self.status in (429, 503):
             headers.setdefault("Retry-After", str(RETRY_SECONDS))
         return Response(
             json.dumps(self.to_dict(), ensure_ascii=False), self.status, headers=headers, media_type=MEDIA_TYPE

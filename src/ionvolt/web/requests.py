@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from ionvolt.web.examples import example_text, examples
+from ionvolt.web.examples import example_names, example_text
 from ionvolt.web.problems import Problem, problem
-from ionvolt.web.schemas import ById, ByText, ExplainRequest, PredictRequest, StructureInput
+from ionvolt.web.schemas import (
+    ASSUMPTIONS,
+    ById,
+    ByText,
+    ExplainRequest,
+    JobRequest,
+    PredictRequest,
+    StructureInput,
+    StructuresRequest,
+)
 from ionvolt.web.settings import Settings
 
-FIELDS = ("files", "ions", "assume", "model")
+FIELDS = ("files", "ions", "assume", "model", "discharged_formula", "charged_formula")
+OPTIONS = ("discharged_formula", "charged_formula", "exchange", "relax")
 SCHEMA = "See /api/v1/openapi.json"
-Asked = TypeVar("Asked", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -30,12 +40,55 @@ class Question:
         ions: As given.
         assume: What the structures are taken to be.
         model: Name, or None for the default.
+        first: The ion that is to be answered first.
+        options: Further options of a prediction, as ``predict`` takes them.
+        charged: The charged structure, where the only one of ``structures`` is the discharged one.
+        check_relaxation: Whether it is checked that the structures are relaxed; None leaves it to the model.
     """
 
     structures: list[dict[str, Any]]
     ions: str
     assume: str
     model: str | None
+    first: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    charged: dict[str, Any] | None = None
+    check_relaxation: bool | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that can be answered: its model and ions are known.
+
+    Attributes:
+        structures: As in ``Question``.
+        ions: Symbols.
+        assume: What the structures are taken to be.
+        model: Name.
+        first: The ion that is to be answered first.
+        options: As in ``Question``.
+        charged: As in ``Question``.
+        checks: Whether it is checked that the structures are relaxed.
+    """
+
+    structures: list[dict[str, Any]]
+    ions: list[str]
+    assume: str
+    model: str
+    first: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    charged: dict[str, Any] | None = None
+    checks: bool = False
+
+    @property
+    def relaxes(self) -> bool:
+        """Whether structures are relaxed first, which takes long."""
+        return bool(self.options.get("relax") or self.options.get("exchange"))
+
+    @property
+    def pieces(self) -> int:
+        """Structures times ions."""
+        return len(self.structures) * len(self.ions)
 
 
 async def predict_question(content_type: str, body: bytes, settings: Settings) -> Question:
@@ -43,11 +96,28 @@ async def predict_question(content_type: str, body: bytes, settings: Settings) -
     kind = content_type.split(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _from_form(content_type, body, settings)
-    asked = _validated(PredictRequest, kind, body, "application/json or multipart/form-data")
+    return _question(_validated(PredictRequest, kind, body, "application/json or multipart/form-data"), settings)
+
+
+def _question(asked: PredictRequest, settings: Settings, first: str | None = None) -> Question:
     if len(asked.structures) > settings.max_structures:
         raise _too_many(settings)
+    if asked.charged is not None and len(asked.structures) != 1:
+        rule = f"charged: it belongs to one discharged structure, not to {len(asked.structures)}"
+        raise problem("invalid-request", "request", rule, "Ask for one electrode at a time")
     structures = [_structure(given) for given in asked.structures]
-    return Question(structures, _ions(asked.ions), asked.assume, asked.model)
+    charged = None if asked.charged is None else _structure(asked.charged)
+    options = {name: getattr(asked, name) for name in OPTIONS if getattr(asked, name)}
+    return Question(
+        structures, _ions(asked.ions), asked.assume, asked.model, first, options, charged, asked.check_relaxation
+    )
+
+
+def job_question(content_type: str, body: bytes, settings: Settings) -> tuple[Question, JobRequest]:
+    """Read the body of a request for a job."""
+    kind = content_type.split(";")[0].strip().lower()
+    asked = _validated(JobRequest, kind, body, "application/json")
+    return _question(asked, settings, asked.first), asked
 
 
 def explain_question(content_type: str, body: bytes) -> Question:
@@ -57,7 +127,14 @@ def explain_question(content_type: str, body: bytes) -> Question:
     return Question([_structure(asked.structure)], _ions(asked.ions), asked.assume, asked.model)
 
 
-def _validated(schema: type[Asked], kind: str, body: bytes, wanted: str) -> Asked:
+def structures_question(content_type: str, body: bytes) -> Question:
+    """Read the body of a request for a structure's files."""
+    kind = content_type.split(";")[0].strip().lower()
+    asked = _validated(StructuresRequest, kind, body, "application/json")
+    return Question([_structure(asked.structure)], asked.ion or "", asked.assume, None)
+
+
+def _validated(schema: type[Body], kind: str, body: bytes, wanted: str) -> Body:
     if kind != "application/json":
         raise problem("media-type", "request", f"its Content-Type is not {wanted}", SCHEMA)
     try:
@@ -77,7 +154,7 @@ def _structure(given: StructureInput) -> dict[str, Any]:
         return {"name": given.mp_id, "mp_id": given.mp_id}
     text = example_text(given.example)
     if text is None:
-        known = ", ".join(example["id"] for example in examples())
+        known = ", ".join(example_names())
         return {
             "name": given.example,
             "problem": problem("refused", _short(given.example), "no such example", f"Choose from {known}"),
@@ -124,7 +201,7 @@ async def _question_of(form: FormData) -> Question:
         data = await upload.read()
         name = (upload.filename or "structure")[:300]
         structures.append({"name": name, "base64": base64.b64encode(data).decode()})
-    values = {name: form.get(name) for name in ("ions", "assume", "model")}
+    values = {name: form.get(name) for name in FIELDS[1:]}
     if not structures:
         raise problem("invalid-request", "request", "files: there is none", "Send at least one: files=@a.cif")
     if any(isinstance(value, UploadFile) for value in values.values()):
@@ -133,9 +210,10 @@ async def _question_of(form: FormData) -> Question:
     if "ions" not in texts:
         raise problem("invalid-request", "request", "ions: there are none", "Give ions=Mg,Ca or ions=all")
     assume = texts.get("assume", "auto")
-    if assume not in ("auto", "charged", "discharged"):
-        raise problem("invalid-request", "request", "assume: not auto, charged or discharged", SCHEMA)
-    return Question(structures, texts["ions"][:200], assume, texts.get("model") or None)
+    if assume not in ASSUMPTIONS:
+        raise problem("invalid-request", "request", f"assume: not one of {', '.join(ASSUMPTIONS)}", SCHEMA)
+    options = {name: texts[name][:100] for name in OPTIONS if texts.get(name)}
+    return Question(structures, texts["ions"][:200], assume, texts.get("model") or None, options=options)
 
 
 def _too_many(settings: Settings) -> Problem:

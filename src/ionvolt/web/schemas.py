@@ -12,10 +12,16 @@ Ions = Annotated[
     | Annotated[list[Annotated[str, Field(max_length=20)]], Field(min_length=1, max_length=20)],
     Field(description="Working ions: a list of symbols, or `all`.", examples=["all", ["Mg", "Ca"]]),
 ]
+ASSUMPTIONS = ("auto", "emptied", "charged", "discharged")
 Assume = Annotated[
-    Literal["auto", "charged", "discharged"],
-    Field(description="What a structure is taken to be; `auto` decides by whether it holds the working ion."),
+    Literal["auto", "emptied", "charged", "discharged"],
+    Field(
+        description="What a structure is taken to be. `auto`: discharged where it holds the working ion, else a host, "
+        "emptied of other mobile ions as far as its metals can give electrons; `emptied`: the same host, also where "
+        "nothing tells how far; `charged`: the host as it is; `discharged`: refused without the ion."
+    ),
 ]
+Formula = Annotated[str | None, Field(max_length=100)]
 Model = Annotated[str | None, Field(max_length=100, description="A model of `/api/v1/models`; the default otherwise.")]
 
 
@@ -62,6 +68,32 @@ class PredictRequest(_Strict):
     ions: Ions
     assume: Assume = "auto"
     model: Model = None
+    charged: Annotated[
+        StructureInput | None,
+        Field(description="The charged structure, where the only one of `structures` is the discharged one."),
+    ] = None
+    discharged_formula: Annotated[
+        Formula, Field(description="Of the discharged electrode, where the structure is the charged host.")
+    ] = None
+    charged_formula: Annotated[
+        Formula,
+        Field(
+            description="Of the charged electrode, or the fraction of the ions that comes out, where the structure is "
+            "the discharged one and a part of the ions stays."
+        ),
+    ] = None
+    exchange: Annotated[
+        bool,
+        Field(description="Put the working ion in the place of the mobile ion that the structure holds, and relax it."),
+    ] = False
+    relax: Annotated[bool, Field(description="Relax the structure with a universal potential first.")] = False
+    check_relaxation: Annotated[
+        bool | None,
+        Field(
+            description="Whether a universal potential is asked if the structure is relaxed; one that is not is out of "
+            "the domain. By default with models on that potential, and not with those that answer in milliseconds."
+        ),
+    ] = None
 
 
 class ExplainRequest(_Strict):
@@ -71,6 +103,26 @@ class ExplainRequest(_Strict):
     ions: Ions
     assume: Assume = "auto"
     model: Model = None
+
+
+class JobRequest(PredictRequest):
+    """Structures whose voltages are wanted, however long it takes."""
+
+    kind: Literal["predict"] = "predict"
+    first: Annotated[str | None, Field(max_length=20, description="The ion to be answered first.", examples=["Mg"])] = (
+        None
+    )
+    attended: bool = Field(
+        default=False, description="Give the job up when nobody has read its events or its state for half a minute."
+    )
+
+
+class StructuresRequest(_Strict):
+    """A structure that is wanted in other formats."""
+
+    structure: StructureInput
+    ion: Annotated[str | None, Field(max_length=20, description="Give it without this ion, too.")] = None
+    assume: Assume = "auto"
 
 
 class ProblemDetails(BaseModel):
@@ -86,7 +138,7 @@ class ProblemDetails(BaseModel):
 
 
 class PredictionOut(BaseModel):
-    """The voltage that a model expects of an electrode; V, mAh/g and Wh/kg."""
+    """The voltage that a model expects of an electrode; V, mAh/g, mAh/cm³, Wh/kg and Wh/L."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -105,6 +157,19 @@ class PredictionOut(BaseModel):
     epistemic_std: float | None = Field(description="Spread of the model's members, V.")
     in_domain: bool | None = Field(description="Whether the electrode is like those that the model was trained on.")
     voltage_potential: float | None = Field(description="From the universal potential's energies alone, V.")
+    host_formula: str = Field(description="The host into which the ion goes.")
+    removed: dict[str, float] = Field(description="Ions of other elements that were taken out of the host first.")
+    capacity_vol: float | None
+    energy_vol: float | None
+    capacity_is_estimate: bool = Field(description="Whether it is that of as many ions as voids and electrons allow.")
+    full_extraction: float | None = Field(description="Probability that all ions come out.")
+
+
+class RefusedIon(BaseModel):
+    """An ion without an answer."""
+
+    working_ion: str
+    problem: ProblemDetails
 
 
 class Predicted(BaseModel):
@@ -112,11 +177,15 @@ class Predicted(BaseModel):
 
     index: int
     name: str
+    formula: str | None = None
+    n_atoms: int | None = None
+    holds: list[str] = Field(default=[], description="Working ions that the structure holds.")
     predictions: list[PredictionOut]
+    refused: list[RefusedIon] = Field(description="Ions without an answer; they take no other along.")
 
 
 class Refused(BaseModel):
-    """A structure that was refused."""
+    """A structure without any answer."""
 
     index: int
     name: str
@@ -127,6 +196,26 @@ class PredictResponse(BaseModel):
     """One entry for each structure, in order."""
 
     results: list[Predicted | Refused]
+
+
+class JobOutcome(BaseModel):
+    """What has come out of a job so far."""
+
+    results: list[Predicted | Refused] = Field(default=[], description="One entry for each structure, in order.")
+
+
+class JobOut(BaseModel):
+    """Work that takes longer than a request."""
+
+    id: str
+    kind: Literal["predict"]
+    status: Literal["running", "done", "cancelled", "failed"]
+    done: int = Field(description="Structures times ions that are answered or refused.")
+    total: int
+    seconds: float = Field(description="Since it was asked for, or, at its end, how long it took.")
+    seconds_left: float | None = Field(description="An estimate.")
+    outcome: JobOutcome
+    problem: ProblemDetails | None = Field(description="Why it failed.")
 
 
 class SiteOut(BaseModel):
@@ -161,6 +250,27 @@ class ExplainResponse(BaseModel):
 
     explanations: list[ExplanationOut]
     cif: str
+
+
+class StructureOut(BaseModel):
+    """A structure as files."""
+
+    role: Literal["given", "charged"] = Field(description="As it was read, or without the ion.")
+    formula: str
+    n_atoms: int
+    cif: str
+    poscar: str
+    extxyz: str
+    pymatgen: str = Field(description="JSON of pymatgen's Structure.")
+    oxidation: dict[str, float] | None = Field(
+        description="Mean oxidation state of each element, guessed from the formula."
+    )
+
+
+class StructuresResponse(BaseModel):
+    """A structure in common formats."""
+
+    structures: list[StructureOut]
 
 
 class ModelOut(BaseModel):
@@ -203,6 +313,35 @@ class IonOut(BaseModel):
 
     symbol: str
     charge: int
+
+
+class KnownElectrode(BaseModel):
+    """A computed electrode; V and mAh/g of the discharged electrode."""
+
+    formula: str
+    id: str
+    voltage: float
+    capacity: float
+
+
+class MeasuredCathode(BaseModel):
+    """A cathode whose voltage was measured; the capacity is that of the range that was measured."""
+
+    formula: str
+    phase: str
+    voltage: float
+    uncertainty: float
+    capacity: float | None
+    doi: str
+
+
+class Landscape(BaseModel):
+    """Known electrodes of an ion."""
+
+    ion: str
+    attribution: str = Field(description="Where the computed ones come from.")
+    electrodes: list[KnownElectrode] = Field(description="Computed ones; none where the server has no table.")
+    measured: list[MeasuredCathode]
 
 
 class Health(BaseModel):

@@ -9,6 +9,7 @@ import traceback
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ionvolt.web.metrics import Metrics
@@ -41,6 +42,9 @@ HEADERS = {
 }
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+GONE = 499
+"""Stands in the log where the client went away before the answer."""
 
 log = logging.getLogger("ionvolt.web")
 
@@ -86,6 +90,8 @@ class Gate:
                 await self.app(scope, receive, send_on)
             except Problem as error:
                 await error.response()(scope, receive, send_on)
+        except ClientDisconnect:
+            status = status or GONE
         except Exception:
             log.error("%s", traceback.format_exc())
             if status:

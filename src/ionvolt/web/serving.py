@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import sys
@@ -11,18 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ionvolt.errors import IonVoltError
 from ionvolt.models.card import read_card
-from ionvolt.models.registry import SHIPPED, model_folder
+from ionvolt.models.registry import AUTO, SHIPPED, default_model, model_folder
 from ionvolt.models.storage import CARD_FILE
 from ionvolt.web.app import create_app
+from ionvolt.web.connections import PromptProtocol, raise_open_files
 from ionvolt.web.settings import LOOPBACK, Settings
-
-MAX_CONNECTIONS = 1_000
-HEADER_SECONDS = 10.0
-"""Time that a new connection has to come up with a request."""
 
 
 def run(
@@ -32,6 +27,8 @@ def run(
     workers: int,
     allow_hosts: Sequence[str] = (),
     models: Sequence[str] = (),
+    landscape: Path | None = None,
+    behind_proxy: bool = False,
     log_json: bool = False,
     open_page: bool = False,
 ) -> None:
@@ -40,11 +37,17 @@ def run(
     Raises:
         IonVoltError: The address or a model cannot be used.
     """
+    raise_open_files()
     listening = listen(host, port)
     port = listening.getsockname()[1]
     own = (host,) if host not in ("0.0.0.0", "::", "") else ()
     settings = Settings(
-        models=_folders(models), workers=workers, hosts=(*LOOPBACK, *own, *allow_hosts), log_json=log_json
+        models=_folders(models),
+        workers=workers,
+        hosts=(*LOOPBACK, *own, *allow_hosts),
+        landscape=landscape,
+        behind_proxy=behind_proxy,
+        log_json=log_json,
     )
     app = create_app(settings)
     _log_to_stderr()
@@ -55,7 +58,6 @@ def run(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=64_000,
@@ -66,19 +68,6 @@ def run(
     server.run(sockets=[listening])
     if server.failed:
         raise IonVoltError("serve: the server could not be started. See the message above")
-
-
-class PromptProtocol(H11Protocol):
-    """HTTP/1.1; who connects and says nothing, or trickles headers, is cut off."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
-        super().connection_made(transport)
-        self.loop.call_later(HEADER_SECONDS, self._cut_off)
-
-    def _cut_off(self) -> None:
-        if getattr(self, "cycle", None) is None and not self.transport.is_closing():
-            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -102,6 +91,9 @@ class _Server(uvicorn.Server):
 def _folders(models: Sequence[str]) -> dict[str, Path]:
     folders = {}
     for given in models:
+        if given == AUTO and default_model() == AUTO:
+            folders[AUTO] = Path(AUTO)
+            continue
         folder = model_folder(given)
         name = folder.name if folder.parent == SHIPPED else read_card(folder / CARD_FILE).name
         folders[name] = folder

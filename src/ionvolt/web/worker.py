@@ -5,60 +5,86 @@ from __future__ import annotations
 import base64
 import json
 import resource
-import socket
 import sys
 import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ionvolt.errors import InputError, ModelError
-from ionvolt.explain import explain_checked
+from ionvolt.explain.explanation import explain_checked, explain_each
 from ionvolt.explain.files import to_cif
+from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.models.interface import Predictor
 from ionvolt.models.registry import load_model
-from ionvolt.prediction import predict_checked
+from ionvolt.prediction import predict_checked, predict_each, relaxation_doubts
 from ionvolt.structures import Crystal, Limits, check, read_text
 from ionvolt.structures.wording import refusal
-from ionvolt.web.link import Link, Message, leave_signals_to_the_server
+from ionvolt.web.examples import example_text, examples
+from ionvolt.web.formats import formats_of
+from ionvolt.web.landscape import measured_cathodes
+from ionvolt.web.link import Link, Message, Prepared, leave_signals_to_the_server
+
+LARGE_AND_SMALL = ("Li", "K")
+"""Ions that take different ways through the models."""
 
 
-def main(link: socket.socket, models: dict[str, str], limits: Limits, memory: int) -> None:
-    """Answer one task after the other until the link is closed.
+@dataclass(frozen=True)
+class Workshop:
+    """What a task needs.
+
+    Attributes:
+        models: By name.
+        limits: Bounds on a structure.
+        link: Takes progress.
+    """
+
+    models: Mapping[str, Predictor]
+    limits: Limits
+    link: Link
+
+
+def prepare(models: dict[str, str], limits: Limits, memory: int) -> Prepared:
+    """Load the models and use each once, so that copies of this process are warm.
 
     Args:
-        link: To the server.
         models: Models by name: folders, or names of shipped models.
         limits: Bounds on a structure.
-        memory: Bytes that may be taken on top of what is held when ready; 0 for no bound.
+        memory: Bytes that a worker may take on top of what it holds when it is ready; 0 for no bound.
+
+    Raises:
+        ModelError, InputError: A model cannot be used.
     """
-    leave_signals_to_the_server()
     torch.set_num_threads(1)
-    ends = Link(link)
-    try:
-        loaded = {name: load_model(model) for name, model in models.items()}
-        for model in loaded.values():
+    loaded = {name: load_model(model) for name, model in models.items()}
+    kinds: set[str] = set()
+    for model in loaded.values():
+        if model.card.kind not in kinds:
             _warm_up(model)
-    except (ModelError, InputError) as error:
-        ends.send({"failed": str(error)})
-        return
-    bound_memory(memory)
-    ends.send({"ready": {name: _facts(model) for name, model in loaded.items()}})
-    ends.serve(lambda task: _answer(task, loaded, limits))
+        kinds.add(model.card.kind)
+
+    def answer(task: Message, link: Link) -> Message:
+        return _answer(task, Workshop(loaded, limits, link))
+
+    def enter() -> None:
+        leave_signals_to_the_server()
+        bound_memory(memory)
+
+    facts = {
+        "models": {name: _facts(model) for name, model in loaded.items()},
+        "examples": examples(),
+        "measured": {ion: measured_cathodes(ion) for ion in WORKING_IONS},
+    }
+    return Prepared(answer, facts, enter)
 
 
-def _answer(task: Message, models: dict[str, Predictor], limits: Limits) -> Message:
+def _answer(task: Message, workshop: Workshop) -> Message:
     source = str(task["structure"].get("name", "structure"))
     try:
-        crystal = _crystal(task["structure"], limits)
-        model = models[task["model"]]
-        if task["task"] == "predict":
-            predictions = predict_checked([crystal], task["ions"], model=model, assume=task["assume"])
-            answer: Message = {"predictions": [prediction.to_dict() for prediction in predictions]}
-        else:
-            explanations = explain_checked([crystal], task["ions"], model=model, assume=task["assume"])
-            answer = {"explanations": [e.to_dict() for e in explanations], "cif": to_cif(explanations[0])}
+        answer = TASKS[task["task"]](task, crystal_of(task["structure"], workshop.limits), workshop)
         json.dumps(answer, allow_nan=False)
         return answer
     except InputError as error:
@@ -74,7 +100,74 @@ def _answer(task: Message, models: dict[str, Predictor], limits: Limits) -> Mess
         return _refused(refusal(source, "no voltage can be computed for it", "Check the structure"))
 
 
-def _crystal(given: Message, limits: Limits) -> Crystal:
+def read(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+    """The structure, checked, as plain JSON types."""
+    return facts_of(crystal) | {
+        "crystal": {
+            "name": crystal.source,
+            "lattice": crystal.lattice.tolist(),
+            "numbers": crystal.numbers.tolist(),
+            "frac_coords": crystal.frac_coords.tolist(),
+            "warnings": list(crystal.warnings),
+        }
+    }
+
+
+def predict(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+    """Predictions for the ions; an ion that is refused spoils no other."""
+    charged = crystal_of(task["charged"], workshop.limits) if task.get("charged") else None
+    model = workshop.models[task["model"]]
+    options = {"assume": task["assume"], "charged": charged, "check_relaxation": False, **task["options"]}
+    found = predict_each([crystal], task["ions"], model=model, **options)
+    refused = [(ion, error) for ion, error in zip(task["ions"], found, strict=True) if isinstance(error, InputError)]
+    if len(refused) == 1 == len(found):
+        raise refused[0][1]
+    return facts_of(crystal) | {
+        "predictions": [prediction.to_dict() for prediction in found.answered],
+        "ions_refused": [{"working_ion": ion} | _refused(error) for ion, error in refused],
+    }
+
+
+def relaxation(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+    """Doubts about structures that are not relaxed, which hold for all ions."""
+    charged = [crystal_of(task["charged"], workshop.limits)] if task.get("charged") else []
+    return {"doubts": list(relaxation_doubts([crystal, *charged]))}
+
+
+def explain(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+    """What each atom adds, for the ions, and the crystal of the first as a CIF."""
+    charged = crystal_of(task["charged"], workshop.limits) if task.get("charged") else None
+    options = {"assume": task["assume"], "charged": charged, **task["options"]}
+    explanations = explain_checked([crystal], task["ions"], model=workshop.models[task["model"]], **options)
+    return {"explanations": [e.to_dict() for e in explanations], "cif": to_cif(explanations[0])}
+
+
+def structures(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+    """The structure as it was read and, where an ion is named and held, without it, in common formats."""
+    found = [{"role": "given"} | formats_of(crystal)]
+    ion = task["ions"][0] if task["ions"] else ""
+    if ion in crystal.symbols and task["assume"] != "charged":
+        found.append({"role": "charged"} | formats_of(remove_ion(crystal, working_ion(ion))))
+    return {"structures": found}
+
+
+TASKS: dict[str, Callable[[Message, Crystal, Workshop], Message]] = {
+    "read": read,
+    "predict": predict,
+    "relaxation": relaxation,
+    "explain": explain,
+    "structures": structures,
+}
+
+
+def facts_of(crystal: Crystal) -> Message:
+    """What is told of a structure as soon as it is read."""
+    held = set(crystal.symbols)
+    return {"formula": crystal.formula, "n_atoms": len(crystal), "holds": [ion for ion in WORKING_IONS if ion in held]}
+
+
+def crystal_of(given: Message, limits: Limits) -> Crystal:
+    """The structure of a task."""
     name = str(given["name"])
     if "text" in given:
         return read_text(str(given["text"]), name, limits=limits)
@@ -83,7 +176,7 @@ def _crystal(given: Message, limits: Limits) -> Crystal:
     lattice, numbers, places = (np.array(given[key]) for key in ("lattice", "numbers", "frac_coords"))
     notes = (tuple(given["warnings"]), tuple(given.get("doubts", ())))
     crystal = Crystal(lattice, numbers, places, name, *notes)
-    return check(crystal, limits)
+    return crystal if given.get("checked") else check(crystal, limits)
 
 
 def _refused(error: InputError) -> Message:
@@ -91,12 +184,18 @@ def _refused(error: InputError) -> Message:
 
 
 def _warm_up(model: Predictor) -> None:
+    """Every path that a task may take, once: what is compiled or loaded on the way is shared by all workers."""
     lattice = np.array([[0, 2.1, 2.1], [2.1, 0, 2.1], [2.1, 2.1, 0]])
     crystal = Crystal(lattice, np.array([12, 8]), np.array([[0.0] * 3, [0.5] * 3]), source="MgO")
+    layered = read_text(example_text("TiS2") or "", "TiS2")
     if "Mg" in model.ions:  # taken as discharged, which every kind of model answers
         predict_checked([crystal], ["Mg"], model=model, assume="discharged")
+    if "charged" not in model.accepts:
+        return
+    ions = [ion for ion in LARGE_AND_SMALL if ion in model.ions]
+    predict_each([layered], ions, model=model, assume="charged")
     if model.explains:
-        explain_checked([crystal], model.ions[:1], model=model, assume="charged")
+        explain_each([layered], ions[:1], model=model, assume="charged")
 
 
 def _facts(model: Predictor) -> Message:
@@ -104,6 +203,7 @@ def _facts(model: Predictor) -> Message:
         "ions": model.ions,
         "local_ions": model.ions if model.explains else [],
         "n_members": model.card.n_members,
+        "kind": model.card.kind,
     }
 
 

@@ -3,9 +3,9 @@
 const BASE = "/api/v1";
 
 export class Problem extends Error {
-  constructor({ title, detail, source, rule, remedy, status, type } = {}) {
+  constructor({ title, detail, source, rule, remedy, status, type, after } = {}) {
     super(detail || title || "The request failed");
-    Object.assign(this, { title, detail, source, rule, remedy, status, type });
+    Object.assign(this, { title, detail, source, rule, remedy, status, type, after });
   }
 }
 
@@ -29,7 +29,8 @@ async function request(path, options) {
     // No JSON: told below by the status.
   }
   if (!response.ok || content === null) {
-    throw new Problem({ title: response.statusText || "Unexpected answer", status: response.status, ...content });
+    const after = Number(response.headers.get("Retry-After")) || 0;
+    throw new Problem({ title: response.statusText || "Unexpected answer", status: response.status, after, ...content });
   }
   return content;
 }
@@ -41,53 +42,85 @@ export const models = () => request("/models");
 export const examples = () => request("/examples");
 export const ions = () => request("/ions");
 
-/** Kinds of problems that lie in the structure: they are its result. Others stop the whole run. */
-const OF_STRUCTURES = ["refused", "unavailable", "too-large", "time-limit", "worker-lost"];
-const kindOf = (problem) => problem.type?.split(":").pop();
+export const kindOf = (problem) => problem?.type?.split(":").pop();
+
+/** Kinds of problems that another try may cure. */
+const PASSING = ["overloaded", "share", "worker-lost", "time-limit", "cancelled", "internal", "unavailable", "lost"];
+export const mayPass = (problem) => PASSING.includes(kindOf(problem)) || !problem?.type;
+
 const MOST_TRIES = 4;
 const PAUSE = 1500;
 
-/** POST; a busy server is asked again after a while. */
+/** POST; a busy server is asked again after the time that it names. */
 async function patient(path, body, signal) {
   for (let tries = 1; ; tries++) {
     try {
       return await post(path, body, signal);
     } catch (problem) {
-      if (kindOf(problem) !== "overloaded" || tries === MOST_TRIES) throw problem;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE * tries));
+      if (!["overloaded", "share"].includes(kindOf(problem)) || tries === MOST_TRIES) throw problem;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(PAUSE * tries, 1000 * (problem.after ?? 0))));
     }
   }
 }
 
-/** Models that try each ion in the host: many ions take seconds, so two workers share them. */
-const TRY_IONS = ["auto", "foundation-mp2025"];
+/** Ask for predictions as a job; its answers come by `follow`. */
+export const startPrediction = (structures, settings, signal) =>
+  patient("/jobs", { kind: "predict", attended: true, check_relaxation: true, structures, ...settings }, signal);
 
-/** A structure's predictions or its problem, for each structure in order. */
-export async function predict(structures, settings, signal) {
-  const { ions } = settings;
-  if (structures.length === 1 && ions.length > 3 && TRY_IONS.includes(settings.model)) {
-    const half = Math.ceil(ions.length / 2);
-    const parts = [ions.slice(0, half), ions.slice(half)];
-    const [[one], [two]] = await Promise.all(parts.map((part) => ask(structures, { ...settings, ions: part }, signal)));
-    const refused = [one, two].find(({ predictions }) => !predictions);
-    return [refused ?? { ...one, predictions: [...one.predictions, ...two.predictions] }];
-  }
-  const every = settings.every ? "all" : ions;
-  return ask(structures, { ...settings, ions: every }, signal);
-}
+/** Give a job up, also when the page is being left. */
+export const giveUp = (id) => fetch(`${BASE}/jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
 
-async function ask(structures, { ions, assume, model }, signal) {
-  const settings = { ions, assume, model };
-  try {
-    return (await patient("/predict", { structures, ...settings }, signal)).results;
-  } catch (problem) {
-    if (structures.length === 1 && OF_STRUCTURES.includes(kindOf(problem))) return [{ index: 0, problem }];
-    throw problem;
-  }
+const EVENTS = ["structure", "prediction", "refused", "problem", "doubts", "end"];
+
+/** Follow a job: `heard(kind, content)` for each event, until the last. Resolves with that; rejects where it is lost. */
+export function follow(id, heard, signal) {
+  return new Promise((resolve, reject) => {
+    const source = new EventSource(`${BASE}/jobs/${id}/events`);
+    let failures = 0;
+    const stop = () => source.close();
+    for (const kind of EVENTS) {
+      source.addEventListener(kind, (event) => {
+        failures = 0;
+        const content = JSON.parse(event.data);
+        if (kind === "end") {
+          stop();
+          resolve(content);
+        } else heard(kind, content);
+      });
+    }
+    source.addEventListener("error", () => {
+      // The browser comes back by itself, and says which event it saw last.
+      failures += 1;
+      if (source.readyState !== EventSource.CLOSED && failures < 5) return;
+      stop();
+      reject(new Problem({
+        title: "The server does not answer", rule: "the connection to the running job was lost",
+        remedy: "See that ionvolt serve is still running, then try again",
+      }));
+    });
+    signal?.addEventListener("abort", () => {
+      stop();
+      reject(new DOMException("given up", "AbortError"));
+    });
+  });
 }
 
 /** Atom by atom: {explanation, cif} for one ion. */
 export async function explain(structure, ion, { assume, model }, signal) {
   const content = await patient("/explain", { structure, ions: [ion], assume, model }, signal);
   return { explanation: content.explanations[0], cif: content.cif };
+}
+
+/** The structure as files, and without the ion: a list of {role, formula, cif, poscar, extxyz, pymatgen, oxidation}. */
+export const structureFiles = async (structure, ion, assume, signal) =>
+  (await patient("/structures", { structure, ion, assume }, signal)).structures;
+
+/** Known electrodes of an ion, or null where the server has no table. */
+export async function landscape(ion) {
+  try {
+    return await request(`/landscape/${ion}`);
+  } catch (problem) {
+    if (problem.status === 404) return null;
+    throw problem;
+  }
 }

@@ -2,59 +2,57 @@
 
 import * as api from "./api.js";
 import { Batch, COLUMNS } from "./batch.js";
-import { drawCard, drawProblem } from "./card.js";
+import { drawCard, drawProblem, seconds, sentence } from "./card.js";
 import { drawBars } from "./chart.js";
-import { $, el, fixed, formula, plusMinus } from "./dom.js";
+import { Crystal } from "./crystal.js";
+import { $, el, fixed, plusMinus, formula } from "./dom.js";
 import { download, readStructure, toCsv } from "./files.js";
-import { drawPeriodic, swatch } from "./periodic.js";
-import { divergingScale } from "./scale.js";
+import { Landscape } from "./landscape.js";
+import { newItem, predictionsOf, Run } from "./run.js";
 import { fromFragment, toFragment } from "./state.js";
-import { sortableTable } from "./table.js";
-import { CrystalView } from "./viewer.js";
+import { sortableTable, tellsScrolling } from "./table.js";
+import { grouped, reaction } from "./words.js";
 
 const IONS = ["Li", "Na", "K", "Rb", "Cs", "Mg", "Ca", "Zn", "Al", "Y"];
 const MOST_FILES = 500;
-const AT_ONCE = 8;
-const AT_ONCE_CHARACTERS = 1_000_000;
+const BATCH_PAUSE = 400; // ms between drawings of a long table that fills
+const SAY_PAUSE = 5000; // ms between announcements of progress
 
 const state = {
-  items: [], // {id, input, name, predictions or problem or pending}
+  items: [], // see run.js
   selected: null, // id of the item shown
+  chosen: false, // whether the user chose it
   ion: null, // the ion shown
   ions: [...IONS],
   assume: "auto",
   model: null,
-  fresh: false, // new structures: the ion shown may change
+  fresh: false, // new structures: the ion shown is still to be found
+  failure: null, // what stopped everything
   wanted: null, // the ion that a link asks for
+  models: [],
 };
 let nextId = 0;
-let running = null;
-let explaining = null;
-let explanations = new Map();
-let shown = null; // {explanation, cif, scale} on the screen
-let siteTable = null;
 
-const view = new CrystalView({ stage: $("stage"), box: $("viewer"), tip: $("tip"), onPick: (site) => mark(site, true) });
-const batch = new Batch((item, ion) => select(item.id, ion));
+const run = new Run(changed, ended);
+const batch = new Batch((item, ion) => choose(item.id, ion));
+const crystal = new Crystal();
+const landscape = new Landscape();
 
 // ---- Input ----
 
 /** Take new structures; `ion` is the one to show, by default the one that the crystal holds. */
 function give(inputs, ion = null) {
-  state.items = inputs.slice(0, MOST_FILES).map((input) => ({
-    id: nextId++,
-    input: input.problem ? null : input,
-    name: input.name ?? input.mp_id ?? input.example,
-    problem: input.problem,
-    pending: !input.problem,
-  }));
-  state.selected = null;
+  state.items = inputs.slice(0, MOST_FILES).map((input) => newItem(nextId++, input));
+  state.selected = (state.items.find(({ problem }) => !problem) ?? state.items[0])?.id ?? null;
+  state.chosen = false;
   state.fresh = true;
   state.wanted = ion;
-  for (const id of ["batch-filter", "batch-low", "batch-high"]) $(id).value = "";
+  state.ion = ion ?? state.ion;
+  for (const id of ["batch-filter", "batch-low", "batch-high", "batch-capacity"]) $(id).value = "";
+  $("batch-domain").checked = false;
   if (inputs.length > MOST_FILES) say(`Only the first ${MOST_FILES} of ${inputs.length} files are taken.`);
   markExample();
-  return run();
+  return ask();
 }
 
 async function giveFiles(files) {
@@ -78,228 +76,178 @@ function giveId() {
   else $("mp").focus();
 }
 
-// ---- Prediction ----
+// ---- Asking ----
 
-async function run() {
-  running?.abort();
-  explaining?.abort();
-  explanations = new Map();
+/** Ask for what is not known yet. */
+async function ask() {
   if (!state.items.length) return;
   $("no-ion").hidden = state.ions.length > 0;
-  if (!state.ions.length) return;
-  const abort = (running = new AbortController());
-  const settings = { ions: state.ions, every: state.ions.length === IONS.length, assume: state.assume, model: state.model ?? undefined };
-  busy(true, 0);
-  const waiting = state.items.filter(({ input }) => input);
-  let done = 0;
-  try {
-    while (done < waiting.length) {
-      const part = [];
-      let length = 0;
-      for (const item of waiting.slice(done, done + AT_ONCE)) {
-        length += item.input.text?.length ?? 0;
-        if (part.length && length > AT_ONCE_CHARACTERS) break;
-        part.push(item);
-      }
-      const results = await api.predict(part.map(({ input }) => input), settings, abort.signal);
-      part.forEach((item, i) => {
-        const { predictions, problem } = results[i] ?? { problem: { title: "No answer for this structure" } };
-        Object.assign(item, { predictions, problem, pending: false });
-      });
-      done += part.length;
-      busy(true, done / waiting.length);
-      if (waiting.length > AT_ONCE) batch.show(state.items, state.ions, state.ion, state.selected);
-    }
-  } catch (error) {
-    if (error.name === "AbortError") return;
+  if (!state.ions.length) {
+    run.stop();
     busy(false);
-    failed(error);
     return;
   }
-  busy(false);
-  const first = current() ?? state.items.find(({ predictions }) => predictions) ?? state.items[0];
-  const wanted = state.fresh ? state.wanted ?? heldIon(first) : null;
-  const bring = state.fresh && matchMedia("(max-width: 760px)").matches;
-  state.fresh = false;
-  select(first.id, wanted);
-  if (bring) $("result").scrollIntoView({ block: "start" });
+  const first = state.fresh ? state.wanted : state.ion;
+  const began = state.items;
+  state.failure = null;
+  busy(true);
+  if (state.fresh && matchMedia("(max-width: 760px)").matches) $("result").scrollIntoView({ block: "start" });
+  try {
+    await run.start(began, { ions: state.ions, assume: state.assume, model: state.model ?? undefined, first: state.ions.includes(first) ? first : null });
+  } catch (error) {
+    if (began === state.items) failed(error);
+  }
 }
 
-const current = () => state.items.find(({ id }) => id === state.selected);
-const prediction = () => current()?.predictions?.find(({ working_ion }) => working_ion === state.ion);
+let drawnBatch = 0;
+let later = null;
+let lastSaid = 0;
 
-/** Show one structure, and one ion of it: the one given, else the one shown before, else the first. */
-function select(id, ion) {
-  state.selected = id;
-  const choices = current().predictions?.map(({ working_ion }) => working_ion) ?? [];
-  state.ion = [ion, state.ion].find((choice) => choices.includes(choice)) ?? choices[0] ?? state.ion;
+/** Something has come for an item, or (null) for any. */
+function changed(item) {
+  busy(run.busy);
+  findIon();
+  if (!state.chosen && current()?.problem) {
+    const better = state.items.find(({ answers, problem }) => answers.size && !problem);
+    if (better) state.selected = better.id;
+  }
+  clearTimeout(later);
+  const wait = state.items.length > 20 ? Math.max(0, drawnBatch + BATCH_PAUSE - performance.now()) : 0;
+  if (wait && item !== current()) later = setTimeout(render, wait);
+  else requestAnimationFrame(render);
+}
+
+function ended() {
+  busy(false);
+  state.fresh = false;
   render();
   remember();
 }
 
-const heldIon = ({ predictions }) => predictions?.find(({ end_members }) => end_members === "discharged")?.working_ion;
+/** The ion to show: the one wanted, else the one that the structure holds, else the first. */
+function findIon() {
+  const item = current();
+  if (!item) return;
+  if (state.fresh && (item.facts || item.answers.size)) {
+    const held = (item.facts?.holds ?? []).filter((ion) => state.ions.includes(ion));
+    state.ion = [state.wanted, ...held].find((ion) => state.ions.includes(ion)) ?? state.ions[0];
+    state.fresh = false;
+  }
+  if (!state.ions.includes(state.ion) && !state.fresh) state.ion = state.ions[0];
+}
+
+const current = () => state.items.find(({ id }) => id === state.selected);
+
+/** Show one structure, and one ion of it: the one given, else the one shown before. */
+function choose(id, ion) {
+  state.selected = id;
+  state.chosen = true;
+  if (ion) state.ion = ion;
+  state.fresh = false;
+  findIon();
+  render();
+  remember();
+}
 
 // ---- Drawing ----
 
+let drawn = {};
+
+/** Call `draw` where its key has changed since the last time. */
+function once(name, key, draw) {
+  const text = JSON.stringify(key);
+  if (drawn[name] === text) return;
+  drawn[name] = text;
+  draw();
+}
+
+const slotsOf = (item) => state.ions.map((ion) => {
+  const answer = item.answers.get(ion);
+  return { ion, prediction: answer?.prediction, problem: answer?.problem, stale: item.waiting.has(ion) ? item.stale.get(ion)?.prediction : undefined, waiting: item.waiting.has(ion) };
+});
+
 function render() {
+  clearTimeout(later);
   const item = current();
-  $("empty").hidden = state.items.length > 0;
-  batch.show(state.items, state.ions, state.ion, state.selected);
-  $("problem").hidden = true;
-  $("single").hidden = !item?.predictions;
-  if (item?.problem) {
-    drawProblem($("problem"), item.problem, null);
-    say(`${item.name} was refused.`);
+  $("empty").hidden = state.items.length > 0 || state.failure !== null;
+  drawnBatch = performance.now();
+  if (state.failure) {
+    $("single").hidden = true;
+    batch.show([], state.ions, state.ion, null);
+    drawProblem($("problem"), state.failure, state.items.length ? ask : null);
     return;
   }
-  if (!item?.predictions) return;
-  const p = prediction();
-  drawCard($("card"), item.name, p, actions(item));
+  batch.show(state.items, state.ions, state.ion, state.selected);
+  if (!item) return;
+  $("problem").hidden = !item.problem;
+  $("single").hidden = Boolean(item.problem) || !(item.facts || item.stale.size || item.answers.size || item.waiting.size);
+  if (item.problem) {
+    drawProblem($("problem"), item.problem, item.input && api.mayPass(item.problem) && !run.busy ? ask : null);
+    once("said", [item.id, item.problem], () => say(`${item.name}: ${item.problem.rule ?? item.problem.title}`));
+    return;
+  }
+  if ($("single").hidden) return;
+  const slots = slotsOf(item);
+  const slot = slots.find(({ ion }) => ion === state.ion) ?? { ion: state.ion };
+  const p = slot.prediction;
+  once("card", [item.id, item.facts?.formula, slot, p ? null : Math.ceil(run.left ?? 0), run.busy], () => {
+    const errors = state.models.find(({ name }) => name === (p ?? slot.stale)?.model)?.errors?.[state.ion];
+    const retry = !run.busy && slot.problem && api.mayPass(slot.problem) ? ask : null;
+    drawCard($("card"), { item, ...slot, left: run.left, errors }, actions(item), retry);
+  });
   drawChart();
-  drawIonTable(item);
-  say(`${p.formula}, ${p.working_ion}: ${fixed(p.voltage, 2)} volts${p.voltage_std === null ? "" : ` plus or minus ${fixed(p.voltage_std, 2)}`}, taken as ${p.end_members}.`);
-  explainShown();
+  once("refused", [item.id, slots.map(({ ion, problem }) => [ion, problem])], () => drawRefused(slots));
+  once("ions", [item.id, state.ion, slots], () => drawIonTable(item, slots));
+  if (p) {
+    once("said", [item.id, p], () => say(`${p.formula}, ${p.working_ion}: ${fixed(p.voltage, 2)} volts${p.voltage_std === null ? "" : ` plus or minus ${fixed(p.voltage_std, 2)}`}, ${reaction(p).text}.`));
+    once("known", [item.id, p], () => landscape.show(p));
+    crystal.show(item, p, { assume: state.assume, model: state.model ?? undefined });
+  } else {
+    once("known", [item.id, null], () => landscape.show(null));
+    if (slot.problem && !slot.waiting) crystal.none("There are no local voltages without a voltage.");
+    else crystal.wait();
+  }
 }
 
 function actions(item) {
-  const act = (label, run) => el("button", { type: "button", on: { click: run } }, label);
-  const rows = item.predictions.map((p) => ({ ...p, source: item.name }));
+  const act = (label, does) => el("button", { type: "button", on: { click: does } }, label);
+  const rows = () => predictionsOf(item, state.ions).map((p) => ({ ...p, source: item.name }));
   return [
     el("button", { type: "button", id: "copy-link", on: { click: copyLink } }, "Copy link"),
-    act("CSV", () => download("ionvolt.csv", toCsv(COLUMNS, rows), "text/csv")),
-    act("JSON", () => download("ionvolt.json", JSON.stringify(rows, null, 1) + "\n", "application/json")),
+    act("CSV", () => download("ionvolt.csv", toCsv(COLUMNS, rows()), "text/csv")),
+    act("JSON", () => download("ionvolt.json", JSON.stringify(rows(), null, 1) + "\n", "application/json")),
     el("span", { class: "note", id: "link-note", role: "status" }),
   ];
 }
 
 function drawChart() {
   const item = current();
-  if (item?.predictions) drawBars($("chart"), item.predictions, state.ion, (ion) => ion !== state.ion && select(item.id, ion));
+  if (!item || $("single").hidden) return;
+  const slots = slotsOf(item);
+  once("chart", [item.id, slots, state.ion, $("chart").clientWidth], () =>
+    drawBars($("chart"), $("chart-kinds"), slots, state.ion, (ion) => ion !== state.ion && choose(item.id, ion)));
 }
 
-function drawIonTable(item) {
+/** Why some ions have no bar. */
+function drawRefused(slots) {
+  const refusals = slots.filter(({ problem, waiting }) => problem && !waiting);
+  const again = refusals.some(({ problem }) => api.mayPass(problem));
+  $("chart-refused").replaceChildren(...grouped(refusals).map(({ ions, problem }) =>
+    el("p", { class: "note" }, el("b", {}, `No voltage for ${ions.join(", ")}: `), sentence(problem.rule ?? problem.title ?? "no answer came"), problem.remedy ? ` ${sentence(problem.remedy)}` : "")),
+  ...(again ? [el("button", { type: "button", id: "retry", on: { click: ask } }, "Ask again")] : []));
+}
+
+function drawIonTable(item, slots) {
   const columns = [
-    { key: "working_ion", label: "Ion", value: (p) => p.working_ion },
-    { key: "voltage", label: "Voltage, V", numeric: true, descendingFirst: true, value: (p) => p.voltage, show: (p) => plusMinus(p.voltage, p.voltage_std) },
-    { key: "end_members", label: "Taken as", value: (p) => p.end_members },
-    { key: "capacity_grav", label: "mAh/g", numeric: true, value: (p) => p.capacity_grav, show: (p) => fixed(p.capacity_grav, 0) },
-    { key: "energy_grav", label: "Wh/kg", numeric: true, value: (p) => p.energy_grav, show: (p) => fixed(p.energy_grav, 0) },
+    { key: "working_ion", label: "Ion", value: ({ ion }) => ion },
+    { key: "voltage", label: "Voltage, V", numeric: true, descendingFirst: true, value: ({ prediction: p }) => p?.voltage ?? null, show: ({ prediction: p, waiting }) => (p ? plusMinus(p.voltage, p.voltage_std) : waiting ? "…" : "–") },
+    { key: "reaction", label: "Ion and host", value: ({ prediction: p }) => (p ? reaction(p).text : null) },
+    { key: "capacity_grav", label: "mAh/g", numeric: true, value: ({ prediction: p }) => p?.capacity_grav ?? null, show: ({ prediction: p }) => fixed(p?.capacity_grav, 0) },
+    { key: "energy_grav", label: "Wh/kg", numeric: true, value: ({ prediction: p }) => p?.energy_grav ?? null, show: ({ prediction: p }) => fixed(p?.energy_grav, 0) },
   ];
-  const table = sortableTable(columns, { caption: "Predictions for each ion", rows: item.predictions, sort: { key: "none", descending: false }, key: (p) => p.working_ion, onRow: (p) => select(item.id, p.working_ion) });
+  const table = sortableTable(columns, { caption: "Predictions for each ion", rows: slots, sort: { key: "none", descending: false }, key: ({ ion }) => ion, onRow: ({ ion }) => choose(item.id, ion) });
   $("ion-table").replaceChildren(table.node);
   table.highlight(state.ion);
-}
-
-async function explainShown() {
-  explaining?.abort();
-  const abort = (explaining = new AbortController());
-  const item = current();
-  const key = `${item.id} ${state.ion}`;
-  $("why").setAttribute("aria-busy", "true");
-  try {
-    if (!explanations.has(key)) {
-      explanations.set(key, await api.explain(item.input, state.ion, { assume: state.assume, model: state.model ?? undefined }, abort.signal));
-    }
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    $("why").hidden = $("sites-panel").hidden = true;
-    $("explain-problem").hidden = false;
-    $("explain-problem").textContent = `No local voltages: ${error.detail ?? error.message}`;
-    return;
-  } finally {
-    if (explaining === abort) $("why").removeAttribute("aria-busy");
-  }
-  if (abort.signal.aborted) return;
-  const sameHost = shown && shown.item === item.id && shown.explanation.sites.length === explanations.get(key).explanation.sites.length;
-  const { explanation, cif } = explanations.get(key);
-  shown = { item: item.id, explanation, cif, scale: divergingScale(explanation.sites.map(({ local_voltage }) => local_voltage)), site: null };
-  $("why").hidden = $("sites-panel").hidden = false;
-  $("explain-problem").hidden = true;
-  const { sites, elements, mean_local_voltage: mean } = explanation;
-  drawPeriodic($("periodic"), $("element-table"), elements, shown.scale, state.ion);
-  $("sites-note").textContent = `${sites.length} atoms; the mean of their local voltages, ${fixed(mean, 2)} V, is the voltage that ${explanation.prediction.model} gives the crystal`;
-  drawSites();
-  if (!sameHost) $("cells").value = sites.length < 8 ? "2" : "1";
-  drawView(sameHost);
-}
-
-function drawSites() {
-  const { explanation, scale } = shown;
-  const columns = [
-    { key: "index", label: "Atom", title: "Place in the host, from 1", numeric: true, value: (s) => s.index, show: (s) => el("button", { type: "button", class: "link", "aria-label": `Show atom ${s.index + 1}` }, String(s.index + 1)) },
-    { key: "element", label: "Element", value: (s) => s.element },
-    { key: "local_voltage", label: "Local voltage, V", numeric: true, descendingFirst: true, value: (s) => s.local_voltage, show: (s) => [swatch(scale.colour(s.local_voltage)), plusMinus(s.local_voltage, s.local_voltage_std, scale.digits)] },
-    { key: "coordination", label: "Coordination", title: "Effective coordination number (Hoppe)", numeric: true, value: (s) => s.coordination, show: (s) => fixed(s.coordination, 1) },
-    { key: "neighbours", label: "Shell", value: (s) => s.neighbours, show: (s) => shell(s.neighbours) },
-    ...["x", "y", "z"].map((axis, i) => ({ key: axis, label: axis, title: "Fractional coordinate", numeric: true, value: (s) => s.frac_coords[i], show: (s) => fixed(s.frac_coords[i], 4) })),
-  ];
-  siteTable = sortableTable(columns, { caption: "Sites of the host", rows: explanation.sites, key: (s) => s.index, onRow: (s) => mark(s.index, false) });
-  $("site-table").replaceChildren(siteTable.node);
-}
-
-const shell = (text) => text.split(" ").flatMap((part, i) => [i ? " " : "", formula(part)]);
-
-/** Light up a site in the table and in the crystal; once more puts it out. */
-function mark(site, scroll) {
-  if (!shown) return;
-  shown.site = shown.site === site ? null : site;
-  siteTable.highlight(shown.site, scroll);
-  view.mark(shown.site);
-}
-
-async function drawView(keep) {
-  const { explanation, scale } = shown;
-  try {
-    await view.ready();
-  } catch (error) {
-    $("viewer-note").textContent = error.message;
-    $("viewer-note").hidden = false;
-    for (const id of ["view-reset", "view-png", "cells"]) $(id).disabled = true;
-    drawLegend();
-    return;
-  }
-  const byElement = document.querySelector("[name=colour]:checked").value === "element";
-  view.show({
-    lattice: explanation.lattice,
-    sites: explanation.sites,
-    colour: byElement ? (site) => elementColour(site.element) : (site) => scale.colour(site.local_voltage),
-    describe: (at) => describe(explanation.sites[at], scale),
-    cells: Number($("cells").value),
-    keep,
-  });
-  if (shown.site !== null) view.mark(shown.site);
-  drawLegend();
-}
-
-function describe(site, scale) {
-  return [
-    el("b", {}, `${site.element} `),
-    el("span", { class: "note" }, `atom ${site.index + 1}`),
-    el("div", {}, swatch(scale.colour(site.local_voltage)), `${plusMinus(site.local_voltage, site.local_voltage_std, scale.digits)} V`),
-    el("div", {}, `coordination ${fixed(site.coordination, 1)}: `, shell(site.neighbours)),
-  ];
-}
-
-function elementColour(symbol) {
-  const colours = window.$3Dmol.elementColors.Jmol;
-  const found = Object.keys(colours).find((key) => key.toLowerCase() === symbol.toLowerCase());
-  return "#" + (found ? colours[found] : 0x999999).toString(16).padStart(6, "0");
-}
-
-function drawLegend() {
-  const { explanation, scale } = shown;
-  if (document.querySelector("[name=colour]:checked").value === "element" && window.$3Dmol) {
-    const symbols = Object.keys(explanation.elements);
-    $("legend").replaceChildren(el("ul", { class: "keys" }, symbols.map((symbol) => el("li", {}, swatch(elementColour(symbol)), symbol))));
-    return;
-  }
-  const { mean, reach, digits } = scale;
-  $("legend").replaceChildren(
-    el("span", { class: "ends" }, "lowers the voltage"),
-    el("div", { class: "scale" }, el("i", { class: "ramp", "aria-hidden": "true" }),
-      el("div", { class: "ticks" }, el("span", {}, fixed(mean - reach, digits)), el("span", {}, `mean ${fixed(mean, digits)} V`), el("span", {}, fixed(mean + reach, digits)))),
-    el("span", { class: "ends" }, "raises it"),
-  );
 }
 
 // ---- Words, waiting, links ----
@@ -308,16 +256,33 @@ function say(text) {
   $("live").textContent = text;
 }
 
-function busy(on, share = null) {
+function busy(on) {
   $("result").setAttribute("aria-busy", String(on));
-  $("progress").hidden = !on;
-  $("progress").firstElementChild.style.width = share === null ? "15%" : `${Math.max(8, share * 100)}%`;
+  $("running").hidden = !on;
+  const { done, total, left } = run;
+  const share = total ? done / total : 0;
+  const bar = $("progress");
+  bar.firstElementChild.style.width = `${Math.max(4, 100 * share)}%`;
+  bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
+  const words = on && total ? `${done} of ${total} ${state.items.length > 1 ? "voltages" : total === 1 ? "ion" : "ions"}${left ? `, about ${seconds(left)} left` : ""}` : "";
+  $("progress-text").textContent = words;
+  bar.setAttribute("aria-valuetext", words);
+  $("cancel").hidden = !run.busy;
+  if (!on) {
+    if ($("live-progress").textContent) $("live-progress").textContent = total ? `${done} of ${total} answered` : "";
+    lastSaid = performance.now();
+  } else if (words && performance.now() - lastSaid > SAY_PAUSE) {
+    lastSaid = performance.now();
+    $("live-progress").textContent = words;
+  }
 }
 
+/** Everything was stopped: told in the place of the result, but where some of it is there. */
 function failed(error) {
-  $("empty").hidden = $("single").hidden = true;
-  batch.show(state.items.some(({ predictions }) => predictions) ? state.items : [], state.ions, state.ion, null);
-  drawProblem($("problem"), error, run);
+  busy(false);
+  if (state.items.some((item) => predictionsOf(item, IONS).length)) return;
+  state.failure = error;
+  render();
 }
 
 let written = "";
@@ -354,12 +319,13 @@ async function reopen() {
   try {
     opened = await fromFragment(location.hash);
   } catch {
+    state.items = [];
     failed({ title: "This link is damaged", rule: "the part after # does not unpack to a structure", remedy: "Ask for the link again, or give the structure's file" });
     return;
   }
   if (!opened) return;
   state.ions = opened.ions ? IONS.filter((ion) => opened.ions.includes(ion)) : [...IONS];
-  state.assume = ["auto", "charged", "discharged"].includes(opened.assume) ? opened.assume : "auto";
+  state.assume = ["auto", "emptied", "charged", "discharged"].includes(opened.assume) ? opened.assume : "auto";
   state.model = opened.model ?? state.model;
   showSettings();
   await give(opened.inputs, opened.ion);
@@ -388,11 +354,11 @@ $("ions").addEventListener("change", (event) => {
   showSettings();
   $("no-ion").hidden = state.ions.length > 0;
   clearTimeout(soon);
-  soon = setTimeout(run, 180);
+  soon = setTimeout(ask, 180);
 });
 $("assume").addEventListener("change", (event) => {
   state.assume = event.target.value;
-  run();
+  ask();
 });
 $("files").addEventListener("change", async (event) => {
   await giveFiles(event.target.files);
@@ -425,18 +391,9 @@ addEventListener("paste", (event) => {
     if (text.includes("\n")) give([{ name: "pasted text", text }]);
   }
 });
-for (const radio of document.querySelectorAll("[name=colour]")) radio.addEventListener("change", () => shown && drawView(true));
-$("cells").addEventListener("change", () => shown && drawView(false));
-$("view-reset").addEventListener("click", () => view.view && view.reset());
-$("view-png").addEventListener("click", () => {
-  const bytes = Uint8Array.from(atob(view.png().split(",")[1]), (character) => character.charCodeAt(0));
-  download("ionvolt-crystal.png", bytes, "image/png");
-});
-$("sites-csv").addEventListener("click", () => {
-  const rows = shown.explanation.sites.map((s) => ({ ...s, x: s.frac_coords[0], y: s.frac_coords[1], z: s.frac_coords[2] }));
-  download("ionvolt-sites.csv", toCsv(["index", "element", "local_voltage", "local_voltage_std", "coordination", "neighbours", "x", "y", "z"], rows), "text/csv");
-});
-$("sites-cif").addEventListener("click", () => download("ionvolt.cif", shown.cif, "chemical/x-cif"));
+$("cancel").addEventListener("click", () => run.cancel(state.items));
+addEventListener("pagehide", () => run.left_behind());
+for (const box of document.querySelectorAll(".scroll")) tellsScrolling(box);
 addEventListener("hashchange", reopen);
 let width = 0;
 new ResizeObserver(([entry]) => {
@@ -461,8 +418,7 @@ function theme(choice) {
   repaint();
 }
 function repaint() {
-  view.repaint();
-  if (view.view && shown) drawView(true);
+  crystal.repaint();
 }
 $("theme").addEventListener("click", () => theme(THEMES[document.documentElement.dataset.theme ?? "system"]));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
@@ -477,17 +433,18 @@ async function start() {
   } else {
     $("examples").replaceChildren(el("span", { class: "note" }, examples.reason.rule ?? examples.reason.message));
   }
-  const names = models.status === "fulfilled" ? (models.value.models ?? []).map((model) => model.name) : [];
-  $("model").replaceChildren(...names.map((name) => el("option", { value: name }, name)));
-  // The best model answers here unless another is chosen; the atoms are explained by the network that can.
-  if (!state.model && names.includes("auto")) state.model = "auto";
-  if (state.model) $("model").value = state.model;
+  state.models = models.status === "fulfilled" ? models.value.models ?? [] : [];
+  const names = state.models.map(({ name }) => name);
+  $("model").replaceChildren(...state.models.map((model) => el("option", { value: model.name, title: model.description }, model.default && names.length > 1 ? `${model.name} (default)` : model.name)));
+  const standard = state.models.find((model) => model.default)?.name;
+  if (!names.includes(state.model)) state.model = null;
+  if (state.model ?? standard) $("model").value = state.model ?? standard;
   $("model-label").hidden = names.length < 2;
 }
 $("model").addEventListener("change", (event) => {
   state.model = event.target.value;
-  run();
+  ask();
 });
 
-// The models first: a link that names none is answered by the best one.
+// The models first: a link that names none is answered by the default.
 start().finally(reopen);

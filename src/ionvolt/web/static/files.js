@@ -38,11 +38,18 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+function written(value) {
+  if (Array.isArray(value)) return value.join("; ");
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "object") return Object.entries(value).map(([symbol, n]) => symbol + n).join(" ");
+  return String(value);
+}
+
 /** CSV in the form that `ionvolt predict --csv` writes; text that a spreadsheet would run is defused. */
 export function toCsv(columns, rows) {
   const cell = (value) => {
     if (value === null || value === undefined) return "";
-    let text = Array.isArray(value) ? value.join("; ") : String(value);
+    let text = written(value);
     if (typeof value !== "number" && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };

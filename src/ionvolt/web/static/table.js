@@ -84,3 +84,22 @@ export function sortableTable(columns, options) {
 
 const collator = new Intl.Collator("en", { numeric: true });
 const compare = (a, b) => collator.compare(String(a), String(b));
+
+/** A box that scrolls sideways says so: a word below it, and a shade on the side where there is more. */
+export function tellsScrolling(box) {
+  const word = el("p", { class: "note more", hidden: true, "aria-hidden": "true" }, "More columns to the right: scroll sideways");
+  box.after(word);
+  const tell = () => {
+    const hidden = box.scrollWidth - box.clientWidth;
+    word.hidden = hidden < 4;
+    box.classList.toggle("more-left", hidden >= 4 && box.scrollLeft > 2);
+    box.classList.toggle("more-right", hidden >= 4 && box.scrollLeft < hidden - 2);
+  };
+  box.addEventListener("scroll", tell, { passive: true });
+  const sizes = new ResizeObserver(tell);
+  sizes.observe(box);
+  new MutationObserver(() => {
+    for (const child of box.children) sizes.observe(child);
+    tell();
+  }).observe(box, { childList: true });
+}

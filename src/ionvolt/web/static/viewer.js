@@ -61,13 +61,14 @@ export class CrystalView {
 
   /**
    * Show a host: sites of an explanation, its lattice, a colour and a text for each site.
-   * The view is kept as it is turned if `keep` is true.
+   * `beyond` completes the shells of atoms with neighbours beyond the faces; `polyhedra` draws them. The view is kept as
+   * it is turned if `keep` is true.
    */
-  show({ lattice, sites, colour, describe, cells, keep }) {
+  show({ lattice, sites, colour, describe, cells, beyond = true, polyhedra = false, keep }) {
     const { view } = this;
     const before = keep && this.shown ? view.getView() : null;
     while (sites.length * cells ** 3 > MOST_ATOMS && cells > 1) cells -= 1;
-    const atoms = images(sites, lattice, cells);
+    const atoms = images(sites, lattice, cells, beyond);
     if (atoms.length <= MOST_BONDED) bond(atoms, centres(sites, lattice));
     view.removeAllModels();
     view.removeAllShapes();
@@ -83,6 +84,7 @@ export class CrystalView {
       };
     }
     this.frame(lattice);
+    if (polyhedra) for (const shape of shells(atoms, (atom) => colour(sites[atom.site]))) view.addCustom(shape);
     view.setHoverable({}, true, (atom) => this.enter(atom, describe), () => (this.tip.hidden = true));
     view.setClickable({}, true, (atom) => this.onPick(atom.site));
     this.shown = { lattice, cells, atoms };
@@ -201,7 +203,7 @@ function xyz([a, b, c], lattice) {
  * The atoms of some cells; those on a face stand on the opposite face too, and the shells of the atoms are completed
  * with the neighbours beyond the faces.
  */
-function images(sites, lattice, cells) {
+function images(sites, lattice, cells, completed) {
   const atoms = [];
   const inside = sites.map(({ frac_coords }) => frac_coords.map((f) => {
     const g = f - Math.floor(f);
@@ -216,7 +218,7 @@ function images(sites, lattice, cells) {
     for (let a = -1; a <= cells; a++) for (let b = -1; b <= cells; b++) for (let c = -1; c <= cells; c++) {
       const frac = [f + a, g + b, h + c];
       if (frac.every((x) => x > -0.005 && x < cells + 0.005)) add(at, frac);
-      else if (sites.length <= MOST_COMPLETED) beyond.push([at, frac]);
+      else if (completed && sites.length <= MOST_COMPLETED) beyond.push([at, frac]);
     }
   });
   const own = [...atoms];
@@ -272,3 +274,41 @@ function bond(atoms, heads) {
     }
   }
 }
+
+/** Polyhedra about atoms with four to twelve bonds to atoms that pull electrons more, as shapes of 3Dmol.js. */
+function shells(atoms, colour) {
+  return atoms.flatMap((atom) => {
+    const corners = atom.bonds.map((i) => atoms[i]).filter(({ elem }) => pull(elem) > pull(atom.elem));
+    if (corners.length < 4 || corners.length > 12) return [];
+    const faces = hull(corners);
+    if (!faces.length) return [];
+    const vertexArr = faces.flatMap((face) => face.map((i) => ({ x: corners[i].x, y: corners[i].y, z: corners[i].z })));
+    const normalArr = faces.flatMap((face) => {
+      const normal = outwards(face.map((i) => corners[i]), atom);
+      return [normal, normal, normal];
+    });
+    return [{ vertexArr, normalArr, faceArr: vertexArr.map((_, i) => i), color: colour(atom), opacity: 0.45 }];
+  });
+}
+
+/** Triangles of the convex hull of a few points: those that have all others on one side. */
+function hull(points) {
+  const faces = [];
+  for (let i = 0; i < points.length; i++) for (let j = i + 1; j < points.length; j++) for (let k = j + 1; k < points.length; k++) {
+    const normal = cross(minus(points[j], points[i]), minus(points[k], points[i]));
+    const sides = points.map((point, at) => (at === i || at === j || at === k ? 0 : dot(normal, minus(point, points[i]))));
+    const flat = 1e-3 * Math.hypot(normal.x, normal.y, normal.z);
+    if (flat > 1e-6 && (sides.every((side) => side <= flat) || sides.every((side) => side >= -flat))) faces.push([i, j, k]);
+  }
+  return faces;
+}
+
+function outwards([p, q, r], centre) {
+  const normal = cross(minus(q, p), minus(r, p));
+  const length = Math.hypot(normal.x, normal.y, normal.z) * (dot(normal, minus(p, centre)) < 0 ? -1 : 1);
+  return { x: normal.x / length, y: normal.y / length, z: normal.z / length };
+}
+
+const minus = (p, q) => ({ x: p.x - q.x, y: p.y - q.y, z: p.z - q.z });
+const dot = (p, q) => p.x * q.x + p.y * q.y + p.z * q.z;
+const cross = (p, q) => ({ x: p.y * q.z - p.z * q.y, y: p.z * q.x - p.x * q.z, z: p.x * q.y - p.y * q.x });

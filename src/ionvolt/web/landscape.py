@@ -1,0 +1,84 @@
+"""Known electrodes of an ion: computed ones, where a table of them is there, and those whose voltage was measured."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ionvolt.errors import ModelError
+from ionvolt.experiment.cathodes import Cathode, usable_cathodes
+from ionvolt.ions import FARADAY, working_ion
+
+TABLE = Path(__file__).parent / "data" / "electrodes.json"
+"""Made by ``scripts/web_landscape.py`` from a table of ``ionvolt data``."""
+
+COLUMNS = ("formula", "id", "voltage", "capacity")
+
+
+def landscape(ion: str, measured: list[dict[str, Any]], table: Path | None = None) -> dict[str, Any]:
+    """Electrodes of an ion: V against its metal, mAh/g of the discharged electrode.
+
+    Args:
+        ion: Symbol.
+        measured: From ``measured_cathodes``.
+        table: The table of computed ones; by default the one that comes along, if any.
+
+    Raises:
+        ModelError: The table cannot be read.
+    """
+    path = table or TABLE
+    nothing: dict[str, Any] = {"attribution": "", "ions": {}}
+    known = _tables(path) if path.is_file() else nothing
+    columns = known["ions"].get(ion, {name: [] for name in COLUMNS})
+    rows = zip(*(columns[name] for name in COLUMNS), strict=True)
+    return {
+        "ion": ion,
+        "attribution": known["attribution"],
+        "electrodes": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
+        "measured": measured,
+    }
+
+
+@lru_cache(maxsize=2)
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for columns in known["ions"].values():
+            if len({len(columns[name]) for name in COLUMNS}) != 1:
+                raise ValueError("columns of different lengths")
+        known["attribution"] = str(known["attribution"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path}: no table of electrodes ({error}). Make it with scripts/web_landscape.py") from error
+    return known
+
+
+def measured_cathodes(ion: str) -> list[dict[str, Any]]:
+    """Cathodes of an ion whose voltage was measured; the capacity is that of the range that was measured."""
+    return [
+        {
+            "formula": cathode.host,
+            "phase": cathode.phase,
+            "voltage": cathode.voltage,
+            "uncertainty": cathode.uncertainty,
+            "capacity": _capacity(cathode),
+            "doi": cathode.doi,
+        }
+        for cathode in usable_cathodes()
+        if cathode.ion == ion and cathode.voltage is not None
+    ]
+
+
+def _capacity(cathode: Cathode) -> float | None:
+    """Of the range that was measured, mAh/g of the discharged electrode; None where the range is not stated."""
+    from pymatgen.core.composition import Composition
+
+    if cathode.x_from is None or cathode.x_to is None:
+        return None
+    try:
+        mass = float(Composition(cathode.host).weight) + cathode.x_to * float(Composition(cathode.ion).weight)
+    except ValueError:
+        return None
+    charge = (cathode.x_to - cathode.x_from) * working_ion(cathode.ion).charge
+    return round(charge * FARADAY / (3.6 * mass), 1)
