@@ -117,9 +117,16 @@ class DeltaModel:
     ) -> list[Estimate]:
         answers = self.estimate_pairs(pairs, [host for _, host in ends], variants)
         return [
-            replace(answer, full_extraction=self.emptying.chance(pair.discharged, discharged, WORKING_IONS[pair.ion]))
+            replace(answer, full_extraction=self._extraction(pair.discharged, pair.charged, discharged, pair.ion))
             for pair, (discharged, _), answer in zip(pairs, ends, answers, strict=True)
         ]
+
+    def _extraction(self, full: CrystalFeatures, empty: CrystalFeatures, discharged: Crystal, ion: str) -> float | None:
+        """Probability of full extraction; None far from all training hosts, of which it has learned nothing."""
+        trust = self.correctors["discharged"].trust
+        if trust.distances([empty])[0] > trust.distance_limit:
+            return None
+        return self.emptying.chance(full, discharged, WORKING_IONS[ion])
 
     def _pairs(
         self, queries: Sequence[Query]
@@ -163,6 +170,8 @@ class DeltaModel:
         try:
             (empty,) = compute_features([host])
         except InputError:
+            return None, chance
+        if self._extraction(full, empty, discharged, ion) is None:
             return None, chance
         pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)
         return self.estimate_pairs([pair], [host], ["discharged"])[0], chance
