@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             await service.pool.start()
+            await service.long.start()
             yield
         finally:
             service.close()
@@ -128,7 +129,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """Ask for what takes longer than a request; its results are told as they come, and kept for an hour."""
         async with buffer.body(request) as body:
             question, asked = job_question(request.headers.get("content-type", ""), body, settings)
-            job = service.start_predict(question, client(request), len(body), attended=asked.attended)
+            more = {"client": client(request), "size": len(body), "attended": asked.attended}
+            if asked.kind == "predict":
+                job = service.start_predict(question, **more)
+            else:
+                job = service.start_long(asked.kind, question, **more)
         return _json(job.to_dict(), 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
     @app.get("/api/v1/jobs/{name}", tags=["jobs"], response_model=schemas.JobOut, responses=problems(403, 404))
@@ -138,9 +143,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/api/v1/jobs/{name}/events", tags=["jobs"], responses=EVENTS | problems(403, 404))
     async def events(request: Request, name: str) -> Response:
-        """Follow a job: `structure`, `prediction`, `refused`, `problem`, and `end`, from the first on.
+        """Follow a job from its first event to its `end`.
 
-        A reader that comes back says where it was (`Last-Event-ID`).
+        Predictions have `structure`, `prediction`, `refused`, `doubts` and `problem`; long work has `progress` and
+        `result`. A reader that comes back says where it was (`Last-Event-ID`).
         """
         job = service.jobs.find(name)
         last = request.headers.get("last-event-id", "")

@@ -12,6 +12,9 @@ LARGE_IONS = ("K", "Rb", "Cs")
 SECONDS = {
     "read": (0.005, 0.00005),
     "relaxation": (0.02, 0.004),
+    "compute": (5.0, 1.5),
+    "profile": (20.0, 8.0),
+    "order": (30.0, 4.0),
     "cgcnn": (0.004, 0.0001),
     "classical": (0.02, 0.0001),
     "foundation": (0.2, 0.01),

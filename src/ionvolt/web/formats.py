@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ionvolt.structures import Crystal
+from ionvolt.structures.writing import structure_text
 
 MOST_SITES = 40
 """Atoms of a formula whose oxidation states are guessed; the combinations of more are too many."""
@@ -13,17 +14,13 @@ MOST_SITES = 40
 
 def formats_of(crystal: Crystal) -> dict[str, Any]:
     """Formula, atoms, files by format and guessed oxidation states, plain JSON types."""
-    from pymatgen.io.cif import CifWriter
-    from pymatgen.io.vasp.inputs import Poscar
-
-    structure = crystal.to_pymatgen().get_sorted_structure()
     return {
         "formula": crystal.formula,
         "n_atoms": len(crystal),
-        "cif": str(CifWriter(structure)),
-        "poscar": Poscar(structure, comment=crystal.formula).get_str(),
+        "cif": structure_text(crystal, "cif"),
+        "poscar": structure_text(crystal, "poscar"),
         "extxyz": extended_xyz(crystal),
-        "pymatgen": json.dumps(structure.as_dict()),
+        "pymatgen": json.dumps(crystal.to_pymatgen().as_dict()),
         "oxidation": guessed_oxidation(crystal),
     }
 

@@ -48,7 +48,8 @@ _EXAMPLES = {
     JobRequest.__name__: {
         "all ions, Mg first": {
             "value": {"kind": "predict", "structures": [{"example": "MgMn2O4"}], "ions": "all", "first": "Mg"}
-        }
+        },
+        "compute": {"value": {"kind": "compute", "structure": {"example": "MgMn2O4"}, "ion": "Mg", "profile": True}},
     },
     StructuresRequest.__name__: {"with and without Mg": {"value": {"structure": {"example": "MgMn2O4"}, "ion": "Mg"}}},
     ExplainRequest.__name__: {"one ion": {"value": {"structure": {"example": "TiS2"}, "ions": ["Mg"]}}},

@@ -17,8 +17,11 @@ from ionvolt.web.schemas import (
     ASSUMPTIONS,
     ById,
     ByText,
+    ComputeJob,
     ExplainRequest,
     JobRequest,
+    OrderJob,
+    PredictJob,
     PredictRequest,
     StructureInput,
     StructuresRequest,
@@ -28,6 +31,7 @@ from ionvolt.web.settings import Settings
 FIELDS = ("files", "ions", "assume", "model", "discharged_formula", "charged_formula")
 OPTIONS = ("discharged_formula", "charged_formula", "exchange", "relax")
 SCHEMA = "See /api/v1/openapi.json"
+LongJob = ComputeJob | OrderJob
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -113,18 +117,33 @@ def _question(asked: PredictRequest, settings: Settings, first: str | None = Non
     )
 
 
-def job_question(content_type: str, body: bytes, settings: Settings) -> tuple[Question, JobRequest]:
-    """Read the body of a request for a job."""
+def _options(asked: PredictRequest | ExplainRequest) -> dict[str, Any]:
+    return {name: getattr(asked, name) for name in OPTIONS if getattr(asked, name)}
+
+
+def job_question(content_type: str, body: bytes, settings: Settings) -> tuple[Question, PredictJob | LongJob]:
+    """Read the body of a request for a job: what is asked, and the request itself."""
     kind = content_type.split(";")[0].strip().lower()
-    asked = _validated(JobRequest, kind, body, "application/json")
-    return _question(asked, settings, asked.first), asked
+    asked = _validated(JobRequest, kind, body, "application/json").root
+    if isinstance(asked, PredictJob):
+        return _question(asked, settings, asked.first), asked
+    structures = [_structure(asked.structure)]
+    if isinstance(asked, ComputeJob):
+        charged = None if asked.charged is None else _structure(asked.charged)
+        options = {"relax": asked.relax, "insert": asked.insert, "profile": asked.profile}
+        return Question(structures, asked.ion, "auto", None, options=options, charged=charged), asked
+    options = {"max_atoms": asked.max_atoms}
+    ions = "" if asked.ions is None else _ions(asked.ions)
+    return Question(structures, ions, asked.assume, asked.model, options=options), asked
 
 
 def explain_question(content_type: str, body: bytes) -> Question:
     """Read the body of an explain request."""
     kind = content_type.split(";")[0].strip().lower()
     asked = _validated(ExplainRequest, kind, body, "application/json")
-    return Question([_structure(asked.structure)], _ions(asked.ions), asked.assume, asked.model)
+    charged = None if asked.charged is None else _structure(asked.charged)
+    structures = [_structure(asked.structure)]
+    return Question(structures, _ions(asked.ions), asked.assume, asked.model, options=_options(asked), charged=charged)
 
 
 def structures_question(content_type: str, body: bytes) -> Question:

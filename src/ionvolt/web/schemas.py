@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
 Name = Annotated[str, Field(max_length=300)]
 Ions = Annotated[
@@ -61,16 +61,14 @@ StructureInput = Annotated[
 ]
 
 
-class PredictRequest(_Strict):
-    """Structures whose voltages are wanted."""
+class _Reading(_Strict):
+    """How a structure is read, and which model answers."""
 
-    structures: Annotated[list[StructureInput], Field(min_length=1, max_length=200)]
-    ions: Ions
     assume: Assume = "auto"
     model: Model = None
     charged: Annotated[
         StructureInput | None,
-        Field(description="The charged structure, where the only one of `structures` is the discharged one."),
+        Field(description="The charged structure, where the only structure is the discharged one."),
     ] = None
     discharged_formula: Annotated[
         Formula, Field(description="Of the discharged electrode, where the structure is the charged host.")
@@ -87,6 +85,13 @@ class PredictRequest(_Strict):
         Field(description="Put the working ion in the place of the mobile ion that the structure holds, and relax it."),
     ] = False
     relax: Annotated[bool, Field(description="Relax the structure with a universal potential first.")] = False
+
+
+class PredictRequest(_Reading):
+    """Structures whose voltages are wanted."""
+
+    structures: Annotated[list[StructureInput], Field(min_length=1, max_length=200)]
+    ions: Ions
     check_relaxation: Annotated[
         bool | None,
         Field(
@@ -96,25 +101,73 @@ class PredictRequest(_Strict):
     ] = None
 
 
-class ExplainRequest(_Strict):
+class ExplainRequest(_Reading):
     """A structure whose local voltages are wanted."""
 
     structure: StructureInput
     ions: Ions
-    assume: Assume = "auto"
-    model: Model = None
 
 
-class JobRequest(PredictRequest):
+Attended = Annotated[
+    bool, Field(description="Give the job up when nobody has read its events or its state for half a minute.")
+]
+
+
+class PredictJob(PredictRequest):
     """Structures whose voltages are wanted, however long it takes."""
 
     kind: Literal["predict"] = "predict"
     first: Annotated[str | None, Field(max_length=20, description="The ion to be answered first.", examples=["Mg"])] = (
         None
     )
-    attended: bool = Field(
-        default=False, description="Give the job up when nobody has read its events or its state for half a minute."
+    attended: Attended = False
+
+
+class ComputeJob(_Strict):
+    """An electrode whose voltage is to be computed from the energies of its end members."""
+
+    kind: Literal["compute"]
+    structure: StructureInput
+    ion: Annotated[str, Field(max_length=20, examples=["Mg"])]
+    charged: Annotated[
+        StructureInput | None, Field(description="The charged structure, where both end members are known.")
+    ] = None
+    relax: Annotated[bool | None, Field(description="Whether both are relaxed; by default unless both are given.")] = (
+        None
     )
+    insert: Annotated[int | None, Field(ge=1, le=100, description="Ions that go into a cell of a charged host.")] = None
+    profile: Annotated[bool, Field(description="Whether the voltage against filling is computed, too.")] = False
+    attended: Attended = False
+
+
+class OrderJob(_Strict):
+    """A disordered crystal that is to be ordered, and ions whose voltages over its orderings are wanted."""
+
+    kind: Literal["order"]
+    structure: ByText
+    ions: Ions | None = None
+    assume: Assume = "auto"
+    model: Model = None
+    max_atoms: Annotated[int, Field(ge=1, le=128, description="Atoms that a supercell may hold.")] = 64
+    attended: Attended = False
+
+
+def _job_kind(value: Any) -> str:
+    kind = value.get("kind", "predict") if isinstance(value, dict) else getattr(value, "kind", "predict")
+    return kind if isinstance(kind, str) else "predict"
+
+
+class JobRequest(
+    RootModel[
+        Annotated[
+            Annotated[PredictJob, Tag("predict")]
+            | Annotated[ComputeJob, Tag("compute")]
+            | Annotated[OrderJob, Tag("order")],
+            Discriminator(_job_kind),
+        ]
+    ]
+):
+    """What takes longer than a request."""
 
 
 class StructuresRequest(_Strict):
@@ -198,17 +251,38 @@ class PredictResponse(BaseModel):
     results: list[Predicted | Refused]
 
 
+class StructureOut(BaseModel):
+    """A structure as files."""
+
+    role: Literal["given", "charged", "discharged", "ordering"]
+    formula: str
+    n_atoms: int
+    cif: str
+    poscar: str
+    extxyz: str
+    pymatgen: str = Field(description="JSON of pymatgen's Structure.")
+    oxidation: dict[str, float] | None = Field(
+        description="Mean oxidation state of each element, guessed from the formula."
+    )
+
+
 class JobOutcome(BaseModel):
     """What has come out of a job so far."""
 
-    results: list[Predicted | Refused] = Field(default=[], description="One entry for each structure, in order.")
+    results: list[Predicted | Refused] = Field(
+        default=[], description="`predict`: one entry for each structure, in order."
+    )
+    result: dict[str, Any] | None = Field(
+        default=None, description="`compute` and `order`: what `ionvolt compute --json` and `ionvolt order --json` say."
+    )
+    structures: list[StructureOut] = Field(default=[], description="`compute` and `order`: the structures as files.")
 
 
 class JobOut(BaseModel):
     """Work that takes longer than a request."""
 
     id: str
-    kind: Literal["predict"]
+    kind: Literal["predict", "compute", "order"]
     status: Literal["running", "done", "cancelled", "failed"]
     done: int = Field(description="Structures times ions that are answered or refused.")
     total: int
@@ -219,7 +293,7 @@ class JobOut(BaseModel):
 
 
 class SiteOut(BaseModel):
-    """An atom of the host and what it adds; Å and V."""
+    """An atom and what it adds to the voltage; Å and V."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -227,14 +301,18 @@ class SiteOut(BaseModel):
     element: str
     frac_coords: list[float]
     cart_coords: list[float]
-    local_voltage: float
+    contribution: float = Field(description="With those of all atoms and the remainder this makes the voltage.")
+    contribution_std: float
+    local_voltage: float = Field(
+        description="Contribution times number of atoms, plus remainder; its mean is the voltage."
+    )
     local_voltage_std: float
     coordination: float
     neighbours: str
 
 
 class ExplanationOut(BaseModel):
-    """A prediction, atom by atom."""
+    """A prediction, atom by atom, by the model that answers."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -242,7 +320,12 @@ class ExplanationOut(BaseModel):
     lattice: list[list[float]]
     sites: list[SiteOut]
     elements: dict[str, dict[str, float]]
+    remainder: float = Field(description="V that belong to no atom.")
+    remainder_share: float
+    remainder_is: str
+    pooling: Literal["sum", "mean"]
     mean_local_voltage: float
+    notes: list[str]
 
 
 class ExplainResponse(BaseModel):
@@ -250,21 +333,6 @@ class ExplainResponse(BaseModel):
 
     explanations: list[ExplanationOut]
     cif: str
-
-
-class StructureOut(BaseModel):
-    """A structure as files."""
-
-    role: Literal["given", "charged"] = Field(description="As it was read, or without the ion.")
-    formula: str
-    n_atoms: int
-    cif: str
-    poscar: str
-    extxyz: str
-    pymatgen: str = Field(description="JSON of pymatgen's Structure.")
-    oxidation: dict[str, float] | None = Field(
-        description="Mean oxidation state of each element, guessed from the formula."
-    )
 
 
 class StructuresResponse(BaseModel):

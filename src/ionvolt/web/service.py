@@ -36,10 +36,13 @@ GIVES_WAY = 3
 
 FORMATS_SECONDS = 0.05
 
-OTHER_COSTS = {"read": "read", "structures": "read", "relaxation": "relaxation"}
+OTHER_COSTS = {name: name for name in ("read", "relaxation", "compute", "profile", "order")} | {"structures": "read"}
 
 BUSY = 10.0
 """On a busy machine a piece of work may take so many times its seconds, as long as it has not had the processor."""
+
+BACKGROUND = 10
+"""Niceness of the workers for what takes minutes."""
 
 PATIENT = 8.0
 """A piece of work may take so many times what it is thought to take."""
@@ -53,6 +56,7 @@ class Service:
         folders: Model folders by name, the default first. ``auto`` has none of its own: it stands for its name.
         cards: Their cards.
         pool: The workers.
+        long: Workers for what takes minutes: they give way to others, and each task has one of its own.
         fetchers: The process that asks the Materials Project, started when it is first needed.
         jobs: Long work.
         costs: What answers cost.
@@ -71,6 +75,7 @@ class Service:
         preload = (WORKER,)
         self.template = Template(f"{WORKER}:prepare", (folders, settings.limits, settings.worker_memory), preload)
         self.pool = Pool(self.template, settings.workers, spare=1, niceness=GIVES_WAY)
+        self.long = Pool(self.template, max(1, settings.workers // 2), niceness=BACKGROUND, fresh=True)
         self.fetchers = Pool(Template(f"{FETCHER}:prepare", (settings.endpoint, settings.limits), preload), 1)
         self.jobs = Jobs(settings)
         self.costs = Costs({name: card.kind for name, card in self.cards.items()} | OTHER_COSTS)
@@ -168,6 +173,52 @@ class Service:
             self._count(client, -asked.pieces)
 
         return self._begin("predict", client, size, work, after, attended=attended)
+
+    def start_long(self, kind: str, question: Question, client: str, size: int, *, attended: bool) -> Job:
+        """Compute or order one structure, as a job.
+
+        Raises:
+            Problem: The ion or the model is not known, or the client or the server has too much to do.
+        """
+        asked = self._asked("predict", question) if question.ions else None
+        ions = asked.ions if asked else []
+        if kind == "compute" and len(ions) != 1:
+            raise problem("refused", "ion", "not one working ion", "Ask for one at a time")
+        model = asked.model if asked else self.default_model
+        self._count(client, 1)
+
+        async def work(job: Job) -> None:
+            run = self._run(client, self.settings.job_seconds)
+            job.total, job.outcome["result"] = 1, None
+            structure = await self._fetched(question.structures[0])
+            charged = None if question.charged is None else await self._fetched(question.charged)
+            n_atoms = guessed_atoms(structure)
+            if kind == "compute":
+                read = await self._ask({"task": "read", "structure": structure}, run, "read", 0.01)
+                n_atoms = read["n_atoms"]
+                job.say("structure", {"index": 0, "name": structure["name"]} | _facts_alone(read))
+                if n_atoms > self.settings.long_atoms:
+                    rule = f"it holds {n_atoms} atoms, and this server computes up to {self.settings.long_atoms}"
+                    remedy = "Give the primitive cell, or run ionvolt compute on a machine of your own"
+                    raise problem("refused", structure["name"], rule, remedy)
+                structure = read["crystal"] | {"checked": True}
+            task = {"task": kind, "structure": structure, "charged": charged, "ions": ions, "model": model,
+                    "assume": question.assume, **question.options}  # fmt: skip
+            cost_of = "profile" if question.options.get("profile") else kind
+            cost = self.costs.one(cost_of, "", n_atoms)
+            begin = asyncio.get_running_loop().time()
+
+            def heard(progress: dict[str, Any]) -> None:
+                job.seconds_left = round(max(1.0, cost - (asyncio.get_running_loop().time() - begin)), 1)
+                job.say("progress", progress)
+
+            heard({"text": "waiting for a worker" if self.long.turns.running >= self.long.size else "it begins"})
+            reply = await self._ask(task, run, cost_of, cost, pool=self.long, heard=heard)
+            job.done = 1
+            job.outcome |= {"result": reply["result"], "structures": reply["structures"]}
+            job.say("result", {"result": reply["result"]})
+
+        return self._begin(kind, client, size, work, lambda: self._count(client, -1), attended=attended)
 
     def _begin(
         self,
@@ -304,8 +355,16 @@ class Service:
         able = [name for name in (model, *self.folders) if self._facts(name)["local_ions"]]
         return able[0] if able else model
 
-    async def _ask(self, task: dict[str, Any], run: Run, model: str, cost: float) -> dict[str, Any]:
-        """Have a piece of work done.
+    async def _ask(
+        self,
+        task: dict[str, Any],
+        run: Run,
+        model: str,
+        cost: float,
+        pool: Pool | None = None,
+        heard: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Have a piece of work done; by default by the workers for short ones.
 
         Raises:
             Problem: It was refused, or it was not done in time.
@@ -315,11 +374,12 @@ class Service:
         over = problem("time-limit", name, f"the {run.seconds:g} s of the request were over before its turn", AS_JOB)
         if left <= 0:
             raise over
-        seconds = min(self.settings.longest_seconds, max(self.settings.task_seconds, PATIENT * cost))
+        longest = self.settings.longest_seconds if pool is None else self.settings.long_seconds
+        seconds = min(longest, max(self.settings.task_seconds, PATIENT * cost))
         seconds = float(f"{seconds:.2g}")
         spent: list[float] = []
         try:
-            reply = await self.pool.run(
+            reply = await (pool or self.pool).run(
                 task,
                 min(seconds, left),
                 stretch=max(1.0, min(BUSY, left / seconds)),
@@ -328,6 +388,7 @@ class Service:
                 flow=run.flow,
                 cost=cost,
                 took=spent.append,
+                heard=heard,
             )
         except NoWorker:
             raise over from None
@@ -380,9 +441,13 @@ class Service:
     def close(self) -> None:
         """End all processes."""
         self.jobs.close()
-        for pool in (self.pool, self.fetchers):
+        for pool in (self.pool, self.long, self.fetchers):
             pool.close()
             pool.template.close()
+
+
+def _facts_alone(read: dict[str, Any]) -> dict[str, Any]:
+    return {key: read[key] for key in ("formula", "n_atoms", "holds")}
 
 
 def _ions(given: str) -> list[str]:

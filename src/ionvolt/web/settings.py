@@ -38,6 +38,8 @@ class Settings:
             is expected of a large cell, several times what is expected. Then its worker is killed.
         longest_seconds: Processor time that one piece of work may take in any case.
         request_seconds: Time that one request may take; what takes longer is asked for as a job.
+        long_seconds: Processor time that computing or ordering one structure may take.
+        long_atoms: Atoms of a structure that is computed.
         max_jobs: Jobs at one time.
         client_jobs: Of one client.
         max_held: Bytes of all jobs, results that are kept included.
@@ -67,6 +69,8 @@ class Settings:
     task_seconds: float = 10.0
     longest_seconds: float = 120.0
     request_seconds: float = 60.0
+    long_seconds: float = 1800.0
+    long_atoms: int = 150
     max_jobs: int = 500
     client_jobs: int = 16
     max_held: int = 300_000_000

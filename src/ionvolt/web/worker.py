@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import resource
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +19,17 @@ from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.models.interface import Predictor
 from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict_checked, predict_each, relaxation_doubts
-from ionvolt.structures import Crystal, Limits, check, read_text
+from ionvolt.structures import Crystal, Limits, read_text
 from ionvolt.structures.wording import refusal
+from ionvolt.web import long_tasks
 from ionvolt.web.examples import example_text, examples
 from ionvolt.web.formats import formats_of
 from ionvolt.web.landscape import measured_cathodes
 from ionvolt.web.link import Link, Message, Prepared, leave_signals_to_the_server
+from ionvolt.web.workshop import Workshop, facts_of
 
 LARGE_AND_SMALL = ("Li", "K")
 """Ions that take different ways through the models."""
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What a task needs.
-
-    Attributes:
-        models: By name.
-        limits: Bounds on a structure.
-        link: Takes progress.
-    """
-
-    models: Mapping[str, Predictor]
-    limits: Limits
-    link: Link
 
 
 def prepare(models: dict[str, str], limits: Limits, memory: int) -> Prepared:
@@ -84,7 +69,7 @@ def prepare(models: dict[str, str], limits: Limits, memory: int) -> Prepared:
 def _answer(task: Message, workshop: Workshop) -> Message:
     source = str(task["structure"].get("name", "structure"))
     try:
-        answer = TASKS[task["task"]](task, crystal_of(task["structure"], workshop.limits), workshop)
+        answer = TASKS[task["task"]](task, workshop)
         json.dumps(answer, allow_nan=False)
         return answer
     except InputError as error:
@@ -100,8 +85,9 @@ def _answer(task: Message, workshop: Workshop) -> Message:
         return _refused(refusal(source, "no voltage can be computed for it", "Check the structure"))
 
 
-def read(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+def read(task: Message, workshop: Workshop) -> Message:
     """The structure, checked, as plain JSON types."""
+    crystal = workshop.crystal(task)
     return facts_of(crystal) | {
         "crystal": {
             "name": crystal.source,
@@ -113,9 +99,9 @@ def read(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
     }
 
 
-def predict(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+def predict(task: Message, workshop: Workshop) -> Message:
     """Predictions for the ions; an ion that is refused spoils no other."""
-    charged = crystal_of(task["charged"], workshop.limits) if task.get("charged") else None
+    crystal, charged = workshop.crystal(task), workshop.charged(task)
     model = workshop.models[task["model"]]
     options = {"assume": task["assume"], "charged": charged, "check_relaxation": False, **task["options"]}
     found = predict_each([crystal], task["ions"], model=model, **options)
@@ -128,22 +114,23 @@ def predict(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
     }
 
 
-def relaxation(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+def relaxation(task: Message, workshop: Workshop) -> Message:
     """Doubts about structures that are not relaxed, which hold for all ions."""
-    charged = [crystal_of(task["charged"], workshop.limits)] if task.get("charged") else []
-    return {"doubts": list(relaxation_doubts([crystal, *charged]))}
+    crystal, charged = workshop.crystal(task), workshop.charged(task)
+    return {"doubts": list(relaxation_doubts([crystal] if charged is None else [crystal, charged]))}
 
 
-def explain(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+def explain(task: Message, workshop: Workshop) -> Message:
     """What each atom adds, for the ions, and the crystal of the first as a CIF."""
-    charged = crystal_of(task["charged"], workshop.limits) if task.get("charged") else None
+    crystal, charged = workshop.crystal(task), workshop.charged(task)
     options = {"assume": task["assume"], "charged": charged, **task["options"]}
     explanations = explain_checked([crystal], task["ions"], model=workshop.models[task["model"]], **options)
     return {"explanations": [e.to_dict() for e in explanations], "cif": to_cif(explanations[0])}
 
 
-def structures(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
+def structures(task: Message, workshop: Workshop) -> Message:
     """The structure as it was read and, where an ion is named and held, without it, in common formats."""
+    crystal = workshop.crystal(task)
     found = [{"role": "given"} | formats_of(crystal)]
     ion = task["ions"][0] if task["ions"] else ""
     if ion in crystal.symbols and task["assume"] != "charged":
@@ -151,32 +138,15 @@ def structures(task: Message, crystal: Crystal, workshop: Workshop) -> Message:
     return {"structures": found}
 
 
-TASKS: dict[str, Callable[[Message, Crystal, Workshop], Message]] = {
+TASKS: dict[str, Callable[[Message, Workshop], Message]] = {
     "read": read,
     "predict": predict,
     "relaxation": relaxation,
     "explain": explain,
     "structures": structures,
+    "compute": long_tasks.compute,
+    "order": long_tasks.order,
 }
-
-
-def facts_of(crystal: Crystal) -> Message:
-    """What is told of a structure as soon as it is read."""
-    held = set(crystal.symbols)
-    return {"formula": crystal.formula, "n_atoms": len(crystal), "holds": [ion for ion in WORKING_IONS if ion in held]}
-
-
-def crystal_of(given: Message, limits: Limits) -> Crystal:
-    """The structure of a task."""
-    name = str(given["name"])
-    if "text" in given:
-        return read_text(str(given["text"]), name, limits=limits)
-    if "base64" in given:
-        return read_text(base64.b64decode(given["base64"]), name, limits=limits)
-    lattice, numbers, places = (np.array(given[key]) for key in ("lattice", "numbers", "frac_coords"))
-    notes = (tuple(given["warnings"]), tuple(given.get("doubts", ())))
-    crystal = Crystal(lattice, numbers, places, name, *notes)
-    return crystal if given.get("checked") else check(crystal, limits)
 
 
 def _refused(error: InputError) -> Message:

@@ -67,10 +67,16 @@ async function patient(path, body, signal) {
 export const startPrediction = (structures, settings, signal) =>
   patient("/jobs", { kind: "predict", attended: true, check_relaxation: true, structures, ...settings }, signal);
 
+/** Ask for long work, which goes on when the page is left: kind "compute" or "order". */
+export const startLong = (asked) => patient("/jobs", asked);
+
+/** A job as it stands. */
+export const job = (id) => request(`/jobs/${id}`);
+
 /** Give a job up, also when the page is being left. */
 export const giveUp = (id) => fetch(`${BASE}/jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
 
-const EVENTS = ["structure", "prediction", "refused", "problem", "doubts", "end"];
+const EVENTS = ["structure", "prediction", "refused", "problem", "doubts", "progress", "result", "end"];
 
 /** Follow a job: `heard(kind, content)` for each event, until the last. Resolves with that; rejects where it is lost. */
 export function follow(id, heard, signal) {
@@ -106,8 +112,8 @@ export function follow(id, heard, signal) {
 }
 
 /** Atom by atom: {explanation, cif} for one ion. */
-export async function explain(structure, ion, { assume, model }, signal) {
-  const content = await patient("/explain", { structure, ions: [ion], assume, model }, signal);
+export async function explain(structure, ion, settings, signal) {
+  const content = await patient("/explain", { structure, ions: [ion], ...settings }, signal);
   return { explanation: content.explanations[0], cif: content.cif };
 }
 

@@ -8,6 +8,7 @@ import { Crystal } from "./crystal.js";
 import { $, el, fixed, plusMinus, formula } from "./dom.js";
 import { download, readStructure, toCsv } from "./files.js";
 import { Landscape } from "./landscape.js";
+import { Long } from "./long.js";
 import { newItem, predictionsOf, Run } from "./run.js";
 import { fromFragment, toFragment } from "./state.js";
 import { sortableTable, tellsScrolling } from "./table.js";
@@ -16,6 +17,7 @@ import { grouped, reaction } from "./words.js";
 const IONS = ["Li", "Na", "K", "Rb", "Cs", "Mg", "Ca", "Zn", "Al", "Y"];
 const MOST_FILES = 500;
 const BATCH_PAUSE = 400; // ms between drawings of a long table that fills
+const DISORDERED = /occupan|disorder|partly|partially/i;
 const SAY_PAUSE = 5000; // ms between announcements of progress
 
 const state = {
@@ -27,6 +29,7 @@ const state = {
   assume: "auto",
   model: null,
   fresh: false, // new structures: the ion shown is still to be found
+  more: {}, // charged structure, formulas, exchange, relax
   failure: null, // what stopped everything
   wanted: null, // the ion that a link asks for
   models: [],
@@ -37,6 +40,7 @@ const run = new Run(changed, ended);
 const batch = new Batch((item, ion) => choose(item.id, ion));
 const crystal = new Crystal();
 const landscape = new Landscape();
+const long = new Long((input) => give([input]), say);
 
 // ---- Input ----
 
@@ -78,6 +82,13 @@ function giveId() {
 
 // ---- Asking ----
 
+/** How structures are read and which model answers, as the server takes it. */
+function asked() {
+  const { charged, ...more } = state.more;
+  const fits = charged && state.items.length === 1;
+  return { assume: state.assume, model: state.model ?? undefined, ...more, ...(fits ? { charged } : {}) };
+}
+
 /** Ask for what is not known yet. */
 async function ask() {
   if (!state.items.length) return;
@@ -93,7 +104,7 @@ async function ask() {
   busy(true);
   if (state.fresh && matchMedia("(max-width: 760px)").matches) $("result").scrollIntoView({ block: "start" });
   try {
-    await run.start(began, { ions: state.ions, assume: state.assume, model: state.model ?? undefined, first: state.ions.includes(first) ? first : null });
+    await run.start(began, { ...asked(), ions: state.ions, first: state.ions.includes(first) ? first : null });
   } catch (error) {
     if (began === state.items) failed(error);
   }
@@ -182,7 +193,13 @@ function render() {
   $("problem").hidden = !item.problem;
   $("single").hidden = Boolean(item.problem) || !(item.facts || item.stale.size || item.answers.size || item.waiting.size);
   if (item.problem) {
-    drawProblem($("problem"), item.problem, item.input && api.mayPass(item.problem) && !run.busy ? ask : null);
+    once("problem", [item.id, item.problem, run.busy], () => {
+      drawProblem($("problem"), item.problem, item.input && api.mayPass(item.problem) && !run.busy ? ask : null);
+      if (item.input?.text && DISORDERED.test(item.problem.rule)) {
+        $("problem").append(el("button", { type: "button", id: "order", on: { click: () => long.order(item, state) } }, "Order it (minutes)"));
+      }
+    });
+    $("problem").hidden = false;
     once("said", [item.id, item.problem], () => say(`${item.name}: ${item.problem.rule ?? item.problem.title}`));
     return;
   }
@@ -201,9 +218,11 @@ function render() {
   if (p) {
     once("said", [item.id, p], () => say(`${p.formula}, ${p.working_ion}: ${fixed(p.voltage, 2)} volts${p.voltage_std === null ? "" : ` plus or minus ${fixed(p.voltage_std, 2)}`}, ${reaction(p).text}.`));
     once("known", [item.id, p], () => landscape.show(p));
-    crystal.show(item, p, { assume: state.assume, model: state.model ?? undefined });
+    crystal.show(item, p, asked());
+    long.offer(item, p, state.more.charged);
   } else {
     once("known", [item.id, null], () => landscape.show(null));
+    long.offer(null);
     if (slot.problem && !slot.waiting) crystal.none("There are no local voltages without a voltage.");
     else crystal.wait();
   }
@@ -359,6 +378,26 @@ $("ions").addEventListener("change", (event) => {
 $("assume").addEventListener("change", (event) => {
   state.assume = event.target.value;
   ask();
+});
+$("more").addEventListener("change", async (event) => {
+  const more = {};
+  const file = $("charged-file").files[0];
+  if (event.target.id === "charged-file" && file) {
+    const read = await readStructure(file);
+    if (read.problem) say(`${read.name}: ${read.problem.rule}`);
+    else state.charged = read;
+  }
+  $("charged-clear").hidden = !state.charged;
+  if (state.charged) more.charged = state.charged;
+  for (const [id, name] of [["discharged-formula", "discharged_formula"], ["charged-formula", "charged_formula"]]) if ($(id).value.trim()) more[name] = $(id).value.trim();
+  for (const id of ["exchange", "relax"]) if ($(id).checked) more[id] = true;
+  state.more = more;
+  ask();
+});
+$("charged-clear").addEventListener("click", () => {
+  state.charged = null;
+  $("charged-file").value = "";
+  $("more").dispatchEvent(new Event("change"));
 });
 $("files").addEventListener("change", async (event) => {
   await giveFiles(event.target.files);

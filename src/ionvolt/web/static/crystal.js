@@ -34,7 +34,7 @@ export class Crystal {
 
   /** Show the host of a prediction, once its local voltages have come. */
   async show(item, prediction, settings) {
-    const key = `${item.id} ${prediction.working_ion} ${settings.assume} ${settings.model ?? ""}`;
+    const key = `${item.id} ${prediction.working_ion} ${JSON.stringify(settings)}`;
     if (key === this.key) return;
     this.asking?.abort();
     const abort = (this.asking = new AbortController());
@@ -78,11 +78,13 @@ export class Crystal {
     this.shown = { item: item.id, explanation, cif, scale, site: null, oxidation: null };
     $("why").hidden = $("sites-panel").hidden = false;
     $("explain-problem").hidden = true;
-    const { sites, elements, mean_local_voltage: mean, prediction: theirs } = explanation;
+    const { sites, elements, mean_local_voltage: mean, prediction: theirs, remainder, remainder_share: share } = explanation;
     const other = theirs.model !== this.prediction.model;
     // Where another model explains than the one that answered, every number here is that model's.
     const whose = other ? `Explained by ${theirs.model}, which gives ${fixed(theirs.voltage, 2)} V here; the voltage above is ${this.prediction.model}'s.` : "";
-    for (const id of ["explained-by", "elements-by"]) $(id).textContent = whose;
+    const rest = Math.abs(remainder) > 0.005 ? `${fixed(remainder, 2)} V (${fixed(100 * share, 0)} %) belong to no atom: ${explanation.remainder_is}.` : "";
+    for (const id of ["explained-by", "elements-by"]) $(id).textContent = [whose, rest].filter(Boolean).join(" ");
+    $("explained-by").title = explanation.notes.join(" ");
     drawPeriodic($("periodic"), $("element-table"), elements, scale, this.prediction.working_ion);
     $("sites-note").textContent = `${sites.length} ${sites.length === 1 ? "atom" : "atoms"}; the mean of their local voltages, ${fixed(mean, 2)} V, is the voltage of ${theirs.model}`;
     this.drawSites();

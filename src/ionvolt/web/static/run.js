@@ -23,6 +23,9 @@ export function newItem(id, input) {
   };
 }
 
+/** Whether nothing would come of asking again. */
+const known = (answer) => answer && (answer.prediction || !api.mayPass(answer.problem));
+
 /** Predictions of an item in the order of some ions. */
 export const predictionsOf = (item, ions) => ions.map((ion) => item.answers.get(ion)?.prediction).filter(Boolean);
 
@@ -37,10 +40,10 @@ export class Run {
   }
 
   /** Ask for all that is not known of some items. Rejects with the problem that stopped all of it. */
-  async start(items, { ions, assume, model, first }) {
+  async start(items, { ions, first, ...asked }) {
     this.stop();
     const abort = (this.abort = new AbortController());
-    const settings = `${assume} ${model ?? ""}`;
+    const settings = JSON.stringify(asked);
     const groups = new Map();
     for (const item of items) {
       if (!item.input) continue;
@@ -50,7 +53,8 @@ export class Run {
         item.problem = null;
         item.settings = settings;
       }
-      const missing = ions.filter((ion) => !item.answers.get(ion)?.prediction);
+      if (item.problem && !api.mayPass(item.problem)) continue;
+      const missing = ions.filter((ion) => !known(item.answers.get(ion)));
       item.waiting = new Set(missing);
       if (!missing.length) continue;
       for (const ion of missing) item.answers.delete(ion);
@@ -70,7 +74,7 @@ export class Run {
     try {
       for (const [key, some] of groups) {
         for (const part of parts(some)) {
-          await this.ask(part, { ions: key.split(" "), assume, model, first: first ?? undefined }, abort);
+          await this.ask(part, { ...asked, ions: key.split(" "), first: first ?? undefined }, abort);
         }
       }
     } catch (error) {
