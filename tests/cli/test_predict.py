@@ -177,7 +177,9 @@ def test_no_such_ion(ionvolt, mg_model, files, ion):
 def test_folder_glob_and_order(ionvolt, mg_model, files):
     whole = predict(ionvolt, mg_model, files, "--ion", "Mg", "--json")
     assert [name for name, _ in names(whole)] == ["a.cif", "b.cif", "c.vasp", "d.cif"]
+    assert "passed over 1 file (1 .txt)" in whole.err
     some = predict(ionvolt, mg_model, f"{files}/*.cif", "--ion", "Mg", "--json")
+    assert "passed over" not in some.err
     assert [name for name, _ in names(some)] == ["a.cif", "b.cif"]
     mixed = predict(ionvolt, mg_model, files / "below", files / "c.vasp", files / "a.cif", "--ion", "Mg", "--json")
     assert [name for name, _ in names(mixed)] == ["d.cif", "c.vasp", "a.cif"]

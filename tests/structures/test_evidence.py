@@ -167,6 +167,14 @@ def test_a_whole_cell_under_the_name_of_its_space_group(cell):
         assert crystal.doubts == ()
 
 
+def test_units_that_are_missing_where_no_symmetry_is_stated():
+    bare = ROCK_SALT.cif(symmetry="none", extra="_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4")
+    (doubt,) = read_text(bare, "x").doubts
+    assert doubt.startswith("the file states 4 formula units of NaCl in the cell, but 1 was read")
+    assert read_text(bare.replace("units_Z 4", "units_Z 1"), "x").doubts == ()
+    assert read_text(bare.replace("units_Z 4", "units_Z ?"), "x").doubts == ()
+
+
 def test_a_distorted_cell_under_the_name_of_its_parent():
     # Relaxed without symmetry: the group would put atoms onto atoms.
     whole = read_text(RUTILE.cif(), "whole")

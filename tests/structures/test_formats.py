@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import random
 import struct
 import zipfile
@@ -475,6 +476,16 @@ def test_what_a_folder_passes_over(tmp_path):
     assert dict(passed_over) == {".txt": 2, "": 1, ".json": 1, ".xyz": 1, ".part": 1, ".res": 1, ".traj": 1}
     assert passed_over_text(passed_over).startswith("8 files (1 without an ending, 1 .json, ")
     assert passed_over_text({".txt": 1}) == "1 file (1 .txt)"
+
+
+def test_odd_files_in_a_folder(tmp_path):
+    (tmp_path / "damaged.json.gz").write_bytes(b"\x1f\x8b" + bytes(range(100)))
+    (tmp_path / "a.traj.gz").write_bytes(gzip.compress(b"nothing"))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.json")
+    found = list(read_many([str(tmp_path)]))
+    assert all(isinstance(one, InputError) for one in found)
+    assert "damaged" in found[0].rule
 
 
 def test_ids_in_python_as_on_the_command_line(monkeypatch, tmp_path):

@@ -114,6 +114,8 @@ def _unfold(block: Block, source: str, limits: Limits) -> _Unfolded:
         note = evidence.check_alternatives(sites.marks, full, amounts)
         notes += [note] if note else []
     doubts = evidence.doubts(amounts, bool(full.all()))
+    if stated.nothing and not doubts:
+        doubts = evidence.doubts_of_units(amounts, bool(full.all()))
     return _Unfolded(sites, owners, places, tuple(dict.fromkeys((*doubts, *notes))), tuple(doubts))
 
 

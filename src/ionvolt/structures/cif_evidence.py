@@ -97,6 +97,16 @@ class Evidence:
                 return [f"its name says {named[0].lower()}, but no hydrogen was read: {formula_of(amounts)}"]
         return []
 
+    def doubts_of_units(self, amounts: Mapping[int, float], ordered: bool = True) -> list[str]:
+        """The reason not to trust the sites of a block that says nothing of its symmetry: some units are missing."""
+        if self.is_whole(amounts, ordered) is not False:
+            return []
+        found = f"{multiple(self.stated[0], amounts, ordered) or 0.0:.3g}"
+        return [
+            f"the file states {self.units:g} formula units of {self.stated[0].text} in the cell, but {found} "
+            f"{'was' if found == '1' else 'were'} read: its symmetry seems to be missing"
+        ]
+
     def check_attached_hydrogens(self, amounts: Mapping[int, float], ordered: bool = True) -> None:
         """Refuse hydrogens that are only counted on the atoms that carry them.
 

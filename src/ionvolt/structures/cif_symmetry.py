@@ -37,11 +37,13 @@ class Stated:
         unlisted: Where a space group is named but only ``x, y, z`` is listed: the operations of the named one, if it
             is a known one; otherwise None.
         name: The named space group, or "".
+        nothing: Whether the block says nothing of its symmetry.
     """
 
     operations: symmetry.Operations | None
     unlisted: symmetry.Operations | None = None
     name: str = ""
+    nothing: bool = False
 
 
 def check_not_modulated(block: Block, source: str) -> None:
@@ -104,7 +106,7 @@ def read_symmetry(block: Block, angles: list[float], source: str, limits: Limits
         return Stated(None, unlisted, name or str(it_number))
     if not (name or hall) and not number > 0:
         notes.append("no symmetry is stated; the atoms are taken as all there are (P 1)")
-        return Stated(None)
+        return Stated(None, nothing=True)
     if plain and name:
         return Stated(None)
     operations, more = symmetry.from_space_group(name, it_number, hall, angles, source)

@@ -191,14 +191,16 @@ def is_structure_file(path: Path) -> bool:
     if fmt is None or fmt not in _AMBIGUOUS:
         return fmt is not None
     try:
+        if not path.is_file():  # a pipe would block
+            return True  # reading it says why
         with path.open("rb") as file:
             head = file.read(_HEAD)
-    except OSError:
-        return True  # reading it says why
+        if head.startswith(_GZIP):
+            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+    except (OSError, zlib.error):
+        return True
     if fmt in ("zip", "traj"):
-        return head.startswith((archives.MAGIC, trajectory.MAGIC, trajectory.OLD_MAGIC, _GZIP))
-    if head.startswith(_GZIP):
-        head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        return head.startswith((archives.MAGIC, trajectory.MAGIC, trajectory.OLD_MAGIC))
     text = head.decode("latin-1")
     if fmt == "json":
         return all(word in text for word in ('"lattice"', '"sites"')) or '"lattice_vectors"' in text
