@@ -12,12 +12,12 @@ from ionvolt.physics.interstitials import (
     crowding_energy,
     distances,
     find_interstitials,
-    primitive_cell,
     rank_sites,
 )
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.trial_insertion import Trial, expand_and_relax, fill_sites, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.spacegroup import primitive_cell
 from models.small import DISCHARGED, rock_salt
 
 LI, MG = WORKING_IONS["Li"], WORKING_IONS["Mg"]
