@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from pymatgen.core.structure import Structure
@@ -37,7 +38,7 @@ def memory(kind: str, path: Path) -> dict[str, float]:
     set_scale(network.head, targets)
     theirs = reference.from_ionvolt(network)
     if kind == "memory-reference":
-        items = [(sample, float(target)) for sample, target in zip(data, targets, strict=True)]
+        items: Any = [(sample, float(target)) for sample, target in zip(data, targets, strict=True)]
         optimiser = optimiser_of(theirs)
         size = sum(t.nbytes for s in data for t in (s.elements, s.edges, s.neighbours))
 

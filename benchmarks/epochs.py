@@ -43,7 +43,7 @@ def reference_epoch(
     for batch, targets in DataLoader(data, batch_sampler=batches, collate_fn=collate_items):
         loss = functional.mse_loss(network(batch), (targets - network.mean) / network.std)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         total += float(loss.detach()) * len(targets)
     return total / sum(map(len, batches))
@@ -74,7 +74,7 @@ def our_epoch(
         predicted = network(collate([graphs[row] for row in rows]))
         loss = functional.mse_loss(predicted / std, values[rows] / std)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         total += float(loss.detach()) * len(rows)
     return total / sum(map(len, batches))

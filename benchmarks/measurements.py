@@ -46,7 +46,7 @@ class Workbench:
     def sample(self) -> list[int]:
         """64 crystals spread over all."""
         n = len(self.inputs.texts)
-        return np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).round().astype(int)).tolist()
+        return [int(i) for i in np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).round())]
 
     @cached_property
     def crystals(self) -> list[Crystal]:

@@ -16,7 +16,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -31,13 +31,13 @@ TOLERANCE = 1e-5
 
 def potential(program: str) -> SevenNetPotential:
     """Either with IonVolt's convolution, or with the package's own in its place."""
-    kept: Any = equivariant_convolution.PiecewiseConvolution
+    kept, module = equivariant_convolution.PiecewiseConvolution, cast(Any, equivariant_convolution)
     if program == "package":
-        equivariant_convolution.PiecewiseConvolution = lambda whole: whole  # type: ignore[assignment, misc]
+        module.PiecewiseConvolution = lambda whole: whole
     try:
         return SevenNetPotential()
     finally:
-        equivariant_convolution.PiecewiseConvolution = kept
+        module.PiecewiseConvolution = kept
 
 
 def crystals() -> list[Crystal]:

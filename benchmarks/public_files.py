@@ -120,9 +120,9 @@ def main(given: list[str]) -> None:
         print(f"{Path(package).name}: {sum(n.values())} files")
         for line, count in sorted(n.items()):
             print(f"  {count:5d} {line}")
-    read = sum(count for (_, ours), count in counts.items() if ours == "ordered")
-    theirs = sum(count for (kind, _), count in counts.items() if kind == "ordered")
-    print(f"all: ordered crystals from {read} files by ionvolt, {theirs} by pymatgen")
+    readable = sum(count for (_, ours), count in counts.items() if ours == "ordered")
+    readable_by_pymatgen = sum(count for (kind, _), count in counts.items() if kind == "ordered")
+    print(f"all: ordered crystals from {readable} files by ionvolt, {readable_by_pymatgen} by pymatgen")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Crystals(Dataset[tuple[Sample, float]]):
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Samples side by side, neighbour indices shifted to their atoms' places."""
-    elements, edges, neighbours, crystals = [], [], [], []
+    elements, edges, neighbours, crystals = [], [], [], list[Tensor]()
     base = 0
     for sample in samples:
         n = sample.elements.shape[0]
@@ -130,7 +130,8 @@ class Network(nn.Module):
             atoms = convolution(atoms, batch.edges, batch.neighbours)
         pooled = torch.cat([atoms[crystal].mean(dim=0, keepdim=True) for crystal in batch.crystals])
         hidden = functional.softplus(self.hidden(functional.softplus(pooled)))
-        return self.output(hidden).squeeze(-1)
+        answer: Tensor = self.output(hidden).squeeze(-1)
+        return answer
 
     def voltages(self, batch: Batch) -> Tensor:
         """Voltages in V, shape (B,)."""

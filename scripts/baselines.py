@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,13 @@ def measure(data_file: Path, output: Path, seeds: int) -> None:
                     learners,
                     data,
                     path=output / f"{file}-{split}.parquet",
-                    progress=lambda done, total, words, s=split: print(
-                        f"{time.ctime()} {s} {done}/{total} {words}", flush=True
-                    ),
+                    progress=partial(tell, split),
                 )
                 print(f"{file} {split} seed {seed}: {time.time() - start:.0f} s", flush=True)
+
+
+def tell(split: str, done: int, total: int, words: str) -> None:
+    print(f"{time.ctime()} {split} {done}/{total} {words}", flush=True)
 
 
 def records(output: Path, split: str) -> dict[tuple[str, str], dict[str, Any]]:
@@ -93,7 +96,7 @@ def network_mae(ion: str, split: str, model: str, row: dict[str, Any]) -> float 
     if len(by_split) < row["seeds"]:
         return None
     weights = row["n_by_seed"]
-    return sum(m * w for m, w in zip(by_split, weights, strict=False)) / sum(weights)
+    return float(sum(m * w for m, w in zip(by_split, weights, strict=False)) / sum(weights))
 
 
 def network_cell(ion: str, split: str, model: str, row: dict[str, Any]) -> str:

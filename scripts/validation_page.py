@@ -46,7 +46,7 @@ def voltages(found: dict[str, Any]) -> str:
         for model in models:
             e = by_key.get((model, cathode["name"]))
             known = e is not None and e["voltage"] is not None
-            cells.append(f"{e['voltage']:.2f}{'*' if e['seen'] else ''}" if known else "–")
+            cells.append(f"{e['voltage']:.2f}{'*' if e['seen'] else ''}" if e is not None and known else "–")
         measured = f"{cathode['voltage']:.2f} ± {cathode['uncertainty']:.2f}"
         lines.append(f"| {cathode['name']} | {measured} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "src" / "ionvolt" / "examples"
@@ -46,8 +46,10 @@ def result(browser: Browser, server: str) -> Page:
 def batch(browser: Browser, server: str) -> Page:
     """Several files, one of them refused, in the dark."""
     page = opened(browser, server, "", height=1010, color_scheme="dark")
-    notes = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Charge at C/10, rest 2 h.\n"}
-    files = [{"name": p.name, "mimeType": "text/plain", "buffer": p.read_bytes()} for p in EXAMPLES.glob("*.cif")]
+    notes: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Charge at C/10, rest 2 h.\n"}
+    files: list[FilePayload] = [
+        {"name": p.name, "mimeType": "text/plain", "buffer": p.read_bytes()} for p in EXAMPLES.glob("*.cif")
+    ]
     page.set_input_files("#files", [*files, notes])
     page.locator('#batch-table tr:has-text("V2O5") td[data-key="Mg"]').click()
     drawn(page)

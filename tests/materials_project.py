@@ -143,7 +143,7 @@ def remember_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the client work out the fields of a document once: it does so for every field of every request."""
     from mp_api.client.core.client import BaseRester
 
-    slow = BaseRester.available_fields.fget
+    slow = BaseRester.available_fields.fget  # type: ignore[attr-defined]
     found: dict[type, list[str]] = {}
     monkeypatch.setattr(
         BaseRester,

@@ -38,7 +38,9 @@ NAMES = ("V2O5", "TiS2", "MoO3", "Mn2O4", "LiFePO4", "NaCoO2")
 
 @pytest.fixture(scope="module")
 def model() -> Ensemble:
-    return load_model("cgcnn-mp2020")
+    model = load_model("cgcnn-mp2020")
+    assert isinstance(model, Ensemble)
+    return model
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 import ionvolt as iv
 from cli.crystals import cif, crystal, fluorite, perovskite, rock_salt
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.registry import AUTO, DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, SHIPPED, shipped_models
 from ionvolt.structures.crystal import Crystal
 
@@ -167,6 +168,7 @@ def test_card_and_weights_agree(ionvolt):
     assert set(iv.load_model().ions) == set(IONS)
     model = iv.load_model(PAPER_MODEL)
     assert set(model.ions) == set(IONS)
+    assert isinstance(model, Ensemble)
     assert len(model.trunks) == model.card.n_members
     shown = ionvolt("models", "show", PAPER_MODEL).json
     assert shown["name"] == PAPER_MODEL

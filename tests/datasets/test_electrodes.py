@@ -35,7 +35,7 @@ def test_makes_no_sense(wrong, words):
 
 def test_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        electrode().average_voltage = 2.0
+        electrode().average_voltage = 2.0  # type: ignore[misc]
 
 
 def test_columns(data):

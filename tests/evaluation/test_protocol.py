@@ -189,7 +189,7 @@ def test_what_was_done_before_a_kill_is_kept(tmp_path: Path) -> None:
     Protocol("random", folds=4, seeds=(0, 1)).run([other], data, path=path)
     assert len(other.calls) == 8
     changed = Spy(5.0)
-    changed.settings = "new"
+    changed.settings = "new"  # type: ignore[attr-defined]
     replaced = protocol.run([changed], data, path=path)
     assert set(replaced.column("predicted")[replaced.column("model") == "spy"]) == {5.0}
     assert replaced.models == ["mean", "spy", "other"] or set(replaced.models) == {"mean", "spy", "other"}

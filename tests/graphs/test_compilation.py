@@ -18,7 +18,7 @@ def _double(x):
 
 def test_no_writable_cache_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     # The name before numba 0.62 had an underscore.
-    implementation = getattr(caching, "CacheImpl", None) or caching._CacheImpl
+    implementation = getattr(caching, "CacheImpl", None) or caching._CacheImpl  # type: ignore[attr-defined]
     monkeypatch.setattr(implementation, "_locator_classes", [])
     with pytest.raises(RuntimeError, match="cannot cache"):
         njit(cache=True)(_double)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ionvolt.ordering.charges import guessed_charges
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS
 
-KNOWN = {
+KNOWN: dict[str, dict[str, float]] = {
     "Li10 Ni8 Mn1 Co1 O20": {"Ni": 2.875, "Mn": 4, "Co": 3},
     "Li2 Ni1 Mn3 O8": {"Ni": 2, "Mn": 4},
     "Li4 Ti5 O12": {"Ti": 4},

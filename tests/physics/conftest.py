@@ -7,7 +7,8 @@ import torch
 
 from ionvolt.physics import CHGNetPotential
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.potentials.pair import PotentialPair, load_chgnet
+from ionvolt.physics.potentials.chgnet import load_chgnet
+from ionvolt.physics.potentials.pair import PotentialPair
 
 
 @pytest.fixture(scope="package", autouse=True)

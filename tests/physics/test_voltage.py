@@ -155,7 +155,7 @@ def test_against_calculated_voltages(potential: CHGNetPotential, shared_data) ->
     errors = []
     for row in chosen:
         ion = working_ion(row["working_ion"])
-        ends = [crystals[row["id_discharge"]], crystals[row["id_charge"]]]
+        ends = crystals[row["id_discharge"]], crystals[row["id_charge"]]
         if max(map(len, ends)) > 40:
             continue
         full, empty = potential.evaluate(ends)

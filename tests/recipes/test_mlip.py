@@ -124,9 +124,9 @@ def test_kept_learners_give_the_kept_answers_and_have_not_seen_the_frameworks(do
         again = learners.answers(rows, rows.places(answers[fold].rows))
         for name, voltages in answers[fold].voltages["both"].items():
             assert again["both"][name] == pytest.approx(voltages, abs=1e-6)
-    rows = table.parts["both"].rows
-    asked = answer_pairs(table, SETTINGS, done, "both", rows, table.parts["both"].pairs)
-    assert np.array_equal(np.sort(np.concatenate([a.rows for a in asked])), rows)
+    both = table.parts["both"]
+    asked = answer_pairs(table, SETTINGS, done, "both", both.rows, both.pairs)
+    assert np.array_equal(np.sort(np.concatenate([a.rows for a in asked])), both.rows)
     for a, b in zip(asked, answers, strict=True):
         assert a.distance == pytest.approx(b.distance)
         assert a.voltages["both"]["atom_kernel"] == pytest.approx(b.voltages["both"]["atom_kernel"], abs=1e-6)

@@ -36,7 +36,7 @@ LOOSE = Limits(max_neighbour_distance=20)
 )
 def test_too_near(elements, distance):
     with pytest.raises(InputError) as caught:
-        check(pair(*elements, distance), LOOSE)
+        check(pair(elements[0], elements[1], distance), LOOSE)
     assert f"are {distance:.2f} Å apart, where a bond of the two is about" in caught.value.rule
 
 
@@ -49,7 +49,7 @@ def test_too_near(elements, distance):
     ],
 )  # fmt: skip
 def test_shortest_bonds_that_are_known(elements, distance):
-    assert check(pair(*elements, distance), LOOSE)
+    assert check(pair(elements[0], elements[1], distance), LOOSE)
 
 
 def test_message_names_both():
