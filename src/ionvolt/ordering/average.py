@@ -145,10 +145,11 @@ def _mixes_oxygen_and_fluorine(disordered: DisorderedCrystal, index: int) -> boo
 def _primitive(
     lattice: NDArray[np.float64], frac: NDArray[np.float64], numbers: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """The primitive cell, its places exactly where symmetry has them: equal arrangements then have equal energies."""
     import spglib
 
     found = spglib.standardize_cell(
-        (lattice.tolist(), frac.tolist(), numbers.tolist()), to_primitive=True, no_idealize=True, symprec=SYMPREC
+        (lattice.tolist(), frac.tolist(), numbers.tolist()), to_primitive=True, no_idealize=False, symprec=SYMPREC
     )
     if found is None or len(found[2]) > len(numbers):
         return lattice, frac, numbers

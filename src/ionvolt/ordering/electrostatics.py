@@ -19,8 +19,6 @@ TOO_NEAR = 0.7
 CLASH = 50.0
 """eV for two atoms that are too near: more than any arrangement gains from it."""
 
-_SIGNIFICANT = 9.0
-
 Vector = NDArray[np.float64]
 
 
@@ -147,7 +145,7 @@ def _unit_energies(lattice: NDArray[np.float64], frac: NDArray[np.float64]) -> V
     from pymatgen.core.structure import Structure
 
     structure = Structure(lattice, ["H+"] * len(frac), frac)
-    sums = EwaldSummation(structure, acc_factor=_SIGNIFICANT)  # type: ignore[no-untyped-call]
+    sums = EwaldSummation(structure)  # type: ignore[no-untyped-call]
     matrix = np.asarray(sums.total_energy_matrix, dtype=np.float64)
     return (matrix + matrix.T) / 2
 
