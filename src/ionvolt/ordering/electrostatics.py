@@ -20,8 +20,6 @@ TOO_NEAR = 0.7
 CLASH = 50.0
 """eV for two atoms that are too near: more than any arrangement gains from it."""
 
-_SIGNIFICANT = 9.0
-
 Vector = NDArray[np.float64]
 
 
@@ -146,8 +144,8 @@ def _unit_energies(lattice: NDArray[np.float64], frac: NDArray[np.float64]) -> V
     from pymatgen.core.structure import Structure
 
     structure = Structure(lattice, ["H+"] * len(frac), frac)
-    ewald = EwaldSummation(structure, acc_factor=_SIGNIFICANT)  # type: ignore[no-untyped-call]
-    matrix = np.asarray(ewald.total_energy_matrix, dtype=np.float64)
+    sums = EwaldSummation(structure)  # type: ignore[no-untyped-call]
+    matrix = np.asarray(sums.total_energy_matrix, dtype=np.float64)
     return (matrix + matrix.T) / 2
 
 

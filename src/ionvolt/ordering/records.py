@@ -29,7 +29,7 @@ class OrderSettings:
     relax: bool = True
     temperature: float | None = None
     seed: int = 0
-    relaxation: RelaxSettings = field(default_factory=lambda: RelaxSettings(max_steps=60, timeout=300.0))
+    relaxation: RelaxSettings = field(default_factory=lambda: RelaxSettings(max_steps=30, timeout=300.0))
 
 
 @dataclass(frozen=True, eq=False)

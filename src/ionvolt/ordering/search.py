@@ -23,8 +23,8 @@ CHAINS, SWEEPS = 64, 60
 HOT, COLD = 5.0, 0.05
 """eV: from and to where annealing cools. Charges are not screened, so that swaps cost some eV."""
 
-_SAME = 1e-3
-"""How far the fingerprints of equal arrangements may lie apart: coordinates have five digits."""
+_SAME = 1e-5
+"""How far the fingerprints of equal arrangements may lie apart; they agree to some 1e-13."""
 
 _TOGETHER = 4096
 

@@ -14,9 +14,6 @@ from ionvolt.structures.spacegroup import ask_spglib
 GOOD_FIT = 0.01
 """Share of the disordered sites that may be rounded without a search for a larger cell that fits better."""
 
-_COMPACT_FIRST = 60
-"""Shapes among which the distinct ones are looked for."""
-
 
 def choose_filling(cell: AverageCell, max_atoms: int) -> Filling:
     """The size of the supercell and what it holds.
@@ -51,7 +48,7 @@ def shapes(cell: AverageCell, size: int, most: int) -> list[NDArray[np.int64]]:
     reduced.sort(key=lambda one: round(one[0], 4))
     kept: list[NDArray[np.int64]] = []
     seen: set[bytes] = set()
-    for _, matrix in reduced[:_COMPACT_FIRST]:
+    for _, matrix in reduced:
         if normal_form(matrix).tobytes() in seen:
             continue
         seen |= {normal_form(matrix @ rotation.T).tobytes() for rotation in cell.rotations}
