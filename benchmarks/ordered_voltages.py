@@ -1,7 +1,7 @@
 """Ordered electrodes made disordered, ordered again and predicted: does the interval hold the ordered one's voltage?
 
-``python benchmarks/ordering.py DATA.parquet [--cases 50] [--part test] [--log RESULTS.jsonl]``
-``python benchmarks/ordering.py --known``
+``python benchmarks/ordered_voltages.py DATA.parquet [--cases 50] [--part test] [--log RESULTS.jsonl]``
+``python benchmarks/ordered_voltages.py --known``
 
 DATA is a table of labelled electrodes (``ionvolt data import``). Electrodes of at most ``--atoms`` atoms are drawn, one
 of a framework. In each, two elements on alike sites are mixed: two redox metals, or the working ion and a redox metal.
@@ -41,7 +41,7 @@ from ionvolt.ordering.average import average_cell
 from ionvolt.ordering.rounding import filling
 from ionvolt.ordering.search import count_arrangements
 from ionvolt.physics.cache import Cache
-from ionvolt.physics.insertion import REDOX_ACTIVE
+from ionvolt.structures.chemistry import REDOX_ACTIVE
 from ionvolt.physics.interstitials import distances
 from ionvolt.prediction import predict_checked
 from ionvolt.structures import read_disordered
