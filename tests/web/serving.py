@@ -72,7 +72,7 @@ class Served:
     @property
     def workers(self) -> list[int]:
         """Process ids."""
-        pids: list[int] = self.app.state.service.pool.pids
+        pids: list[int] = self.app.state.service.pieces.pool.pids
         return pids
 
     def predict(self, *texts: str, ions: object = "Mg", **more: object) -> httpx.Response:

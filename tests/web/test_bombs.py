@@ -216,7 +216,7 @@ def test_a_killed_worker_loses_only_its_request(server: Served) -> None:
 
 def test_more_requests_than_are_taken(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     service = server.app.state.service
-    monkeypatch.setattr(service, "active", service.settings.max_requests)
+    monkeypatch.setattr(service.admission, "active", service.settings.max_requests)
     answer = server.predict(ROCK_SALT)
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0

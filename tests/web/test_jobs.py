@@ -124,7 +124,7 @@ def test_a_job_is_given_up(slow: Served) -> None:
     # Its workers are free at once.
     asked = {"structures": [{"text": ROCK_SALT}], "ions": "Mg", "model": "stand-in"}
     assert slow.client.post("/api/v1/predict", json=asked).status_code == 200
-    assert slow.app.state.service.pieces == 0
+    assert slow.app.state.service.admission.pieces == 0
 
 
 def test_too_many_jobs_of_one_client(slow: Served) -> None:
@@ -138,7 +138,7 @@ def test_too_many_jobs_of_one_client(slow: Served) -> None:
     answer = slow.client.post("/api/v1/jobs", json={"structures": [{"example": "TiS2"}] * 21, "ions": "all"})
     assert answer.status_code == 429
     assert "structures times ions" in answer.json()["rule"]
-    assert slow.app.state.service.pieces == 0
+    assert slow.app.state.service.admission.pieces == 0
 
 
 def test_what_would_take_too_long_is_refused_before_it_begins(slow: Served) -> None:
@@ -164,14 +164,14 @@ def test_a_job_that_is_to_be_watched_ends_when_nobody_does(slow: Served) -> None
 def test_a_light_question_does_not_wait_for_a_heavy_one(slow: Served) -> None:
     job = start(slow, structures=[{"example": "MoO3"}] * 15)
     deadline = time.monotonic() + 30
-    while not slow.app.state.service.pool.turns.waiting:
+    while not slow.app.state.service.pieces.pool.turns.waiting:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     asked = {"structures": [{"text": ROCK_SALT}], "ions": "Mg", "model": "stand-in"}
     for _ in range(5):
         assert slow.client.post("/api/v1/predict", json=asked).status_code == 200
         # Not one of the heavy question's parts had to end for it.
-        assert slow.app.state.service.pool.turns.waiting
+        assert slow.app.state.service.pieces.pool.turns.waiting
     slow.client.delete(f"/api/v1/jobs/{job['id']}")
 
 
@@ -180,9 +180,40 @@ def test_a_client_that_goes_away_frees_its_worker(slow: Served) -> None:
     with httpx.Client(base_url=slow.address, timeout=0.5, trust_env=False) as client, pytest.raises(httpx.ReadTimeout):
         client.post("/api/v1/predict", json=asked)
     deadline = time.monotonic() + 10
-    while slow.app.state.service.active:
+    while slow.app.state.service.admission.active:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_an_electrode_is_computed(slow: Served) -> None:
+    job = start_long(slow, kind="compute", structure={"example": "NaCoO2"}, ion="Na", relax=False)
+    kinds = [kind for _, kind, _ in events(slow, job["id"])]
+    assert kinds[0] == "structure"
+    assert "progress" in kinds
+    assert kinds[-2:] == ["result", "end"]
+    outcome = ended(slow, job["id"])["outcome"]
+    assert outcome["result"]["working_ion"] == "Na"
+    assert 1.0 < outcome["result"]["voltage"] < 5.0
+    assert [entry["role"] for entry in outcome["structures"]] == ["discharged", "charged"]
+    assert [entry["formula"] for entry in outcome["structures"]] == ["NaCoO2", "CoO2"]
+
+
+def test_what_cannot_be_computed(slow: Served) -> None:
+    asked = {"kind": "compute", "structure": {"example": "TiS2"}, "ion": "Xx"}
+    assert slow.client.post("/api/v1/jobs", json=asked).status_code == 422
+    lines = [ROCK_SALT.split("Mn1")[0].replace("'F m -3 m'", "'P 1'").replace("5.64", "30")]
+    lines += [f"O{n} {n % 6 / 6:.4f} {n // 6 % 6 / 6:.4f} {n // 36 / 6:.4f}\n" for n in range(200)]
+    job = start_long(slow, kind="compute", structure={"name": "large", "text": "".join(lines)}, ion="Mg")
+    state = ended(slow, job["id"])
+    assert state["status"] == "failed"
+    assert "ionvolt compute" in state["problem"]["remedy"]
+    assert slow.client.post("/api/v1/jobs", json={"kind": "nothing"}).status_code == 422
+
+
+def start_long(server: Served, **asked: Any) -> dict[str, Any]:
+    answer = server.client.post("/api/v1/jobs", json=asked)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
 
 
 def test_results_are_forgotten_in_time() -> None:

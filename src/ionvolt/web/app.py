@@ -55,8 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
-            await service.pool.start()
-            await service.long.start()
+            await service.pieces.start()
             yield
         finally:
             service.close()
@@ -185,20 +184,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/healthz", tags=["state"], response_model=schemas.Health, responses=problems(403))
     async def healthz() -> Response:
         """Whether the server can answer."""
-        alive = service.pool.alive
+        alive = service.pieces.pool.alive
         return _json({"status": "ok" if alive else "starting", "workers": alive})
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
         gauges = {
-            "ionvolt_requests_active": service.active,
-            "ionvolt_workers": service.pool.alive,
-            "ionvolt_worker_restarts": service.pool.restarts,
+            "ionvolt_requests_active": service.admission.active,
+            "ionvolt_workers": service.pieces.pool.alive,
+            "ionvolt_worker_restarts": service.pieces.pool.restarts,
             "ionvolt_buffered_bytes": buffer.held,
             "ionvolt_jobs_running": service.jobs.running,
             "ionvolt_jobs_bytes": service.jobs.held,
-            "ionvolt_pieces_open": service.pieces,
-            "ionvolt_pieces_waiting": service.pool.turns.waiting,
+            "ionvolt_pieces_open": service.admission.pieces,
+            "ionvolt_pieces_waiting": service.pieces.pool.turns.waiting,
         }
         return Response(metrics.text(gauges), media_type="text/plain; version=0.0.4")
 

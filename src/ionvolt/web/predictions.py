@@ -97,7 +97,7 @@ class Structure:
             given = await fetch(asked.structures[self.index])
             charged = None if asked.charged is None else await fetch(asked.charged)
             if len(ions) == 1 or not (asked.relaxes or costs.slow(asked.model)):
-                whole = ask(self._task(given, ions, charged), self.run, asked.model, thought)
+                whole = ask(asked.task("predict", given, ions, charged), self.run, asked.model, thought)
                 reply, _ = await asyncio.gather(whole, self._check(given, charged, ask, costs))
                 self.run.past(len(ions), thought)
                 self._read(reply)
@@ -121,7 +121,9 @@ class Structure:
             cost = costs.one(self.asked.model, ion, len(crystal["numbers"]))
             async with turn:
                 try:
-                    reply = await ask(self._task(crystal, [ion], charged), self.run, self.asked.model, cost)
+                    reply = await ask(
+                        self.asked.task("predict", crystal, [ion], charged), self.run, self.asked.model, cost
+                    )
                 except Problem as error:
                     self.refused[ion] = error
                     reply = {"predictions": [], "ions_refused": []}
@@ -144,18 +146,6 @@ class Structure:
             self.doubts = []
         if self.doubts:
             self.run.say("doubts", {"index": self.index, "doubts": self.doubts})
-
-    def _task(self, structure: dict[str, Any], ions: Sequence[str], charged: dict[str, Any] | None) -> dict[str, Any]:
-        asked = self.asked
-        return {
-            "task": "predict",
-            "structure": structure,
-            "ions": list(ions),
-            "assume": asked.assume,
-            "model": asked.model,
-            "options": asked.options,
-            "charged": charged,
-        }
 
     def _in_order(self) -> list[str]:
         """The ion asked for first, then those that the structure holds, then the others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -83,6 +83,20 @@ class Asked:
     options: dict[str, Any] = field(default_factory=dict)
     charged: dict[str, Any] | None = None
     checks: bool = False
+
+    def task(
+        self, kind: str, structure: dict[str, Any], ions: Sequence[str], charged: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """A piece of work, for a worker."""
+        return {
+            "task": kind,
+            "structure": structure,
+            "charged": charged,
+            "ions": list(ions),
+            "assume": self.assume,
+            "model": self.model,
+            "options": self.options,
+        }
 
     @property
     def relaxes(self) -> bool:
