@@ -41,10 +41,10 @@ from ionvolt.ordering.average import average_cell
 from ionvolt.ordering.rounding import filling
 from ionvolt.ordering.search import count_arrangements
 from ionvolt.physics.cache import Cache
-from ionvolt.structures.chemistry import REDOX_ACTIVE
 from ionvolt.physics.interstitials import distances
 from ionvolt.prediction import predict_checked
 from ionvolt.structures import read_disordered
+from ionvolt.structures.chemistry import REDOX_ACTIVE
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.disorder import DisorderedCrystal
 

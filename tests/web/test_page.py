@@ -732,13 +732,13 @@ def answers(voltages):
 
 def told(page, *events, ended=True):
     """Answer the next job with these events; without an end, the job goes on for ever. Returns what was given up."""
-    events = [
+    told_events = [
         (kind, content | {"done": n, "total": 10, "seconds_left": 7.0}) for n, (kind, content) in enumerate(events)
     ]
     if ended:
-        events.append(("end", {"status": "done", "problem": None}))
+        told_events.append(("end", {"status": "done", "problem": None}))
     text = "retry: 600000\n\n" + "".join(
-        f"id: {n}\nevent: {kind}\ndata: {json.dumps(content)}\n\n" for n, (kind, content) in enumerate(events)
+        f"id: {n}\nevent: {kind}\ndata: {json.dumps(content)}\n\n" for n, (kind, content) in enumerate(told_events)
     )
     given_up = []
 

@@ -128,7 +128,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """Ask for what takes longer than a request; its results are told as they come, and kept for an hour."""
         async with buffer.body(request) as body:
             question, asked = job_question(request.headers.get("content-type", ""), body, settings)
-            more = {"client": client(request), "size": len(body), "attended": asked.attended}
+            more: dict[str, Any] = {"client": client(request), "size": len(body), "attended": asked.attended}
             if asked.kind == "predict":
                 job = service.start_predict(question, **more)
             else:
