@@ -155,7 +155,7 @@ def test_odd_names_stay_names(server: Served, name: str) -> None:
         ({"extra": 1}, 422, "invalid-request", "extra"),
         ({"structures": []}, 422, "invalid-request", "structures"),
         ({"structures": [{"name": "a", "text": 3}]}, 422, "invalid-request", "structures.0"),
-        ({"structures": [{"example": "nothing"}]}, 422, "refused", "no such example. Choose from LiFePO4"),
+        ({"structures": [{"example": "nothing"}]}, 422, "refused", "no such example. Choose from LiCoO2"),
         ({"structures": [{"example": "../weights"}]}, 422, "refused", "no such example"),
         ({"structures": [{"example": "TiS2"}] * 201}, 422, "invalid-request", "structures"),
         ({"structures": [{"name": "a", "text": "x" * 2_000_001}]}, 422, "refused", "more than 2 MB"),

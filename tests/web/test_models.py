@@ -42,7 +42,7 @@ def test_the_models_say_what_they_are(mixed: Served) -> None:
     models = {model["name"]: model for model in mixed.client.get("/api/v1/models").json()["models"]}
     assert list(models) == ["foundation", "delta", "stand-in"]
     assert models["foundation"]["default"]
-    assert models["foundation"]["local_ions"] == []
+    assert models["foundation"]["local_ions"] == list(WORKING_IONS)
     assert models["stand-in"]["local_ions"]
 
 
@@ -68,11 +68,11 @@ def test_a_discharged_structure_goes_to_the_model_that_uses_it(mixed: Served) ->
     assert "needs the discharged structure" in refused.json()["rule"]
 
 
-def test_atoms_are_explained_by_the_network_that_can(mixed: Served) -> None:
-    for model in (None, "foundation", "stand-in"):
+def test_atoms_are_explained_by_the_model_that_answers(mixed: Served) -> None:
+    for model, name in ((None, "small"), ("foundation", "small"), ("stand-in", "stand-in")):
         asked = {"structure": {"text": HOST}, "ions": ["Li"], "model": model}
         answer = mixed.client.post("/api/v1/explain", json=asked)
         assert answer.status_code == 200, answer.text
         (explanation,) = answer.json()["explanations"]
-        assert explanation["prediction"]["model"] not in ("small", "small-delta")
-        assert len(explanation["sites"]) == 3
+        assert explanation["prediction"]["model"] == name
+        assert len(explanation["sites"]) >= 3

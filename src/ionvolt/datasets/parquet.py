@@ -114,7 +114,7 @@ def read_dataset(path: Path | str) -> ElectrodeSet:
         raise DataError(f"{path}: no such data set. {_REMEDY}")
     try:
         table = read_parquet(path)
-    except (pa.ArrowException, OSError, MemoryError) as error:
+    except (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{path}: not a Parquet file ({reason}). {_REMEDY}") from error
     metadata = table.schema.metadata or {}
