@@ -192,13 +192,16 @@ def best() -> AutoModel:
 def test_predict_says_what_it_rests_on(best: AutoModel) -> None:
     host = prediction.predict(HOSTS[0], "Li", model=best)
     discharged = prediction.predict(DISCHARGED[0], "Li", model=best)
-    ends = prediction.predict(DISCHARGED[0], "Li", model=best, charged=HOSTS[0])
+    # Not the discharged structure with its lithium deleted, which would count as that structure alone.
+    charged = replace(HOSTS[0], lattice=HOSTS[0].lattice * 1.01)
+    ends = prediction.predict(DISCHARGED[0], "Li", model=best, charged=charged)
     formula = prediction.predict(HOSTS[0], "Li", model=best, discharged_formula="LiCoO2")
     assert [p.end_members for p in (host, discharged, ends, formula)] == ["charged", "discharged", "both", "charged"]
     assert discharged.capacity_grav == pytest.approx(273.8, abs=0.3), "LiCoO2, all Li out"
     assert formula.capacity_grav == pytest.approx(discharged.capacity_grav)
     assert ends.capacity_grav == pytest.approx(discharged.capacity_grav)
-    assert host.capacity_grav is None
+    assert host.capacity_is_estimate
+    assert not formula.capacity_is_estimate
     assert host.voltage_lower < host.voltage < host.voltage_upper
     assert ends.voltage_potential is not None
     assert host.voltage_potential is None

@@ -9,6 +9,7 @@ from ionvolt.errors import InputError
 from ionvolt.ordering import OrderSettings, order
 from ionvolt.ordering.order import boltzmann
 from ionvolt.physics.potentials.chgnet import PotentialOutput
+from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.structures import Crystal, check, read_disordered
 from ionvolt.structures.disorder import DisorderedCrystal
 from ordering.cells import FLUOROPHOSPHATE, NMC811, OLIVINE, P2_BRONZE, SPINEL_5V, TITANATE, cif
@@ -40,7 +41,7 @@ def nickel_pairs(crystal: Crystal) -> int:
 def ordered(text: str, gain: float = 0.0, refused: int = 0, **settings):
     chosen = OrderSettings(**({"relax": False} | settings))
     toy = Likes(gain, refused)
-    return order(read_disordered(text, "x.cif"), chosen, potentials=(None, toy)), toy  # type: ignore[arg-type]
+    return order(read_disordered(text, "x.cif"), chosen, potentials=PotentialPair(None, toy)), toy  # type: ignore[arg-type]
 
 
 def test_the_potential_ranks_what_electrostatics_cannot():
@@ -131,7 +132,7 @@ def test_the_cell_that_is_given_does_not_matter():
         "x.cif",
     )
     settings = OrderSettings(relax=False, candidates=4)
-    one, other = (order(d, settings, potentials=(None, Likes(0.0))) for d in (base, double))  # type: ignore[arg-type]
+    one, other = (order(d, settings, potentials=PotentialPair(None, Likes(0.0))) for d in (base, double))  # type: ignore[arg-type]
     assert one.found == other.found
     energies = [[round(o.electrostatic_energy, 3) for o in found.orderings] for found in (one, other)]
     assert sorted(energies[0]) == pytest.approx(sorted(energies[1]), abs=2e-3)
@@ -148,7 +149,7 @@ def test_an_ordered_crystal_comes_back():
 
 def test_doubts_and_warnings_travel():
     base = replace(read_disordered(TITANATE, "x.cif"), warnings=("odd",), doubts=("very odd",))
-    found = order(base, OrderSettings(relax=False, candidates=1), potentials=(None, Likes(0.0)))  # type: ignore[arg-type]
+    found = order(base, OrderSettings(relax=False, candidates=1), potentials=PotentialPair(None, Likes(0.0)))  # type: ignore[arg-type]
     assert found.orderings[0].crystal.doubts == ("very odd",)
     assert "odd" in found.orderings[0].crystal.warnings
 

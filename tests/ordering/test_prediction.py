@@ -40,6 +40,12 @@ def orderings(*volts_and_weights: tuple[float, float], charges=None) -> Ordering
     return Orderings("x.cif", found, 1000.0, 4, 17, True, {"Li": 1.0} if charges is None else charges, ("rounded",))
 
 
+@pytest.fixture(autouse=True)
+def as_if_relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cells here stand for orderings; whether CHGNet finds them relaxed is tested elsewhere."""
+    monkeypatch.setattr("ionvolt.prediction._unrelaxed", lambda reading, states: ())
+
+
 def test_the_mean_is_weighted_and_the_spread_widens_the_interval():
     (answer,) = predict_orderings(orderings((3.0, 0.75), (4.0, 0.25)), ["Li"], model=Stub())
     assert answer.voltage == pytest.approx(3.25)

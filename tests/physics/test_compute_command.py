@@ -53,17 +53,17 @@ def test_an_electrode_that_is_seldom_emptied(folder: Path, monkeypatch: pytest.M
     """The learned answer is that of `predict`, the potential's own that of emptying it; a note says so."""
     asked = ("compute", folder / "full.cif", "-i", "Li", "--fmax", 1.0, "--json")
     emptied = run_command(*asked).json
-    assert not any("seldom emptied" in warning for warning in emptied["warnings"])
+    assert not any("full extraction is unlikely" in warning for warning in emptied["warnings"])
     monkeypatch.setattr(FullExtractionClassifier, "chance", lambda self, vectors, discharged, ion: 0.23)
     found = run_command(*asked).json
     alone = run_command("predict", folder / "full.cif", "-i", "Li", "--json").json[0]
     assert found["voltage"] == pytest.approx(alone["voltage"], abs=1e-4)
     assert found["voltage"] != pytest.approx(emptied["voltage"], abs=1e-4)
     assert found["voltage_potential"] == pytest.approx(emptied["voltage_potential"], abs=1e-4)
-    assert any("seldom emptied (chance 23 %)" in warning for warning in found["warnings"])
+    assert any("full extraction is unlikely (probability 23 %)" in warning for warning in found["warnings"])
     assert found["method"].endswith(", relaxed")
     both = run_command(*asked, "--charged", folder / "full_empty.cif").json
-    assert not any("seldom emptied" in warning for warning in both["warnings"])
+    assert not any("full extraction is unlikely" in warning for warning in both["warnings"])
 
 
 def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_table_in_order_with_its_errors(folder: Path, own_cache: Path) -> None
         (("full_empty.cif", "-i", "Li", "--charged", "full_empty.cif"), "holds no more Li"),
         (("full.cif", "-i", "Li", "--potential", "1.0"), "no such version"),
         (("--pairs", "full.cif"), "no column"),
-        (("--pairs", "nowhere.csv"), "cannot be read"),
+        (("--pairs", "nowhere.csv"), "no such file"),
         (("--pairs", "t.csv", "--profile"), "are for one structure"),
         (("sulfide_empty.cif", "-i", "Li", "--insert", "40", "--no-relax"), "do not hold 40 Li"),
     ],

@@ -29,6 +29,15 @@ OPERATIONS = [
     ("GET", "/api/v1/ions"),
     ("GET", "/healthz"),
 ]
+# Jobs live for an hour and stream; tests of their own ask for them (test_jobs.py, test_api.py).
+HELD_APART = [
+    ("POST", "/api/v1/jobs"),
+    ("GET", "/api/v1/jobs/{name}"),
+    ("DELETE", "/api/v1/jobs/{name}"),
+    ("GET", "/api/v1/jobs/{name}/events"),
+    ("POST", "/api/v1/structures"),
+    ("GET", "/api/v1/landscape/{ion}"),
+]
 
 
 @pytest.mark.parametrize(
@@ -50,4 +59,5 @@ def test_every_operation(server: Served, method: str, path: str, mode: Generatio
 
 def test_description_is_complete(server: Served) -> None:
     paths = server.client.get("/api/v1/openapi.json").json()["paths"]
-    assert {(method.upper(), path) for path, item in paths.items() for method in item} == set(OPERATIONS)
+    described = {(method.upper(), path) for path, item in paths.items() for method in item}
+    assert described == set(OPERATIONS) | set(HELD_APART)

@@ -146,7 +146,7 @@ def _primitive(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """The primitive cell, its places exactly where symmetry has them: equal arrangements then have equal energies."""
     cell = (lattice.tolist(), frac.tolist(), numbers.tolist())
-    found = ask_spglib("standardize_cell", cell, to_primitive=True, no_idealize=False, symprec=TOLERANCE)
+    found = ask_spglib("standardize_cell", cell, to_primitive=True, no_idealize=True, symprec=TOLERANCE)
     if found is None or len(found[2]) > len(numbers):
         return lattice, frac, numbers
     return np.array(found[0]), np.array(found[1]) % 1.0, np.array(found[2], dtype=np.int64)

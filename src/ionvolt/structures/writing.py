@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ionvolt.store import write_text
 from ionvolt.structures.crystal import Crystal
 
 WriteFormat = Literal["cif", "poscar"]
@@ -31,7 +32,4 @@ def write_structure(crystal: Crystal, path: Path, fmt: WriteFormat) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(structure_text(crystal, fmt), encoding="utf-8")
-    part.replace(path)
+    write_text(path, structure_text(crystal, fmt))
