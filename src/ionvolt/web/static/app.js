@@ -117,7 +117,11 @@ let lastSaid = 0;
 /** Something has come for an item, or (null) for any. */
 function changed(item) {
   busy(run.busy);
+  const awaited = state.fresh;
   findIon();
+  // On a phone the page was too short to bring the first answer into view before it came.
+  if (awaited && !state.fresh && matchMedia("(max-width: 760px)").matches)
+    requestAnimationFrame(() => requestAnimationFrame(() => $("result").scrollIntoView({ block: "start" })));
   if (!state.chosen && current()?.problem) {
     const better = state.items.find(({ answers, problem }) => answers.size && !problem);
     if (better) state.selected = better.id;
