@@ -55,16 +55,23 @@ def host_of(disordered: DisorderedCrystal, ion: WorkingIon) -> PartlyFilled | No
         return None
     keep = ~np.array(own)
     numbers = np.array([next(iter(site)) for site in rest], dtype=np.int64)
+    amount = float(sum(filled))
     host = check(
         Crystal(
             disordered.lattice,
             numbers,
             disordered.frac_coords[keep],
             disordered.source,
-            (*disordered.warnings, *notes),
+            (*disordered.warnings, *notes, _told(ion, amount, len(filled))),
             disordered.doubts,
         )
     )
-    amount = float(sum(filled))
     others = "".join(f"{symbol}{count}" for symbol, count in host.composition.items())
     return PartlyFilled(host, amount, len(filled), f"{ion.symbol}{amount:.6g}{others}")
+
+
+def _told(ion: WorkingIon, amount: float, n_sites: int) -> str:
+    return (
+        f"{ion.symbol} fills {amount:.3g} of {n_sites} sites of a cell: it was taken out, and as much is taken to go in "
+        "(--order places it instead)"
+    )

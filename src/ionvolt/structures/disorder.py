@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.errors import InputError
 from ionvolt.structures.checks import check
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
@@ -55,6 +56,18 @@ class DisorderedCrystal:
         return all(len(site) == 1 and next(iter(site.values())) == 1.0 for site in self.sites)
 
 
+class DisorderError(InputError):
+    """An ordered crystal was asked for, and this one is none.
+
+    Attributes:
+        crystal: The disordered crystal, for those who can do something with it.
+    """
+
+    def __init__(self, error: InputError, crystal: DisorderedCrystal) -> None:
+        super().__init__(error.source, error.rule, error.remedy)
+        self.crystal = crystal
+
+
 def read_disordered(
     path_or_text: str | os.PathLike[str], source: str | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> DisorderedCrystal:
@@ -89,16 +102,18 @@ def ordered(crystal: DisorderedCrystal, names: Sequence[str] = (), limits: Limit
         limits: The bounds.
 
     Raises:
-        InputError: A site is shared or partly empty, or the crystal breaks a physical rule.
+        DisorderError: A site is shared or partly empty.
+        InputError: The crystal breaks a physical rule.
     """
     for k, site in enumerate(crystal.sites):
         if len(site) != 1 or next(iter(site.values())) != 1.0:
             shares = " + ".join(f"{SYMBOLS[number]} {occupancy:.3g}" for number, occupancy in site.items())
-            raise refusal(
+            error = refusal(
                 crystal.source,
                 f"{names[k] if names else f'site {k + 1}'} is occupied by {shares}: the structure is disordered",
                 ORDER_IT,
             )
+            raise DisorderError(error, crystal)
     numbers = np.array([next(iter(site)) for site in crystal.sites], dtype=np.int64)
     return check(
         Crystal(crystal.lattice, numbers, crystal.frac_coords, crystal.source, crystal.warnings, crystal.doubts),
