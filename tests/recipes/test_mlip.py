@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +12,18 @@ from ionvolt.datasets.splits import framework_folds
 from ionvolt.errors import DataError, ModelError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.atomic_gp import AtomKernelSettings
+from ionvolt.models.mlip.delta_model import DeltaModel
 from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict
 from ionvolt.recipes.job import Job, Selection
-from ionvolt.recipes.mlip import full_extraction
+from ionvolt.recipes.mlip import full_extraction, routes
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, domain, held_out
 from ionvolt.recipes.mlip.cross_validation import HELD_OUT, Unit, answer_pairs, read_answers, read_learners
 from ionvolt.recipes.mlip.features import VECTORS, compute_vectors, vector_files
 from ionvolt.recipes.mlip.learner_selection import choices
 from ionvolt.recipes.mlip.recipe import MlipRecipe
 from ionvolt.recipes.mlip.relaxed import RELAXED, from_arrays, read_relaxed, relaxed_test
+from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import CrossValidation, MlipSettings
 from ionvolt.recipes.release import release
 from ionvolt.store import read_arrays, write_arrays
@@ -268,6 +271,23 @@ def test_learners_are_chosen_without_the_tested_fold(done: Job) -> None:
     assert found["both"].nested >= 0.9 * min(*found["both"].alone.values(), found["both"].shipped)
 
 
+def unrelaxed(table: Table, row: int) -> dict[str, Any]:
+    """Ends as they stand in the data, in the layout of relaxed ones."""
+    pair = table.parts["both"].pairs[row]
+    full, empty = pair.discharged, pair.charged
+    return {
+        "full": full.atoms,
+        "empty": empty.atoms,
+        "pooled": empty.pooled,
+        "volumes": [full.volume, empty.volume],
+        "energies": [full.energy, empty.energy],
+        "physics": pair.physics,
+        "cells": [pair.discharged_cells, pair.charged_cells, pair.n_ions],
+        "converged": True,
+        "seconds": 2.0,
+    }
+
+
 def test_relaxed_ends_are_answered_by_the_learners_of_their_fold(done: Job, tmp_path: Path) -> None:
     """Ends that stand as they stood in the data get the held-out answer for both ends."""
     import shutil
@@ -277,20 +297,7 @@ def test_relaxed_ends_are_answered_by_the_learners_of_their_fold(done: Job, tmp_
     table = RECIPE.table(job)
     assert relaxed_test(table, SETTINGS, job) is None
     for row in (1, 4, 17):
-        pair = table.parts["both"].pairs[row]
-        full, empty = pair.discharged, pair.charged
-        arrays = {
-            "full": full.atoms,
-            "empty": empty.atoms,
-            "pooled": empty.pooled,
-            "volumes": [full.volume, empty.volume],
-            "energies": [full.energy, empty.energy],
-            "physics": pair.physics,
-            "cells": [pair.discharged_cells, pair.charged_cells, pair.n_ions],
-            "converged": True,
-            "seconds": 2.0,
-        }
-        write_arrays(job.folder / RELAXED / f"{row:05d}.npz", arrays)
+        write_arrays(job.folder / RELAXED / f"{row:05d}.npz", unrelaxed(table, row))
     write_arrays(job.folder / RELAXED / "00002.npz", {"refused": np.array("x")})
     assert set(read_relaxed(table, job.folder)) == {1, 4, 17}
     test = relaxed_test(table, SETTINGS, job)
@@ -301,6 +308,35 @@ def test_relaxed_ends_are_answered_by_the_learners_of_their_fold(done: Job, tmp_
     expected = {int(row): v for row, v in zip(held.rows, held.voltage, strict=True)}
     assert test.voltages["Δ-model, relaxed"] == pytest.approx([expected[row] for row in (1, 4, 17)], abs=1e-6)
     assert test.seconds == 2.0
+
+
+def test_a_fitted_model_has_intervals_of_computed_ends(
+    done: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the way in that was computed often enough; of two given ends they stay what they are."""
+    import shutil
+
+    shutil.copytree(done.folder, tmp_path / "run")
+    job = replace(done, folder=tmp_path / "run")
+    table = RECIPE.table(job)
+    for row in range(len(table.data)):
+        write_arrays(job.folder / RELAXED / f"{row:05d}.npz", unrelaxed(table, row))
+    before = load_model(RECIPE.models(job)[1])
+    RECIPE.do("fit", job)  # most of these are fully extracted, but fewer than it takes
+    monkeypatch.setattr(routes, "FEWEST", 5)
+    RECIPE.do("routes", job)
+    by_step = load_model(RECIPE.models(job)[1])
+    RECIPE.do("fit", job)
+    after = load_model(RECIPE.models(job)[1])
+    assert isinstance(before, DeltaModel)
+    assert isinstance(by_step, DeltaModel)
+    assert isinstance(after, DeltaModel)
+    assert before.routes == {}
+    assert list(by_step.routes) == list(after.routes) == ["relaxed"]
+    assert after.routes["relaxed"].quantiles == by_step.routes["relaxed"].quantiles
+    assert after.card.training["routes"]["relaxed"]["n"] >= 5
+    given = [model.correctors["both"].trust.conformal.quantiles for model in (before, after)]
+    assert given[0] == given[1]
 
 
 def test_relaxed_ends_of_earlier_files() -> None:

@@ -21,6 +21,7 @@ from ionvolt.recipes.mlip.calibration import domain, held_out
 from ionvolt.recipes.mlip.cross_validation import read_answers
 from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, fit_learners
 from ionvolt.recipes.mlip.report import HeldOutReport, report_on
+from ionvolt.recipes.mlip.routes import calibrate_routes, held_out_routes
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
 
@@ -78,7 +79,7 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
 
 
 def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
-    """The model of both end members."""
+    """The model of both end members, with intervals of computed ends where such have been computed."""
     correctors: dict[Variant, Corrector] = {}
     tests: dict[str, HeldOutReport] = {}
     for variant in VARIANTS:
@@ -94,7 +95,8 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
     rows_of = full_extraction.extraction_rows(table)
     chances = full_extraction.held_out_chances(rows_of, table, settings)
     card.training[full_extraction.CARD_KEY] = full_extraction.report(rows_of, chances, settings)
-    return DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
+    model = DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
+    return calibrate_routes(model, held_out_routes(table, settings, job))
 
 
 def fit_part(rows: PartRows, settings: MlipSettings, job: Job) -> Learners:

@@ -116,6 +116,11 @@ def held_out_route(table: Table, settings: MlipSettings, job: Job, route: Route)
     return held_out(answers, table.data, "both", settings)
 
 
+def held_out_routes(table: Table, settings: MlipSettings, job: Job) -> dict[Route, HeldOut | None]:
+    """Held-out answers of every way in."""
+    return {route: held_out_route(table, settings, job, route) for route in ROUTES}
+
+
 @dataclass(frozen=True)
 class RouteReport:
     """What a card says of a way in; voltages in V.
@@ -178,7 +183,6 @@ def recalibrate(folder: Path, output: Path, table: Table, settings: MlipSettings
         settings: Of the recipe.
         job: Whose learners and computed ends are there.
     """
-    held = {route: held_out_route(table, settings, job, route) for route in ROUTES}
-    model = calibrate_routes(load_delta(folder), held)
+    model = calibrate_routes(load_delta(folder), held_out_routes(table, settings, job))
     save_delta(model, output)
     return model
