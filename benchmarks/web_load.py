@@ -228,6 +228,7 @@ async def heavy_job(port: int) -> AsyncIterator[str]:
     try:
         yield name
     finally:
+        client = Client(port)  # the server has closed the silent line meanwhile
         state = await client.get(f"/api/v1/jobs/{name}")
         print(f"  the heavy one had {state['done']} of {state['total']} by then, and was {state['status']}")
         await client.send(f"DELETE /api/v1/jobs/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())

@@ -207,17 +207,19 @@ def predict_checked(
     charged_formula: str | None = None,
     relax: bool = False,
     exchange: bool = False,
+    check_relaxation: bool = True,
 ) -> list[Prediction]:
     """``predict_many`` for crystals that ``structures`` has read or checked already: they are not checked again.
 
-    ``charged`` and the formulas are those of ``predict`` and hold for every crystal.
+    ``charged`` and the formulas are those of ``predict`` and hold for every crystal; ``check_relaxation`` is that of
+    ``predict_each``.
 
     Raises:
         InputError: The first crystal that cannot be used ends it; ``predict_each`` goes on.
     """
     found = predict_each(
         crystals, ions, model=model, assume=assume, charged=charged, discharged_formula=discharged_formula,
-        charged_formula=charged_formula, relax=relax, exchange=exchange,
+        charged_formula=charged_formula, relax=relax, exchange=exchange, check_relaxation=check_relaxation,
     )  # fmt: skip
     for answer in found:
         if isinstance(answer, InputError):

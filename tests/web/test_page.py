@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -420,6 +421,20 @@ def test_files_are_dropped_anywhere(opened):
     )
     expect(result(page).locator("#card .what")).to_contain_text("dropped.cif")
     expect(page.locator("#veil")).to_be_hidden()
+
+
+def test_a_zip_is_opened_in_the_browser(opened):
+    page = opened()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("TiS2", "MoO3"):
+            archive.write(EXAMPLES / f"{name}.cif", f"hosts/{name}.cif")
+        archive.writestr("hosts/notes.txt", "no structure")
+    page.set_input_files("#files", {"name": "a.zip", "mimeType": "application/zip", "buffer": packed.getvalue()})
+    expect(page.locator("#batch-table tbody tr")).to_have_count(2)
+    expect(page.locator("#batch-count")).to_have_text("2 structures")
+    page.set_input_files("#files", {"name": "b.zip", "mimeType": "application/zip", "buffer": b"PK none"})
+    expect(page.locator("#problem")).to_be_visible()
 
 
 def test_pasted_text(opened):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,18 @@ def count_electrons(material: Crystal | Mapping[str, float]) -> Electrons | None
         The counts, zero where no metal changes its charge; None where charges cannot be told: no anion, unknown
         elements, or charges that do not add up.
     """
+    if isinstance(material, Crystal):
+        if material not in _counted:
+            _counted[material] = _count(material)
+        return _counted[material]
+    return _count(material)
+
+
+_counted: WeakKeyDictionary[Crystal, Electrons | None] = WeakKeyDictionary()
+"""One question asks for the same crystal several times, and its bonds take longer than all else."""
+
+
+def _count(material: Crystal | Mapping[str, float]) -> Electrons | None:
     if isinstance(material, Crystal):
         amounts: Mapping[str, float] = material.composition
         atoms = list(zip(material.symbols, nonmetal_charges(material).tolist(), strict=True))

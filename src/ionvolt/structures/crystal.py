@@ -92,7 +92,7 @@ class Crystal:
         """Number of atoms of each element in the cell, in order of first appearance."""
         return dict(Counter(self.symbols))
 
-    @property
+    @cached_property
     def formula(self) -> str:
         """Reduced formula as pymatgen writes it, such as ``LiFePO4``."""
         from pymatgen.core.composition import Composition

@@ -96,6 +96,7 @@ class Asked:
             "assume": self.assume,
             "model": self.model,
             "options": self.options,
+            "checks": self.checks,
         }
 
     @property

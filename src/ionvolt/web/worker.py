@@ -95,6 +95,7 @@ def read(task: Message, workshop: Workshop) -> Message:
             "numbers": crystal.numbers.tolist(),
             "frac_coords": crystal.frac_coords.tolist(),
             "warnings": list(crystal.warnings),
+            "doubts": list(crystal.doubts),
         }
     }
 
@@ -123,7 +124,7 @@ def relaxation(task: Message, workshop: Workshop) -> Message:
 def explain(task: Message, workshop: Workshop) -> Message:
     """What each atom adds, for the ions, and the crystal of the first as a CIF."""
     crystal, charged = workshop.crystal(task), workshop.charged(task)
-    options = {"assume": task["assume"], "charged": charged, **task["options"]}
+    options = {"assume": task["assume"], "charged": charged, "check_relaxation": task["checks"], **task["options"]}
     explanations = explain_checked([crystal], task["ions"], model=workshop.models[task["model"]], **options)
     return {"explanations": [e.to_dict() for e in explanations], "cif": to_cif(explanations[0])}
 

@@ -1,6 +1,7 @@
 // The page: input on one side, the result on the other, and the link that reopens it.
 
 import * as api from "./api.js";
+import { droppedFiles, opened } from "./archives.js";
 import { Batch, COLUMNS } from "./batch.js";
 import { drawCard, drawProblem, seconds, sentence } from "./card.js";
 import { drawBars } from "./chart.js";
@@ -404,7 +405,7 @@ $("charged-clear").addEventListener("click", () => {
   $("more").dispatchEvent(new Event("change"));
 });
 $("files").addEventListener("change", async (event) => {
-  await giveFiles(event.target.files);
+  await giveFiles(await opened([...event.target.files]));
   event.target.value = "";
 });
 $("text-go").addEventListener("click", giveText);
@@ -423,7 +424,7 @@ addEventListener("drop", (event) => {
   $("veil").hidden = true;
   if (!carries(event)) return;
   event.preventDefault();
-  giveFiles(event.dataTransfer.files);
+  droppedFiles(event.dataTransfer).then(giveFiles);
 });
 addEventListener("paste", (event) => {
   if (/^(INPUT|TEXTAREA)$/.test(event.target.tagName)) return;
