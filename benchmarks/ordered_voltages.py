@@ -42,6 +42,7 @@ from ionvolt.ordering.rounding import filling
 from ionvolt.ordering.search import count_arrangements
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.interstitials import distances
+from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.prediction import predict_checked
 from ionvolt.structures import read_disordered
 from ionvolt.structures.chemistry import REDOX_ACTIVE
@@ -95,6 +96,7 @@ def cases(data: Path, part: str, atoms: int, max_atoms: int) -> Iterator[Case]:
         while waiting[wanted]:
             yield waiting[wanted].pop(0)
             wanted = "metals" if wanted == "ion and metal" else "ion and metal"
+    yield from (case for kind in waiting for case in waiting[kind])
 
 
 def mixed(electrode: Electrode, max_atoms: int) -> Case | None:
@@ -176,22 +178,32 @@ def run(case: Case, settings: OrderSettings, model: Any, cache: Cache) -> dict[s
         answer = predict_orderings(orderings, [ion], model=model)[0]
     except InputError as error:
         return line | {"error": str(error)}
-    return line | {
+    spent = {
         "seconds": round(time.process_time() - started, 1),
         "wall": round(time.monotonic() - clock, 1),
-        "atoms": len(orderings.orderings[0].crystal),
-        "cells": orderings.cells,
-        "found": orderings.found,
-        "complete": orderings.complete,
-        "voltage": answer.voltage,
-        "lower": answer.voltage_lower,
-        "upper": answer.voltage_upper,
-        "spread": answer.spread,
-        "in_domain": answer.in_domain,
-        "weights": [round(weight, 4) for weight in answer.weights],
-        "voltages": [round(voltage, 4) for voltage in answer.voltages],
-        "kept_original": same(electrode.discharged, [one.crystal for one in orderings.orderings]),
     }
+    best = orderings.orderings[0]
+    (original,) = load_sevennet().evaluate([electrode.discharged])
+    above = best.energy / len(best.crystal) - original.energy / len(electrode.discharged)
+    return (
+        line
+        | spent
+        | {
+            "above_original": round(1000 * above, 1),
+            "atoms": len(orderings.orderings[0].crystal),
+            "cells": orderings.cells,
+            "found": orderings.found,
+            "complete": orderings.complete,
+            "voltage": answer.voltage,
+            "lower": answer.voltage_lower,
+            "upper": answer.voltage_upper,
+            "spread": answer.spread,
+            "in_domain": answer.in_domain,
+            "weights": [round(weight, 4) for weight in answer.weights],
+            "voltages": [round(voltage, 4) for voltage in answer.voltages],
+            "kept_original": same(electrode.discharged, [one.crystal for one in orderings.orderings]),
+        }
+    )
 
 
 def same(original: Crystal, orderings: list[Crystal]) -> bool:
@@ -210,12 +222,13 @@ def report(lines: list[dict[str, Any]]) -> None:
             print(f"  {line['id']}: {line['error']}")
     print(
         f"{'cases':<16}{'n':>4}{'original in':>13}{'label in':>10}{'MAE original':>14}{'MAE label':>11}"
-        f"{'half-width':>12}{'spread':>8}{'kept it':>9}{'atoms':>7}{'CPU s':>7}"
+        f"{'half-width':>12}{'spread':>8}{'kept it':>9}{'or lower':>10}{'atoms':>7}{'CPU s':>7}"
     )
     for kind in ("all", "metals", "ion and metal", "in domain"):
         some = [one for one in answered if kind in ("all", one["kind"]) or (kind == "in domain" and one["in_domain"])]
         if not some:
             continue
+        lower = np.mean([one["kept_original"] or one["above_original"] < 0 for one in some])
         column = {name: np.array([one[name] for one in some], dtype=float) for name in (
             "original", "label", "voltage", "lower", "upper", "spread", "kept_original", "atoms", "seconds"
         )}  # fmt: skip
@@ -227,7 +240,7 @@ def report(lines: list[dict[str, Any]]) -> None:
         print(
             f"{kind:<16}{len(some):>4}{100 * inside[0]:>11.0f} %{100 * inside[1]:>8.0f} %{errors[0]:>12.3f} V"
             f"{errors[1]:>9.3f} V{half:>10.3f} V{np.mean(column['spread']):>8.3f}"
-            f"{100 * column['kept_original'].mean():>7.0f} %"
+            f"{100 * column['kept_original'].mean():>7.0f} %{100 * lower:>8.0f} %"
             f"{np.median(column['atoms']):>7.0f}{np.median(column['seconds']):>7.1f}"
         )
 

@@ -19,6 +19,7 @@ from ionvolt.ions import (
     working_ion,
 )
 from ionvolt.models.interface import Estimate, Predictor
+from ionvolt.ordering.hosts import host_of
 from ionvolt.physics.equilibrium import Equilibrium, equilibrium
 from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.insertion import estimated_ions
@@ -28,11 +29,20 @@ from ionvolt.reading import Assume, Reading, read_question
 from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.disorder import DisorderError
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
 
-__all__ = ["Assume", "Prediction", "predict", "predict_checked", "predict_each", "predict_many"]
+__all__ = [
+    "Assume",
+    "Prediction",
+    "predict",
+    "predict_checked",
+    "predict_each",
+    "predict_many",
+    "predict_partly_filled",
+]
 
 POSSIBLE = (-3.0, 7.0)
 """V: no electrode lies beyond; a structure that leads there is not what it seems."""
@@ -123,6 +133,7 @@ def predict(
 
     Args:
         structure: A path (CIF, POSCAR), the text of one, a pymatgen ``Structure``, ASE ``Atoms`` or a ``Crystal``.
+            Sites that hold nothing but the working ion may be partly filled: it is taken out, and as much goes in.
         ion: Working ion: ``"Mg"``.
         model: A shipped model's name, a model's folder or a loaded model; the default is the best that the input
             allows (``models.auto``).
@@ -141,10 +152,20 @@ def predict(
         InputError: The structure or the ion cannot be used; the text names the rule and the remedy.
         ModelError: The model cannot be used.
     """
+    predictor, symbol = as_model(model), working_ion(ion).symbol
+    try:
+        crystal = as_crystal(structure)
+    except DisorderError as error:
+        if assume != "auto" or charged or discharged_formula or charged_formula or relax or exchange:
+            raise
+        (answer,) = predict_partly_filled(error, [symbol], model=predictor)
+        if isinstance(answer, InputError):
+            raise answer from error
+        return answer
     return predict_checked(
-        [as_crystal(structure)],
-        [working_ion(ion).symbol],
-        model=as_model(model),
+        [crystal],
+        [symbol],
+        model=predictor,
         assume=assume,
         charged=None if charged is None else as_crystal(charged),
         discharged_formula=discharged_formula,
@@ -188,7 +209,10 @@ def predict_many(
         try:
             crystal = as_crystal(structure)
         except InputError as error:
-            found += [error] * len(chosen)
+            if isinstance(error, DisorderError) and assume == "auto" and not relax and not exchange:
+                found += predict_partly_filled(error, chosen, model=predictor)
+            else:
+                found += [error] * len(chosen)
         else:
             found += predict_each([crystal], chosen, model=predictor, assume=assume, relax=relax, exchange=exchange)
         if progress:
@@ -274,6 +298,36 @@ def predict_each(
             found.append(_prediction(reading, answer, states if check_relaxation else None))
         except InputError as error:
             found.append(error)
+    return found
+
+
+def predict_partly_filled(
+    error: DisorderError, ions: Sequence[str], *, model: Predictor, check_relaxation: bool = True
+) -> ResultList[Prediction]:
+    """Answers for a crystal that was refused as disordered, where only sites of the working ion are partly filled.
+
+    That is no disorder of the host: it is emptied, and the stated filling is what goes in (``ordering.host_of``).
+
+    Returns:
+        For each ion its answer, or the refusal where other sites are disordered, too.
+    """
+    found: ResultList[Prediction] = ResultList()
+    for symbol in ions:
+        try:
+            filled = host_of(error.crystal, working_ion(symbol))
+        except InputError as refused:
+            found.append(refused)
+            continue
+        if filled is None:
+            found.append(error)
+            continue
+        found += predict_each(
+            [filled.host],
+            [symbol],
+            model=model,
+            discharged_formula=filled.formula,
+            check_relaxation=check_relaxation,
+        )
     return found
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from ionvolt.ordered_prediction import OrderedPrediction
     from ionvolt.prediction import Prediction
     from ionvolt.structures import Crystal
+    from ionvolt.structures.disorder import DisorderError
 
     Ask = Callable[[Sequence[Crystal]], list[Prediction | InputError]]
+    AskPartly = Callable[[DisorderError], list[Prediction | InputError]]
 
 CHUNK = 8
 """Structures that are read before they are predicted together."""
@@ -93,7 +95,7 @@ def predict(
     """
     from ionvolt.errors import InputError
     from ionvolt.ions import parse_ions
-    from ionvolt.prediction import as_model, predict_each
+    from ionvolt.prediction import as_model, predict_each, predict_partly_filled
 
     if as_json and as_csv:
         raise InputError("--json --csv", "both output formats were asked for", "Choose one")
@@ -115,6 +117,11 @@ def predict(
     def ask(crystals: Sequence[Crystal]) -> list[Prediction | InputError]:
         return predict_each(crystals, ions, model=predictor, assume=assume, **more)
 
+    def ask_partly(error: DisorderError) -> list[Prediction | InputError]:
+        if assume != "auto" or any(value not in (None, False) for value in more.values()):
+            return [error]
+        return predict_partly_filled(error, ions, model=predictor)
+
     passed_over: Counter[str] = Counter()
     predictions: Iterator[Prediction | OrderedPrediction]
     if order:
@@ -124,7 +131,7 @@ def predict(
             raise InputError("--order", f"it does not go with {named}", "Leave one of them out")
         predictions = _ordered(files, ions, predictor, assume, refused)
     else:
-        predictions = _predictions(files, ask, refused, passed_over)
+        predictions = _predictions(files, ask, ask_partly, refused, passed_over)
     if as_json:
         _write_json(predictions)
     elif as_csv:
@@ -161,21 +168,27 @@ def _only(file: str) -> Crystal:
     return found[0]
 
 
-def _predictions(files: list[str], ask: Ask, refused: _Refused, passed_over: Counter[str]) -> Iterator[Prediction]:
+def _predictions(
+    files: list[str], ask: Ask, ask_partly: AskPartly, refused: _Refused, passed_over: Counter[str]
+) -> Iterator[Prediction]:
     from ionvolt.cli.progress import Bar
     from ionvolt.errors import InputError
     from ionvolt.structures import read_many
+    from ionvolt.structures.disorder import DisorderError
 
     with Bar("predicting structures") as bar:
         results = iter(read_many(files, passed_over=passed_over))
         while chunk := list(islice(results, CHUNK)):
             crystals: list[Crystal] = []
+            answers: list[Prediction | InputError] = []
             for result in chunk:
-                if isinstance(result, InputError):
+                if isinstance(result, DisorderError):
+                    answers += ask_partly(result)
+                elif isinstance(result, InputError):
                     refused(result)
                 else:
                     crystals.append(result)
-            for answer in ask(crystals):
+            for answer in [*ask(crystals), *answers]:
                 if isinstance(answer, InputError):
                     refused(answer)
                 else:
