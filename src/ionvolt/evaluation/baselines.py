@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-import ionvolt
+from ionvolt._version import __version__
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.descriptors import element_table
 from ionvolt.errors import DataError
@@ -70,7 +70,7 @@ def train_baseline(
         "inner_mae_V": None if np.isnan(fit.inner_mae) else round(fit.inner_mae, 4),
         "split": "none: all rows" if final else split,
         "split_seed": seed,
-        "ionvolt_version": ionvolt.__version__,
+        "ionvolt_version": __version__,
         "frameworks": sorted(set(data.frameworks[pool].tolist())),
     }
     predicted = fit.predictor.predict(rows[len(pool) :]) if len(test) else np.empty(0)
