@@ -13,9 +13,10 @@ from ionvolt.datasets import ElectrodeSet
 from ionvolt.descriptors import element_table
 from ionvolt.errors import DataError
 from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
+from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.evaluation.learners import features_of
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.evaluation.protocol import Indices, Kind, Protocol, Tell
+from ionvolt.evaluation.protocol import Kind, Protocol
 from ionvolt.models.card import ModelCard
 from ionvolt.models.classical.model import KIND, ClassicalModel
 from ionvolt.training.classical.fit import Name, fit_classical
