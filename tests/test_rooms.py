@@ -33,3 +33,32 @@ def test_imports_go_one_way(path: Path) -> None:
     for other in imports(path) & LEVEL.keys():
         allowed = other == room or LEVEL[other] < LEVEL[room] or {room, other} == {"web", "cli"}
         assert allowed, f"{room} imports {other}, which stands beside or below it"
+
+
+READERS = "ionvolt.structures."
+"""Formats hold each other (a CIF in an archive, a JSON document in a list), so their readers call each other."""
+
+
+def imported(path: Path, modules: set[str]) -> set[str]:
+    """Modules of the package that a file imports, at its top or later."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & modules or {node.module}
+    return found & modules
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    paths = {path.relative_to(SOURCE.parent).with_suffix("").as_posix().replace("/", "."): path
+             for path in SOURCE.rglob("*.py")}  # fmt: skip
+    paths = {name.removesuffix(".__init__"): path for name, path in paths.items()}
+    left = {name: imported(path, set(paths)) - {name, "ionvolt"} for name, path in paths.items()}
+    # Whoever imports only what has been taken away is in no circle.
+    while free := [name for name, found in left.items() if not found]:
+        left = {name: found - set(free) for name, found in left.items() if name not in free}
+    while free := [name for name in left if not any(name in found for found in left.values())]:
+        left = {name: found for name, found in left.items() if name not in free}
+    assert [name for name in left if not name.startswith(READERS)] == []

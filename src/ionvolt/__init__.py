@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0.dev0"
+from ionvolt._version import __version__
 
 __all__ = [
     "Crystal",
@@ -16,6 +16,7 @@ __all__ = [
     "IonVoltError",
     "Prediction",
     "VoltageResult",
+    "__version__",
     "compute",
     "compute_many",
     "load_model",

@@ -17,10 +17,6 @@ class IonVoltError(Exception):
     """Base of every error that IonVolt raises on purpose; the command line prints it as one line."""
 
 
-class IonVoltWarning(UserWarning):
-    """A result can be used, but with a reservation that the text states."""
-
-
 @dataclass(eq=False)
 class InputError(IonVoltError):
     """An input that cannot be used.
@@ -37,6 +33,10 @@ class InputError(IonVoltError):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.rule}. {self.remedy}"
+
+
+class UnavailableError(InputError):
+    """A service cannot be asked: no key, no client or no connection."""
 
 
 class ModelError(IonVoltError):

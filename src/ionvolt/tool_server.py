@@ -14,7 +14,7 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
-from ionvolt import __version__
+from ionvolt._version import __version__
 from ionvolt.errors import IonVoltError
 from ionvolt.structures import Crystal, Limits, read_text
 

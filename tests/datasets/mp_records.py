@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ionvolt.datasets.sources import unwrapped
 from ionvolt.structures import read_text
 from materials_project import Api, structure
 
@@ -81,6 +80,6 @@ def published(rows: list[dict[str, str]], cifs: dict[str, str]) -> Api:
         )
         for mp_id in (row["id_charge"], row["id_discharge"]):
             if mp_id not in api.materials:
-                crystal = read_text(unwrapped(cifs[mp_id]), mp_id, fmt="cif").to_pymatgen()
+                crystal = read_text(cifs[mp_id], mp_id, fmt="cif").to_pymatgen()
                 api.materials[mp_id] = {"structure": json.loads(json.dumps(crystal.as_dict()))}
     return api

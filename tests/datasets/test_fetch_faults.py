@@ -21,8 +21,7 @@ from datasets.mp_records import made_up
 from ionvolt.datasets import fetch
 from ionvolt.datasets.fetch import fetch_source, parts_of
 from ionvolt.datasets.importers import Imported
-from ionvolt.errors import DataError
-from ionvolt.structures.materials_project import UnavailableError
+from ionvolt.errors import DataError, UnavailableError
 from ionvolt.structures.mp_client import Patience
 from materials_project import KEY, Api, Fault, remember_fields, serving_api
 

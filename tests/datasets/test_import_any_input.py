@@ -299,15 +299,6 @@ def test_only_structures_that_a_row_names_stay_in_memory(write):
     assert peak < 60e6
 
 
-def test_a_cif_in_the_cell_of_a_table(write):
-    """Some compilations store a CIF inside a one-cell CSV table."""
-    wrapped = ',cif\n0,"' + cif().replace('"', '""') + '"\n'
-    path = write("s.jsonl", lines(a=wrapped, b=',cif\n0,"' + "x" * 200_000))
-    result = import_source(write("t.csv", HEADER + "one,Li,1,,a,,,\ntwo,Li,1,,b,,,\n"), structures=path)
-    assert result.data[0].host.symbols == ["Cs", "Cl"]
-    assert len(result.refused) == 1
-
-
 # -- folders --
 
 

@@ -14,7 +14,8 @@ from datasets.builders import electrode, of_frameworks
 from ionvolt.datasets import ElectrodeSet, write_dataset
 from ionvolt.errors import DataError, ModelError
 from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
-from ionvolt.evaluation.learners import Classical, Mean, recipes
+from ionvolt.evaluation.learner import Mean
+from ionvolt.evaluation.learners import Classical, recipes
 from ionvolt.evaluation.protocol import KINDS, Protocol
 from ionvolt.evaluation.results import read_results
 from ionvolt.evaluation.tables import as_text, summarise

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ionvolt.models.cgcnn.convolution import GraphConvolution, expand_distances, kernels_available
+from ionvolt.models.cgcnn.convolution import GraphConvolution, kernels_available
+from ionvolt.models.cgcnn.layers import expand_distances
 from models.networks import batch
 
 

@@ -35,7 +35,6 @@ def test_samples(shared_data, name, step, refused):
     read, errors = {}, []
     texts = dict(lines(shared_data / name, step, 400))
     # Some were kept in a table of one column, and its frame is still around them.
-    texts = {key: text.split('"')[1] if text.startswith(",cif") else text for key, text in texts.items()}
     for key, text in texts.items():
         try:
             read[key] = read_text(text, key)

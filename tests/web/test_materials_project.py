@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ionvolt.errors import InputError
-from ionvolt.structures.materials_project import UnavailableError, fetch_crystal, find_key, usual_id
+from ionvolt.errors import InputError, UnavailableError
+from ionvolt.structures.materials_project import fetch_crystal, find_key, usual_id
 from ionvolt.web.settings import Settings
 from materials_project import KEY, Api, Fault, serving_api, structure
 from web.serving import ROCK_SALT, serving

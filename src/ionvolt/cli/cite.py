@@ -129,7 +129,7 @@ def cite(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output.")] = False,
 ) -> None:
     """Say what to cite for an answer: the method, the data and the potentials that it rests on."""
-    from ionvolt import __version__
+    from ionvolt._version import __version__
     from ionvolt.errors import InputError
 
     if bibtex and as_json:

@@ -11,7 +11,7 @@ import typer
 from ionvolt.cli.outputs import require_data
 
 if TYPE_CHECKING:
-    from ionvolt.evaluation.protocol import Learner
+    from ionvolt.evaluation.learner import Learner
 
 # The same words as ``evaluation.protocol.Kind``, which is too heavy to import for --help.
 Split = Literal["paper", "random", "framework", "leave-one-ion-out"]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ionvolt import __version__
+from ionvolt._version import __version__
 from ionvolt.cli.baseline import baseline
 from ionvolt.cli.cite import cite
 from ionvolt.cli.compute import compute

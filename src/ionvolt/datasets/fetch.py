@@ -12,14 +12,14 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionvolt import __version__
+from ionvolt._version import __version__
 from ionvolt.datasets.importers import MATERIALS_PROJECT, Imported, build
 from ionvolt.datasets.mp_electrodes import Checksum, Document, Materials, digest, ends_of, key_of, row_of
 from ionvolt.datasets.mp_requests import count_electrodes, page_of_electrodes, summaries
 from ionvolt.datasets.parts import Parts
-from ionvolt.errors import DataError
+from ionvolt.errors import DataError, UnavailableError
 from ionvolt.ions import working_ion
-from ionvolt.structures.materials_project import UnavailableError, require_client, require_key
+from ionvolt.structures.materials_project import require_client, require_key
 
 if TYPE_CHECKING:
     from ionvolt.structures.mp_client import Patience, Service

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ionvolt import __version__
+from ionvolt._version import __version__
 from ionvolt.datasets.records import Electrode, ElectrodeSet, framework_of
 from ionvolt.datasets.sources import Structures, file_record, open_structures, without_ending
 from ionvolt.datasets.tables import Row, cgcnn_rows, table_rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -137,9 +137,8 @@ class ElectrodeSet:
         """All columns but the structures as a DataFrame."""
         import pandas as pd
 
-        from ionvolt.datasets.parquet import SCALARS
-
-        return pd.DataFrame({name: [getattr(e, name) for e in self.electrodes] for name in SCALARS})
+        names = [field.name for field in fields(Electrode) if field.name not in ("host", "discharged")]
+        return pd.DataFrame({name: [getattr(e, name) for e in self.electrodes] for name in names})
 
 
 def framework_of(formula: str, ion: str) -> str:

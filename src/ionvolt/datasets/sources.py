@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
-import io
 import json
 import re
 import zlib
@@ -118,7 +116,7 @@ class StructureLines:
             raise InputError(key[:80] or "(no id)", f"no structure of that id in {self._path.name}", "Add it there")
         if key not in self._read:
             try:
-                self._read[key] = read_text(unwrapped(self._texts[key]), key, fmt="cif", limits=AS_PUBLISHED)
+                self._read[key] = read_text(self._texts[key], key, fmt="cif", limits=AS_PUBLISHED)
             except InputError as error:
                 self._read[key] = error
         result = self._read[key]
@@ -129,18 +127,6 @@ class StructureLines:
     def record(self) -> dict[str, str]:
         """Name and sha256 of the file."""
         return file_record(self._path)
-
-
-def unwrapped(text: str) -> str:
-    """A CIF out of the one-cell CSV table that some published compilations store in its place."""
-    if text.startswith(",cif"):
-        try:
-            rows = list(csv.reader(io.StringIO(text)))
-        except csv.Error:
-            return text
-        if len(rows) == 2 and len(rows[1]) == 2:
-            return rows[1][1]
-    return text
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,13 +7,14 @@ the same version of it.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ionvolt.quiet import silenced
 
 if TYPE_CHECKING:
     from pymatgen.core.periodic_table import Element
@@ -90,8 +91,7 @@ def element_table() -> ElementTable:
 
 
 def _of_pymatgen(element: Element, name: str) -> float | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of every value that it does not have
+    with silenced():  # it warns of every value that it does not have
         try:
             value = getattr(element, name)
         except (KeyError, AttributeError):

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-import ionvolt
+from ionvolt._version import __version__
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.descriptors import element_table
 from ionvolt.errors import DataError
 from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
+from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.evaluation.learners import features_of
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.evaluation.protocol import Indices, Kind, Protocol, Tell
+from ionvolt.evaluation.protocol import Kind, Protocol
 from ionvolt.models.card import ModelCard
 from ionvolt.models.classical.model import KIND, ClassicalModel
 from ionvolt.training.classical.fit import Name, fit_classical
@@ -70,7 +71,7 @@ def train_baseline(
         "inner_mae_V": None if np.isnan(fit.inner_mae) else round(fit.inner_mae, 4),
         "split": "none: all rows" if final else split,
         "split_seed": seed,
-        "ionvolt_version": ionvolt.__version__,
+        "ionvolt_version": __version__,
         "frameworks": sorted(set(data.frameworks[pool].tolist())),
     }
     predicted = fit.predictor.predict(rows[len(pool) :]) if len(test) else np.empty(0)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import drop_leaking_rows
+from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.evaluation.networks import Recipe, graphs_for, graphs_of, telling
-from ionvolt.evaluation.protocol import Indices, Tell
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:

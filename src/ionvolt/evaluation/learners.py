@@ -1,4 +1,4 @@
-"""What can be run under a protocol: the mean, classical models in three settings, trained models as they are."""
+"""What can be run under a protocol: classical models in three settings, trained models as they are, and all by name."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
 from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
-from ionvolt.evaluation.protocol import Indices, Learner, Tell
+from ionvolt.evaluation.learner import Array, Indices, Learner, Mean, Tell
 from ionvolt.models.interface import Predictor, Query
 from ionvolt.structures.crystal import Crystal
 
@@ -19,29 +18,10 @@ if TYPE_CHECKING:
     from ionvolt.models.card import ModelCard
     from ionvolt.training.classical.fit import Name
 
-Array = NDArray[np.float64]
 Setting = Literal["ion", "li", "all"]
 """What a classical model learns from: the ion's own rows, Li's (the paper's way), or all ions' with ion features."""
 
 _features: WeakKeyDictionary[Crystal, Array] = WeakKeyDictionary()
-
-
-class Mean:
-    """The mean voltage of the ion's training rows (of all rows, where it has none)."""
-
-    name = "mean"
-
-    def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
-    ) -> Array:
-        """See ``Learner``."""
-        pool = np.concatenate([train, validation])
-        voltages, ions = data.voltages, data.ions
-        result = np.empty(len(test))
-        for ion in np.unique(ions[test]):
-            own = pool[ions[pool] == ion]
-            result[ions[test] == ion] = voltages[own if len(own) else pool].mean()
-        return result
 
 
 class Classical:
@@ -139,7 +119,7 @@ class Trained:
         return int(np.isin(data.frameworks[test], sorted(listed)).sum()) if listed else None
 
     def unlisted(self, data: ElectrodeSet, test: Indices) -> list[str]:
-        """HeldOutPredictions ions whose last layers learned from rows of which the card lists no framework."""
+        """Tested ions whose last layers learned from rows of which the card lists no framework."""
         facts = {ion: self.card.ions.get(ion, {}) for ion in dict.fromkeys(data.ions[test].tolist())}
         return [
             ion for ion, of in facts.items() if of.get("mode") == "head" and "n_rows" in of and "frameworks" not in of

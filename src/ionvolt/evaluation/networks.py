@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet, validation_folds
 from ionvolt.errors import ModelError
 from ionvolt.evaluation.leakage import data_fingerprint, drop_leaking_rows, groups_disjoint
-from ionvolt.evaluation.protocol import Indices, Tell
+from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
-from typing import Protocol as TypingProtocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import (
     ElectrodeSet,
@@ -23,39 +21,13 @@ from ionvolt.datasets import (
 from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.errors import DataError, ModelError
 from ionvolt.evaluation.leakage import data_fingerprint
+from ionvolt.evaluation.learner import Indices, Learner, Mean
 from ionvolt.evaluation.results import Results, read_results, write_results
 from ionvolt.store import fingerprint
 from ionvolt.training.cgcnn.runs import split_for_ion
 
-Indices = NDArray[np.int64]
 Kind = Literal["paper", "random", "framework", "leave-one-ion-out"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Tell = Callable[[str], None]
-
-
-class Learner(TypingProtocol):
-    """Anything that learns from rows and answers for others.
-
-    In a random split a test host may stand among the *training* rows of another ion. A learner that takes more than
-    an ion's own rows passes them through ``leaks.drop_leaking_rows`` first.
-    """
-
-    name: str
-
-    def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
-    ) -> NDArray[np.float64]:
-        """Voltages in V of the test rows, in their order.
-
-        Args:
-            data: All electrodes, cleaned.
-            train: Rows to learn from, of all ions.
-            validation: Rows to choose by, of all ions; those who choose otherwise may learn from them too.
-            test: Rows to answer for, of one or more ions. Their voltages must not be looked at.
-            seed: Of everything that is drawn.
-            progress: Told in a few words what is being done.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +153,6 @@ class Protocol:
             DataError: The file holds results of another protocol or other data.
             ModelError: A learner answered with something that is not a voltage for each row.
         """
-        from ionvolt.evaluation.learners import Mean
-
         data, removed = self.cleaned(data)
         units = list(self.units(data))
         about = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import ionvolt
+from ionvolt._version import __version__
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.graphs import CrystalGraph
 from ionvolt.models.card import ModelCard
@@ -100,7 +100,7 @@ def describe_and_test(
         "split": split.kind,
         "split_seed": split.seed,
         "settings": asdict(settings),
-        "ionvolt_version": ionvolt.__version__,
+        "ionvolt_version": __version__,
         "frameworks": sorted(set(rows.frameworks[used].tolist()) | (pretraining_frameworks or set())),
     }
     card.attribution = str(rows.provenance.get("attribution", ""))

@@ -6,7 +6,6 @@ is computed again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -27,9 +26,10 @@ FORMAT = 1
 
 
 def default_folder() -> Path:
-    """``ionvolt/physics`` in the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``)."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "ionvolt" / "physics"
+    """``physics`` in IonVolt's cache folder, where the system keeps such (Linux: ``XDG_CACHE_HOME``, ``~/.cache``)."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ionvolt", appauthor=False) / "physics"
 
 
 def key(crystal: Crystal, *settings: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,19 +73,16 @@ def relax(crystal: Crystal, potential: CHGNetPotential, settings: RelaxSettings 
         InputError: The potential cannot compute the start.
     """
     from ase import Atoms
-    from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS, FIRE
 
-    from ionvolt.physics.potentials.calculator import PotentialCalculator
+    from ionvolt.physics.potentials.calculator import PotentialCalculator, QuietCellFilter
 
     settings = settings or RelaxSettings()
-    # Said of errors of 1e-13 in the logarithm of the strain, at every step.
-    warnings.filterwarnings("ignore", "logm result may be inaccurate", RuntimeWarning)
     started = time.monotonic()
     # Atoms carry numbers and places only: a moment that is no number would make ASE repeat every calculation.
     atoms = Atoms(numbers=crystal.numbers, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True)
     atoms.calc = PotentialCalculator(potential)
-    cell: Any = FrechetCellFilter(atoms)  # type: ignore[no-untyped-call]
+    cell: Any = QuietCellFilter(atoms)  # type: ignore[no-untyped-call]
     optimiser: Any = (BFGS if len(crystal) <= DENSE_HESSIAN else FIRE)(cell, logfile=None)
 
     start_energy = float(atoms.get_potential_energy())  # type: ignore[no-untyped-call]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
+from ionvolt.quiet import silenced
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
 
@@ -25,8 +25,7 @@ def write_vasp(crystal: Crystal, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     structure = crystal.to_pymatgen().get_sorted_structure()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silenced():
             MPRelaxSet(structure).write_input(str(folder), potcar_spec=True)
     except (KeyError, ValueError) as error:
         raise refusal(

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import ionvolt
+from ionvolt._version import __version__
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import data_fingerprint
 
@@ -25,7 +25,7 @@ def provenance(data: ElectrodeSet) -> dict[str, Any]:
     """
     cleaned = data.provenance.get("cleaning", [])
     return {
-        "ionvolt_version": ionvolt.__version__,
+        "ionvolt_version": __version__,
         "ionvolt_commit": commit(),
         "packages": {name: found for name in PACKAGES if (found := installed(name))},
         "data_sha256": data_fingerprint(data),

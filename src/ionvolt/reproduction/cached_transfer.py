@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import data_fingerprint
+from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.evaluation.learners import voltages_of
 from ionvolt.evaluation.networks import CgcnnTransfer, Fitted, LiModel
-from ionvolt.evaluation.protocol import Indices, Tell, Unit
+from ionvolt.evaluation.protocol import Unit
 from ionvolt.store import atomic_folder, fingerprint, write_arrays
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.evaluation.learner import Learner
 from ionvolt.evaluation.learners import Classical
 from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.evaluation.networks import CgcnnScratch
-from ionvolt.evaluation.protocol import Learner, Protocol
+from ionvolt.evaluation.protocol import Protocol
 from ionvolt.evaluation.results import Results, read_results
 from ionvolt.reproduction.cached_transfer import CachedTransfer, KeptLiModel
 from ionvolt.reproduction.stages import Job

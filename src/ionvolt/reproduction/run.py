@@ -113,7 +113,7 @@ def _publish(job: Job, output: Path, exhibits: list[Exhibit]) -> None:
 
 
 def _summary(job: Job, exhibits: list[Exhibit]) -> dict[str, Any]:
-    import ionvolt
+    from ionvolt._version import __version__
 
     claims = [claim for exhibit in exhibits for claim in exhibit.claims]
     return {
@@ -126,7 +126,7 @@ def _summary(job: Job, exhibits: list[Exhibit]) -> dict[str, Any]:
         "recipe": job.recipe.to_dict(),
         "in_words": job.recipe.in_words(),
         "attribution": str(job.data.provenance.get("attribution", "")),
-        "ionvolt_version": ionvolt.__version__,
+        "ionvolt_version": __version__,
         "seconds": _seconds(job),
         "claims": _counted([c for c in claims if not c.added]),
         "added": _counted([c for c in claims if c.added]),

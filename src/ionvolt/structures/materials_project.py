@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from ionvolt.errors import InputError
+from ionvolt.errors import InputError, UnavailableError
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
 from ionvolt.structures.mp_records import crystal_of
@@ -17,10 +17,6 @@ _ID = re.compile(r"(mp|mvc)-(?:([0-9]{1,12})|([a-z]{1,12}))")
 _LAST_NUMBERED = 3_347_529
 _LETTERS = 8
 _KEY_LINE = re.compile(r"""^\s*["']?PMG_MAPI_KEY["']?\s*:\s*["']?(\w+)""", re.MULTILINE)
-
-
-class UnavailableError(InputError):
-    """The Materials Project cannot be asked: no key, no client or no connection."""
 
 
 def is_id(text: str) -> bool:

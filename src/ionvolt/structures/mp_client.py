@@ -22,7 +22,7 @@ from mp_api.client import MPRester
 from mp_api.client.core.exceptions import MPRestError
 from mp_api.client.core.utils import validate_endpoint
 
-from ionvolt.structures.materials_project import UnavailableError
+from ionvolt.errors import UnavailableError
 
 Notify = Callable[[str], None]
 
@@ -93,7 +93,7 @@ class PatientSession(requests.Session):
     def __init__(self, key: str, source: str, patience: Patience, notify: Notify | None = None) -> None:
         from mp_api.client.core import client
 
-        from ionvolt import __version__
+        from ionvolt._version import __version__
 
         super().__init__()
         self.headers.update({"x-api-key": key, "user-agent": f"ionvolt/{__version__} mp-api/{client.__version__}"})

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from ionvolt import __version__
+from ionvolt._version import __version__
 from ionvolt.ions import WORKING_IONS
 from ionvolt.web import schemas
 from ionvolt.web.body import Buffer

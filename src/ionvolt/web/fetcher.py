@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ionvolt.errors import InputError
+from ionvolt.errors import InputError, UnavailableError
 from ionvolt.structures import Limits
-from ionvolt.structures.materials_project import UnavailableError, fetch_crystal
+from ionvolt.structures.materials_project import fetch_crystal
 from ionvolt.web.link import Link, Message, Prepared, leave_signals_to_the_server
 
 

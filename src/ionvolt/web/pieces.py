@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from ionvolt.errors import InputError, ModelError
-from ionvolt.structures.materials_project import UnavailableError, check_id, require_key
+from ionvolt.errors import InputError, ModelError, UnavailableError
+from ionvolt.structures.materials_project import check_id, require_key
 from ionvolt.web.costs import Costs
 from ionvolt.web.metrics import Metrics
 from ionvolt.web.pool import NoWorker, Pool, TaskTimeout, WorkerLost

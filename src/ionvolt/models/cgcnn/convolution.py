@@ -15,20 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ionvolt.models.cgcnn.layers import GAUSSIAN_STEP, N_CENTRES, expand_distances, running_statistics
+
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.fused_inference import Folded
-
-GAUSSIAN_STEP = 0.2
-"""Distance between the centres of the expansion and width of each Gaussian, Å."""
-
-N_CENTRES = 41
-"""Centres from 0 to 8 Å."""
-
-
-def expand_distances(distances: Tensor) -> Tensor:
-    """U = exp(-((d - centre) / width)^2) for the 41 centres 0, 0.2, ..., 8 Å; shape (..., 41)."""
-    centres = torch.arange(N_CENTRES, dtype=distances.dtype, device=distances.device) * GAUSSIAN_STEP
-    return torch.exp(-(((distances[..., None] - centres) / GAUSSIAN_STEP) ** 2))
 
 
 def kernels_available() -> bool:
@@ -87,8 +77,9 @@ class GraphConvolution(nn.Module):
     def _current_fold(self) -> Folded:
         from ionvolt.models.cgcnn.fused_inference import fold, versions_of
 
-        if self._folded is None or self._folded.versions != versions_of(self):
-            self._folded = fold(self)
+        layers = self.linear, self.edge_norm, self.atom_norm
+        if self._folded is None or self._folded.versions != versions_of(*layers):
+            self._folded = fold(*layers)
         return self._folded
 
     def _compiled(
@@ -137,7 +128,7 @@ class _GatedSum(torch.autograd.Function):
             n_edges = n * k
             mean = total / n_edges
             variance = np.maximum(squared / n_edges - mean**2, 0.0)
-            _updaterunning_statistics(norm, mean, variance * n_edges / max(n_edges - 1, 1))
+            _update_running_statistics(norm, mean, variance * n_edges / max(n_edges - 1, 1))
         else:
             mean, variance = (part.double().numpy() for part in running_statistics(norm))
         inverse_std = 1.0 / np.sqrt(variance + norm.eps)
@@ -204,14 +195,7 @@ class _GatedSum(torch.autograd.Function):
         )
 
 
-def running_statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Mean and variance that a batch norm keeps, each of shape (features,)."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    return norm.running_mean, norm.running_var
-
-
-def _updaterunning_statistics(norm: nn.BatchNorm1d, mean: np.ndarray, variance: np.ndarray) -> None:
+def _update_running_statistics(norm: nn.BatchNorm1d, mean: np.ndarray, variance: np.ndarray) -> None:
     assert norm.momentum is not None
     running_mean, running_variance = running_statistics(norm)
     running_mean.lerp_(torch.from_numpy(mean).float(), norm.momentum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +15,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from ionvolt.errors import ModelError
+from ionvolt.errors import InputError, ModelError
 from ionvolt.graphs import CrystalGraph, build_graph, collate, iterate_batches
+from ionvolt.graphs.elements import KNOWN_ELEMENTS
 from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard
-from ionvolt.models.cgcnn.graph_answers import graph_answers
 from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
+from ionvolt.structures.crystal import SYMBOLS, Crystal
 
 KIND = "cgcnn"
 Module = TypeVar("Module", bound=nn.Module)
@@ -91,8 +93,30 @@ class Ensemble:
         return self.voltages_of(self.pooled(graphs), ions)
 
     def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
-        """See ``interface.Predictor``."""
-        return graph_answers(self, queries)
+        """See ``interface.Predictor``: by the host alone; one that stands in several queries is looked at once.
+
+        Raises:
+            InputError: A host holds an element that the networks have no vector for.
+            ModelError: It has no head for an ion.
+        """
+        symbols = list(dict.fromkeys(query.ion for query in queries))
+        hosts = {id(query.host): query.host for query in queries}
+        for host in hosts.values():
+            _require_known_elements(host)
+        self.require(symbols)
+        if not queries:
+            return []
+        place = {key: i for i, key in enumerate(hosts)}
+        pooled = self.pooled([build_graph(host, ties=self.card.ties) for host in hosts.values()])
+        voltages = dict(zip(symbols, self.voltages_of(pooled, symbols), strict=True))
+        distances = {symbol: self.distances(pooled, symbol) for symbol in symbols}
+        answers = []
+        for query in queries:
+            column = place[id(query.host)]
+            far = distances[query.ion]
+            distance = None if far is None else float(far[column])
+            answers.append(_estimate(self.card, query, voltages[query.ion][:, column], distance))
+        return answers
 
     @property
     def explains(self) -> bool:
@@ -174,6 +198,47 @@ class Ensemble:
             if ion not in self.local_heads:
                 known = ", ".join(self.local_heads) or "none"
                 raise ModelError(f"{self.card.name}: no local-voltage head for {ion} (ions that have one: {known})")
+
+
+def _estimate(card: ModelCard, query: Query, voltages: NDArray[np.float64], distance: float | None) -> Estimate:
+    """The answer to one query, from what every member says and the distance to the training hosts."""
+    symbol = query.ion
+    facts = card.ions.get(symbol, {})
+    std = spread = None
+    if voltages.size > 1:
+        spread = float(voltages.std(ddof=1))
+        std = float(facts.get("std_scale", 1.0) * math.hypot(spread, facts.get("std_floor", 0.0)))
+    reasons = []
+    present = set(query.host.numbers.tolist())
+    unseen = sorted(present - set(card.elements.get(symbol, present)))
+    if unseen:
+        names = ", ".join(SYMBOLS[z] for z in unseen)
+        reasons.append(f"{names}: in no {symbol} electrode that the model was trained on; treat the voltage as a guess")
+    limit = facts.get("distance_limit")
+    if distance is not None and limit and distance > limit:
+        reasons.append(
+            f"far from the {symbol} electrodes that the model was trained on (distance {distance:.2f}, "
+            f"19 of 20 of them lie within {limit:.2f} of another framework): expect a larger error"
+        )
+    judged = symbol in card.elements or (distance is not None and bool(limit))
+    return Estimate(
+        voltage=float(voltages.mean()),
+        std=std,
+        epistemic_std=spread,
+        in_domain=not reasons if judged else None,
+        reasons=tuple(reasons),
+        model=card.name,
+    )
+
+
+def _require_known_elements(host: Crystal) -> None:
+    unknown = sorted(set(host.numbers.tolist()) - KNOWN_ELEMENTS)
+    if unknown:
+        raise InputError(
+            host.source,
+            f"no element vector for {', '.join(SYMBOLS[z] for z in unknown)}",
+            f"The networks know the elements up to {SYMBOLS[max(KNOWN_ELEMENTS)]}",
+        )
 
 
 def save_ensemble(ensemble: Ensemble, folder: Path) -> None:

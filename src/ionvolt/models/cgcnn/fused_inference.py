@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ionvolt.models.cgcnn import _convolution_numba as kernels
-from ionvolt.models.cgcnn.convolution import GAUSSIAN_STEP, GraphConvolution, running_statistics
+from ionvolt.models.cgcnn.layers import GAUSSIAN_STEP, running_statistics
 
 Versions = tuple[tuple[int, int], ...]
 
@@ -54,27 +54,27 @@ class Folded:
         return out
 
 
-def versions_of(convolution: GraphConvolution) -> Versions:
-    """Which tensors it has and how often each was written to: the same as long as nobody trains or loads it."""
+def versions_of(linear: nn.Linear, edge_norm: nn.BatchNorm1d, atom_norm: nn.BatchNorm1d) -> Versions:
+    """Which tensors they have and how often each was written to: the same as long as nobody trains or loads them."""
     held = [
         tensor
-        for module in (convolution.linear, convolution.edge_norm, convolution.atom_norm)
+        for module in (linear, edge_norm, atom_norm)
         for tensor in (*module._parameters.values(), *module._buffers.values())  # attributes are looked up slowly
     ]
     return tuple([(id(tensor), tensor._version) for tensor in held if tensor is not None])
 
 
 @torch.no_grad()
-def fold(convolution: GraphConvolution) -> Folded:
-    """Fold a convolution as it is now."""
-    n = convolution.n_features
-    scale, shift = _affine(convolution.edge_norm)
-    weight = convolution.linear.weight * scale[:, None]
-    atom_scale, atom_shift = _affine(convolution.atom_norm)
+def fold(linear: nn.Linear, edge_norm: nn.BatchNorm1d, atom_norm: nn.BatchNorm1d) -> Folded:
+    """Fold the layers of a convolution as they are now."""
+    n = atom_norm.num_features
+    scale, shift = _affine(edge_norm)
+    weight = linear.weight * scale[:, None]
+    atom_scale, atom_shift = _affine(atom_norm)
     return Folded(
-        versions=versions_of(convolution),
+        versions=versions_of(linear, edge_norm, atom_norm),
         weight=torch.cat([weight[:, :n], weight[:, n : 2 * n]]).t().contiguous(),
-        bias=torch.cat([convolution.linear.bias * scale + shift, torch.zeros(2 * n)]),
+        bias=torch.cat([linear.bias * scale + shift, torch.zeros(2 * n)]),
         edge_weights=padded(weight[:, 2 * n :].t()).numpy(),
         scale=atom_scale.numpy(),
         shift=atom_shift.numpy(),

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.filters import FrechetCellFilter
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet import CHGNetPotential
+from ionvolt.quiet import silenced
 from ionvolt.structures.crystal import Crystal
 
 
@@ -46,18 +48,37 @@ def forces(potential: CHGNetPotential, crystal: Crystal) -> Forces:
     network = potential.network
     graph = potential.graph(crystal)
     with torch.enable_grad():
-        batch = BatchedGraph.from_graphs(
-            [graph],
-            bond_basis_expansion=network.bond_basis_expansion,
-            angle_basis_expansion=network.angle_basis_expansion,
-            compute_stress=True,
-        )
+        # Said of CHGNet's own reading of the volume.
+        with silenced("Converting a tensor with requires_grad", category=UserWarning):
+            batch = BatchedGraph.from_graphs(
+                [graph],
+                bond_basis_expansion=network.bond_basis_expansion,
+                angle_basis_expansion=network.angle_basis_expansion,
+                compute_stress=True,
+            )
         energy = network._compute(batch)["e"].sum() * len(crystal)
         by_position, by_strain = torch.autograd.grad(energy, [batch.atom_positions[0], batch.strains[0]])
         if network.composition_model is not None:
             energy = energy + network.composition_model([graph]).sum() * len(crystal)
     stress = by_strain.double().numpy() / crystal.volume
     return Forces(float(energy), -by_position.double().numpy(), (stress + stress.T) / 2)
+
+
+class QuietCellFilter(FrechetCellFilter):
+    """ASE's atoms and cell in one, without its word on errors of 1e-13 in the logarithm of the strain at every step."""
+
+    def get_positions(self) -> Any:
+        """See ASE's filters."""
+        with silenced("logm result may be inaccurate", category=RuntimeWarning):
+            return super().get_positions()  # type: ignore[no-untyped-call]
+
+    def get_forces(self, **kwargs: Any) -> Any:
+        """See ASE's filters."""
+        # Computed and kept before others have to wait.
+        self.atoms.get_stress(**kwargs)
+        self.atoms.get_forces(**kwargs)
+        with silenced("logm result may be inaccurate", category=RuntimeWarning):
+            return super().get_forces(**kwargs)  # type: ignore[no-untyped-call]
 
 
 class PotentialCalculator(Calculator):

@@ -5,10 +5,7 @@ Deng et al., Nat. Mach. Intell. 5, 1031 (2023). The weights are part of the pack
 
 from __future__ import annotations
 
-import contextlib
-import io
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
+from ionvolt.quiet import without_prints
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.pairs import Pairs, find_pairs
 
@@ -84,13 +82,11 @@ class CHGNetPotential:
         """
         if version not in VERSIONS:
             raise ModelError(f"{version}: no such version of the potential. Choose from {', '.join(VERSIONS)}")
-        from chgnet.model.model import CHGNet
+        from chgnet.model import model
 
-        # Said by CHGNet of its own reading of the volume, whenever stresses are asked for.
-        warnings.filterwarnings("ignore", "Converting a tensor with requires_grad", UserWarning, r"chgnet\.")
         self.version = version
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.network: CHGNet = CHGNet.load(model_name=version, use_device="cpu", verbose=False)
+        with without_prints(model):
+            self.network: CHGNet = model.CHGNet.load(model_name=version, use_device="cpu", verbose=False)
         self.network.eval()
         self.network.requires_grad_(False)
         self.cutoff = float(self.network.graph_converter.atom_graph_cutoff)

@@ -7,7 +7,6 @@ PBE+U and for r2SCAN, at a quarter of the cost. All weights are part of the pack
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from ionvolt.physics.potentials.chgnet import PotentialOutput
 from ionvolt.physics.potentials.chgnet_graph import require_known
+from ionvolt.quiet import silenced
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.pairs import find_pairs
 from ionvolt.structures.wording import refusal
@@ -53,8 +53,7 @@ class SevenNetPotential:
         # The products that einsums would be optimised for are done here: a second of loading for nothing.
         e3nn.set_optimization_defaults(optimize_einsums=False)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with silenced():
                 checkpoint, _, head = version.partition(":")
                 network: Any = load_checkpoint(checkpoint).build_model()
         finally:
@@ -132,10 +131,8 @@ def _import_e3nn() -> None:
 
     chosen = torch.compiler.disable
     torch.compiler.disable = lambda function: function  # type: ignore[assignment, misc]
-    with warnings.catch_warnings():
-        # e3nn and sevenn script functions while they are imported; from PyTorch 2.14 on everybody would be told.
-        for category in (DeprecationWarning, FutureWarning):
-            warnings.filterwarnings("ignore", r"`torch\.jit\.", category)
+    # e3nn and sevenn script functions while they are imported; from PyTorch 2.14 on everybody would be told.
+    with silenced(r"`torch\.jit\."):
         try:
             import e3nn.o3  # noqa: F401
         finally:
