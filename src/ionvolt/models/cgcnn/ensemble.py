@@ -15,9 +15,9 @@ from safetensors.torch import load
 from torch import nn
 
 from ionvolt.errors import ModelError
-from ionvolt.graphs import CrystalGraph, build_graph, collate, iterate_batches
+from ionvolt.graphs import CrystalGraph, Ties, build_graph, collate, iterate_batches
 from ionvolt.ions import EndMembers
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import ModelCard, parameters_of
 from ionvolt.models.cgcnn.graph_answers import graph_answers
 from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
@@ -28,6 +28,40 @@ KIND = "cgcnn"
 Module = TypeVar("Module", bound=nn.Module)
 
 AVERAGE_HOST = "what the networks give for the average host of their training"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the answers for an ion are judged.
+
+    Attributes:
+        std_scale: Standard deviation of the expected error in units of the members' spread, joined with the floor.
+        std_floor: V.
+        distance_limit: Distance to the nearest training host beyond which a host is out of the domain; None: not told.
+    """
+
+    std_scale: float = 1.0
+    std_floor: float = 0.0
+    distance_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class EnsembleParameters:
+    """What an ensemble needs to answer, besides its weights.
+
+    Attributes:
+        n_members: Networks.
+        ties: How its graphs choose among neighbours at equal distance (``graphs.neighbours.Ties``).
+        calibration: By ion.
+    """
+
+    n_members: int = 1
+    ties: Ties = "invariant"
+    calibration: dict[str, Calibration] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n_members < 1:
+            raise ValueError(f"hyperparameters.n_members is {self.n_members}")
 
 
 @dataclass
@@ -64,6 +98,16 @@ class Ensemble:
     def ions(self) -> list[str]:
         """Working ions that it has heads for."""
         return list(self.heads)
+
+    @property
+    def ties(self) -> Ties:
+        """How its graphs choose among neighbours at equal distance."""
+        ties: Ties = self.card.hyperparameters.get("ties", "invariant")
+        return ties
+
+    def calibration(self, ion: str) -> Calibration:
+        """How answers for an ion are judged."""
+        return Calibration(**self.card.hyperparameters.get("calibration", {}).get(ion, {}))
 
     def member(self, index: int, ion: str) -> CGCNN:
         """One member as a whole network."""
@@ -110,7 +154,7 @@ class Ensemble:
         found = []
         for query, answer in zip(queries, self.estimate(queries), strict=True):
             if id(query.host) not in vectors:
-                vectors[id(query.host)] = self.atom_vectors(build_graph(query.host, ties=self.card.ties))
+                vectors[id(query.host)] = self.atom_vectors(build_graph(query.host, ties=self.ties))
             local = local_voltages(vectors[id(query.host)], self.heads[query.ion], self.local_heads[query.ion])
             n_atoms, n_members = len(query.host), len(local.additive)
             contributions = (local.additive.mean(0) - local.reference.mean()) / n_atoms
@@ -188,7 +232,7 @@ def save_ensemble(ensemble: Ensemble, folder: Path) -> None:
     tensors |= {f"reference.{ion}": vectors.half().contiguous() for ion, vectors in ensemble.references.items()}
     if ensemble.reference_scale is not None:
         tensors["reference_scale"] = ensemble.reference_scale.contiguous()
-    ensemble.card.n_members = len(ensemble.trunks)
+    ensemble.card.hyperparameters["n_members"] = len(ensemble.trunks)
     write_model(folder, {name: tensor.numpy() for name, tensor in tensors.items()}, ensemble.card)
 
 
@@ -201,18 +245,19 @@ def load_ensemble(folder: Path) -> Ensemble:
     card, content = read_model(folder)
     path = folder / WEIGHTS_FILE
     if card.kind != KIND:
-        raise ModelError(f"{folder}: a {card.kind} model, not a {KIND} one. Load it as what it is")
+        raise ModelError(f"{folder}: a {card.kind} model, not a {KIND} one. Give a model's folder of that kind")
+    n_members = parameters_of(card, EnsembleParameters, folder).n_members
     try:
         tensors = load(content)
-        trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(card.n_members)]
+        trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(n_members)]
         ions = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("head."))
         order = [ion for ion in card.ions if ion in ions] + [ion for ion in ions if ion not in card.ions]
-        heads = {ion: [_filled(Head(), f"head.{ion}.{m}", tensors) for m in range(card.n_members)] for ion in order}
+        heads = {ion: [_filled(Head(), f"head.{ion}.{m}", tensors) for m in range(n_members)] for ion in order}
         for name in [name for name in tensors if name.startswith("local.") and name.endswith(".linear.bias")]:
             # Models written before there were baselines do without.
             tensors.setdefault(name.replace("linear.bias", "baseline"), torch.full((N_FEATURES,), torch.nan))
         local = {
-            ion: [_filled(LocalHead(), f"local.{ion}.{m}", tensors) for m in range(card.n_members)]
+            ion: [_filled(LocalHead(), f"local.{ion}.{m}", tensors) for m in range(n_members)]
             for ion in order
             if f"local.{ion}.0.linear.weight" in tensors
         }

@@ -33,7 +33,7 @@ def graph_answers(ensemble: Ensemble, queries: Sequence[Query]) -> list[Estimate
     if not queries:
         return []
     place = {key: i for i, key in enumerate(hosts)}
-    pooled = ensemble.pooled([build_graph(host, ties=ensemble.card.ties) for host in hosts.values()])
+    pooled = ensemble.pooled([build_graph(host, ties=ensemble.ties) for host in hosts.values()])
     voltages = dict(zip(symbols, ensemble.voltages_of(pooled, symbols), strict=True))
     distances = {symbol: ensemble.distances(pooled, symbol) for symbol in symbols}
     answers = []
@@ -47,18 +47,18 @@ def graph_answers(ensemble: Ensemble, queries: Sequence[Query]) -> list[Estimate
 
 def _answer(ensemble: Ensemble, query: Query, voltages: np.ndarray, distance: float | None) -> Estimate:
     card, symbol = ensemble.card, query.ion
-    facts = card.ions.get(symbol, {})
+    calibration = ensemble.calibration(symbol)
     std = spread = None
     if voltages.size > 1:
         spread = float(voltages.std(ddof=1))
-        std = float(facts.get("std_scale", 1.0) * math.hypot(spread, facts.get("std_floor", 0.0)))
+        std = float(calibration.std_scale * math.hypot(spread, calibration.std_floor))
     reasons = []
     present = set(query.host.numbers.tolist())
     unseen = sorted(present - set(card.elements.get(symbol, present)))
     if unseen:
         names = ", ".join(SYMBOLS[z] for z in unseen)
         reasons.append(f"{names}: in no {symbol} electrode that the model was trained on; treat the voltage as a guess")
-    limit = facts.get("distance_limit")
+    limit = calibration.distance_limit
     if distance is not None and limit and distance > limit:
         reasons.append(
             f"far from the {symbol} electrodes that the model was trained on (distance {distance:.2f}, "
