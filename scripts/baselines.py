@@ -86,8 +86,13 @@ def done(results: Results, settings: tuple[Any, ...]) -> set[int]:
 
 
 def errors_of(ion: str, split: str) -> dict[str, Any]:
-    errors: dict[str, Any] = shipped_models()[PAPER_MODEL].ions[ion]["errors"][f"paper/{split}"]
-    return errors
+    """By learner; the model itself is the transfer, and the network for Li."""
+    own = "network" if ion == "Li" else "transfer"
+    return {
+        record.learner or own: dict(record.values)
+        for record in shipped_models()[PAPER_MODEL].evaluation
+        if (record.test, record.ion, record.subset) == (f"paper/{split}", ion, "")
+    }
 
 
 def network_mae(ion: str, split: str, model: str, row: dict[str, Any]) -> float | None:

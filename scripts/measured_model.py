@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from ionvolt.experiment.expected import (
     points,
     training_points,
 )
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import ModelCard, Record
 from ionvolt.models.measured.estimate import FAMILY, load_measured, save_measured
 from ionvolt.models.measured.regression import named
 from ionvolt.models.registry import SHIPPED
@@ -31,6 +32,8 @@ from model_page import ROOT, write_between
 
 PAGE = ROOT / "docs" / "measured.md"
 FOLDERS = {True: "with-gap", False: "without-gap"}
+TEST = "leave one framework out"
+TEST_WITHOUT = "leave one framework out without recalled rows"
 MULTIVALENT = ("Mg", "Ca", "Zn", "Al")
 
 
@@ -92,18 +95,22 @@ def write_models() -> None:
         card = ModelCard(
             name=f"{FAMILY}/{name}",
             kind="measured",
-            ions={ion: {"n_rows": n} for ion, n in ions.items()},
+            ions=list(ions),
             description="What a cell with the ion's metal is expected to show: the calculated voltage, moved by what "
             f"{sum(ions.values())} measured electrodes teach about the errors of PBE+U."
             + (" Uses the difference between r2SCAN and PBE+U." if gap else ""),
             training={
                 "chosen": chosen,
                 "candidates": list(CANDIDATES),
-                "leave_one_framework_out": figures,
-                "leave_one_framework_out_without_recalled_rows": without,
                 "weights": {k: round(v, 3) for k, v in named(model.regression).items() if abs(v) >= 0.0005},
                 "cathodes": [p.cathode.name for p in training if not p.part],
+                "ions": {ion: {"n_rows": n} for ion, n in ions.items()},
             },
+            evaluation=[
+                Record(test, subset="" if group == "all" else group, values=values)
+                for test, found in ((TEST, figures), (TEST_WITHOUT, without))
+                for group, values in found.items()
+            ],
             limits=[
                 "An equilibrium voltage: no kinetics, no polarisation, no co-insertion of solvent or protons.",
                 "Few electrodes: of many classes there are one or two.",
@@ -146,12 +153,17 @@ def rows(held: Sequence[HeldOut]) -> str:
     return "\n".join(lines)
 
 
+def figures_of(card: ModelCard, test: str) -> dict[str, dict[str, Any]]:
+    """By group of electrodes, as the card has them."""
+    return {record.subset or "all": dict(record.values) for record in card.evaluation if record.test == test}
+
+
 def write_page(held: Sequence[HeldOut]) -> None:
-    cards = [load_measured(gap).card.training for gap in (True, False)]
-    write_between(PAGE, "errors", table(cards[0]["leave_one_framework_out"]))
+    cards = [load_measured(gap).card for gap in (True, False)]
+    write_between(PAGE, "errors", table(figures_of(cards[0], TEST)))
     others = {}
     for card, name in zip(cards, ("both functionals", "without r2SCAN"), strict=True):
-        figures, without = card["leave_one_framework_out"], card["leave_one_framework_out_without_recalled_rows"]
+        figures, without = figures_of(card, TEST), figures_of(card, TEST_WITHOUT)
         for group in ("all", "rows that count", "not from memory"):
             others[f"{name}: {group}"] = figures[group]
             others[f"{name}, learned without rows from memory: {group}"] = without[group]

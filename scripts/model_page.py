@@ -32,28 +32,37 @@ def mae(entry: dict[str, Any] | None, model: str, *, interval: bool = False) -> 
     return f"{text} ({m['mae_low']:.2f}–{m['mae_high']:.2f})" if interval else text
 
 
-def best(ion: str) -> str:
-    return "network" if ion == "Li" else "transfer"
+OWN = ""
+"""The model itself, among the learners of a test."""
 
 
-def short_table(ions: dict[str, Any]) -> str:
+def errors_of(card: ModelCard, ion: str) -> dict[str, dict[str, Any]]:
+    """By test and learner; the model itself has no name."""
+    found: dict[str, dict[str, Any]] = {}
+    for record in card.evaluation:
+        if record.ion == ion and not record.subset:
+            found.setdefault(record.test, {})[record.learner] = dict(record.values)
+    return found
+
+
+def short_table(card: ModelCard) -> str:
     lines = [
         "| ion | electrodes | random split | framework split | framework split, untrimmed | mean predictor | "
         "Li model as it is | paper (validation) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for ion in WORKING_IONS:
-        e = ions[ion]["errors"]
+        e = errors_of(card, ion)
         random, framework = e.get("paper/random"), e.get("paper/framework")
         lines.append(
-            f"| {ion} | {ions[ion]['n_rows']} | **{mae(random, best(ion), interval=True)}** | "
-            f"{mae(framework, best(ion), interval=True)} | {mae(e.get('none/framework'), best(ion), interval=True)} | "
+            f"| {ion} | {card.ion_training(ion)['n_rows']} | **{mae(random, OWN, interval=True)}** | "
+            f"{mae(framework, OWN, interval=True)} | {mae(e.get('none/framework'), OWN, interval=True)} | "
             f"{mae(random, 'mean')} | {mae(random, 'li_model')} | {PAPER.get(ion, '–')} |"
         )
     return "\n".join(lines)
 
 
-def long_table(ions: dict[str, Any]) -> str:
+def long_table(card: ModelCard) -> str:
     lines = [
         "| ion | split | n train | n test × splits | transfer (Li: network) | from scratch | fine-tuned | Li model | "
         "mean | RMSE | bias | by split |",
@@ -61,26 +70,26 @@ def long_table(ions: dict[str, Any]) -> str:
     ]
     for ion in WORKING_IONS:
         for key, words in KINDS.items():
-            e = ions[ion]["errors"].get(key)
+            e = errors_of(card, ion).get(key)
             if e:
-                m = e[best(ion)]
+                m = e[OWN]
                 lines.append(
-                    f"| {ion} | {words} | {e['n_train']} | {e['n_test']:.0f} × {e['splits']} | "
-                    f"{mae(e, best(ion), interval=True)} | {mae(e, 'scratch')} | {mae(e, 'fine_tuned')} | "
+                    f"| {ion} | {words} | {m['n_train']} | {m['n_test']:.0f} × {m['splits']} | "
+                    f"{mae(e, OWN, interval=True)} | {mae(e, 'scratch')} | {mae(e, 'fine_tuned')} | "
                     f"{mae(e, 'li_model')} | {mae(e, 'mean')} | {m['rmse']:.2f} | {m['bias']:+.2f} | "
                     f"{' '.join(f'{v:.2f}' for v in m['mae_by_split'])} |"
                 )
     return "\n".join(lines)
 
 
-def local_table(ions: dict[str, Any]) -> str:
+def local_table(card: ModelCard) -> str:
     lines = [
         "| ion | additive: from the voltage, at most | linear, ensemble: from the voltage, mean | "
         "linear, one member: from its head | from the label |",
         "|---|---|---|---|---|",
     ]
     for ion in WORKING_IONS:
-        facts = ions[ion]["local_voltages"]
+        facts = card.values("local voltages", ion)
         lines.append(
             f"| {ion} | {facts['additive_max_error_V']:.0e} | {facts['ensemble_mae_to_voltage_V']:.2f} | "
             f"{facts['mae_to_head_V']:.2f} | {facts['mae_to_label_V']:.2f} |"
@@ -93,14 +102,15 @@ def potential_table(cards: dict[str, ModelCard]) -> str:
     lines = ["| model, split | all | " + " | ".join(WORKING_IONS) + " |", "|---|---|" + "---|" * len(WORKING_IONS)]
     for card, test, everything in potential_tests(cards):
         cells = [f"{everything['mae']:.3f} ({everything['mae_low']:.3f}–{everything['mae_high']:.3f})"]
-        cells += [f"{card.ions[ion]['errors'][test]['mae']:.2f}" for ion in WORKING_IONS]
+        cells += [f"{card.values(test, ion)['mae']:.2f}" for ion in WORKING_IONS]
         lines.append(f"| {card.kind}: {test} | " + " | ".join(cells) + " |")
         if "mae_physics" in everything:
-            physics = [f"{card.ions[ion]['errors'][test]['mae_physics']:.2f}" for ion in WORKING_IONS]
+            physics = [f"{card.values(test, ion)['mae_physics']:.2f}" for ion in WORKING_IONS]
             words = "the same, potential alone"
             lines.append(f"| {words} | {everything['mae_physics']:.3f} | " + " | ".join(physics) + " |")
-    counts = next(iter(potential_tests(cards)))[0].ions
-    lines.append("| *electrodes* | | " + " | ".join(str(counts[ion]["n_rows"]) for ion in WORKING_IONS) + " |")
+    card = next(iter(potential_tests(cards)))[0]
+    counts = [str(card.ion_training(ion)["n_rows"]) for ion in WORKING_IONS]
+    lines.append("| *electrodes* | | " + " | ".join(counts) + " |")
     return "\n".join(lines)
 
 
@@ -112,7 +122,7 @@ def trust_table(cards: dict[str, ModelCard]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for card, test, e in potential_tests(cards):
-        large = {i: card.ions[i]["errors"][test] for i in WORKING_IONS if card.ions[i]["errors"][test]["n"] >= 80}
+        large = {i: card.values(test, i) for i in WORKING_IONS if card.values(test, i)["n"] >= 80}
         least = min(large, key=lambda ion: large[ion]["coverage_90"])
         lines.append(
             f"| {card.kind}: {test} | {100 * e['coverage_90']:.1f} % | {e['mean_width']:.2f} | "
@@ -125,18 +135,17 @@ def trust_table(cards: dict[str, ModelCard]) -> str:
 def chemistry_table(cards: dict[str, ModelCard]) -> str:
     """Errors by distance and by the framework's anions, for the two main tests."""
     tests = [(card, test) for card, test, _ in potential_tests(cards) if test in MAIN_TESTS]
-    found = [card.training["tests"][test] for card, test in tests]
     head = " | ".join(f"{card.kind}: {test}" for card, test in tests)
     lines = [f"| tenth of the rows by distance | {head} |", "|---|" + "---|" * len(tests)]
-    for tenth in range(10):
-        cells = [f"{f['error_by_distance'][tenth]['mae']:.2f} (at {f['error_by_distance'][tenth]['distance']:.2f})"
-                 for f in found]  # fmt: skip
-        lines.append(f"| {tenth + 1} | " + " | ".join(cells) + " |")
+    for tenth in range(1, 11):
+        found = [card.values(test, subset=f"distance {tenth}/10") for card, test in tests]
+        lines.append(f"| {tenth} | " + " | ".join(f"{f['mae']:.2f} (at {f['distance']:.2f})" for f in found) + " |")
     lines += ["", f"| anions of the framework | {head} |", "|---|" + "---|" * len(tests)]
-    for label in sorted({label for f in found for label in f["by_anion"]}):
-        cells = [f"{f['by_anion'][label]['mae']:.2f} (n = {f['by_anion'][label]['n']})" if label in f["by_anion"]
-                 else "–" for f in found]  # fmt: skip
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    subsets = {r.subset for card, test in tests for r in card.evaluation if r.test == test}
+    for label in sorted(subset for subset in subsets if subset.startswith("anion ")):
+        found = [card.values(test, subset=label) for card, test in tests]
+        cells = [f"{f['mae']:.2f} (n = {f['n']})" if f else "–" for f in found]
+        lines.append(f"| {label.removeprefix('anion ')} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -157,13 +166,13 @@ def aims_table(cards: dict[str, ModelCard]) -> str:
     host, random, both = "framework 5-fold", "random 5-fold", "both, framework 5-fold"
     rows = [("host alone, frameworks not seen", tests[host][1]["mae"], 0.38)]
     rows.append(("host alone, random 5-fold", tests[random][1]["mae"], 0.32))
-    for ion, facts in tests[host][0].ions.items():
-        error = facts["errors"][host]
+    for ion in tests[host][0].ions:
+        error = tests[host][0].values(host, ion)
         if error["n"] >= 80:
             rows.append((f"host alone, frameworks not seen, {ion} ({error['n']} rows)", error["mae"], 0.45))
     rows.append(("both ends, frameworks not seen", tests[both][1]["mae"], 0.15))
-    of_ion = tests[both][0].ions
-    rows += [(f"the same, {ion}", of_ion[ion]["errors"][both]["mae"], 0.14) for ion in ("Mg", "Ca", "Zn", "Al")]
+    delta = tests[both][0]
+    rows += [(f"the same, {ion}", delta.values(both, ion)["mae"], 0.14) for ion in ("Mg", "Ca", "Zn", "Al")]
     lines = ["| mean absolute error | V | aim | |", "|---|---|---|---|"]
     lines += [f"| {w} | {v:.3f} | {aim:.2f} | {'kept' if v <= aim else '**missed**'} |" for w, v, aim in rows]
     return "\n".join(lines)
@@ -174,8 +183,8 @@ MAIN_TESTS = ("framework 5-fold", "both, framework 5-fold")
 
 def potential_tests(cards: dict[str, ModelCard]) -> Iterator[tuple[ModelCard, str, dict[str, Any]]]:
     for name in (FOUNDATION_MODEL, DELTA_MODEL):
-        for test, found in cards[name].training["tests"].items():
-            yield cards[name], test, found["all"]
+        for test, found in cards[name].errors().items():
+            yield cards[name], test, found
 
 
 def write_between(path: Path, name: str, text: str) -> None:
@@ -228,10 +237,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("runs/cgcnn"))
     results: Path = parser.parse_args().results
     cards = shipped_models()
-    ions = cards[PAPER_MODEL].ions
-    write_between(ROOT / "docs/accuracy.md", "accuracy", short_table(ions))
-    write_between(ROOT / "docs/models.md", "errors", long_table(ions))
-    write_between(ROOT / "docs/models.md", "local voltages", local_table(ions))
+    paper = cards[PAPER_MODEL]
+    write_between(ROOT / "docs/accuracy.md", "accuracy", short_table(paper))
+    write_between(ROOT / "docs/models.md", "errors", long_table(paper))
+    write_between(ROOT / "docs/models.md", "local voltages", local_table(paper))
     if {FOUNDATION_MODEL, DELTA_MODEL} <= cards.keys():
         write_between(ROOT / "docs/accuracy.md", "potential", potential_table(cards))
         write_between(ROOT / "docs/models.md", "potential", potential_table(cards))

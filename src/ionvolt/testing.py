@@ -182,6 +182,8 @@ class _Findings:
             ask()
         except ModelError:
             return
+        except Exception as error:
+            words = f"{words} ({type(error).__name__}: {error}), not by ModelError"
         self.lines.append(words)
 
     def raise_(self) -> None:

@@ -131,8 +131,8 @@ def models() -> dict[str, Any]:
                     "name": name, "description": card.description, "limits": card.limits,
                     "attribution": card.attribution,
                     "ions": {
-                        ion: {test: _error(found) for test, found in facts.get("errors", {}).items()}
-                        for ion, facts in card.ions.items()
+                        ion: {test: _error(found) for test, found in card.errors(ion).items()}
+                        for ion in card.ions
                     },
                 }
                 for name, card in shipped_models().items()
@@ -141,9 +141,8 @@ def models() -> dict[str, Any]:
 
 
 def _error(found: dict[str, Any]) -> dict[str, float] | None:
-    """Mean absolute error of a test and its interval; of the shipped recipe where several stand in the card."""
-    own = found if "mae" in found else found.get("transfer") or found.get("network") or {}
-    return {name: own[name] for name in ("mae", "mae_low", "mae_high") if name in own} or None
+    """Mean absolute error of a test and its interval."""
+    return {name: found[name] for name in ("mae", "mae_low", "mae_high") if name in found} or None
 
 
 @contextmanager

@@ -116,8 +116,7 @@ def ions_model(li_model: Path, mg_model: Path) -> Path:
     from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 
     li, mg = load_ensemble(li_model), load_ensemble(mg_model)
-    li.card.ions |= mg.card.ions
-    li.card.elements |= mg.card.elements
+    li.card.add_ion("Mg", mg.card.elements["Mg"], mg.card.ion_training("Mg"))
     li.card.name = "two ions"
     folder = li_model.with_name("ions")
     save_ensemble(Ensemble(li.trunks, li.heads | mg.heads, li.card), folder)

@@ -157,11 +157,10 @@ def test_card():
     assert card.licence
     assert "CC BY 4.0" in card.attribution
     assert "Materials Project" in card.attribution
-    for ion, facts in card.ions.items():
+    for ion in card.ions:
         assert card.elements[ion], ion
-        text = str(facts).lower()
-        assert "mae" in text, ion
-        assert facts.get("std_scale", 0) > 0, ion
+        assert card.errors(ion)["paper/framework"]["mae"] > 0, ion
+        assert card.hyperparameters["calibration"][ion]["std_scale"] > 0, ion
 
 
 def test_card_and_weights_agree(ionvolt):
@@ -183,13 +182,14 @@ def test_cards_say_how_far_to_trust(name):
     assert set(card.ions) == set(IONS)
     assert "SevenNet" in card.attribution
     assert "CC BY 4.0" in card.attribution
-    for tests in card.training["tests"].values():
-        everything = tests["all"]
+    for test, everything in card.errors().items():
         assert 0.8 < everything["coverage_90"] < 0.97
         assert everything["mae_low"] < everything["mae"] < everything["mae_high"]
         assert everything["mae_out_of_domain"] > everything["mae_in_domain"]
-        assert len(tests["error_by_distance"]) == 10
-        assert tests["by_anion"]
+        subsets = [record.subset for record in card.evaluation if record.test == test]
+        assert [s for s in subsets if s.startswith("distance")] == [f"distance {i}/10" for i in range(1, 11)]
+        assert any(s.startswith("anion") for s in subsets)
+        assert {record.ion for record in card.evaluation if record.test == test} == {"all", *IONS}
 
 
 def test_size():

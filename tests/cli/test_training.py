@@ -30,11 +30,14 @@ def same(one, other, prefix: str) -> bool:
 
 def test_train(li_model):
     facts = card(li_model)
-    assert (facts["name"], facts["n_members"], list(facts["ions"])) == ("li", 2, ["Li"])
-    li = facts["ions"]["Li"]
-    assert li["n_test"] == li["test"].get("n_electrodes", li["n_test"]) > 0
+    assert (facts["name"], facts["hyperparameters"]["n_members"], facts["ions"]) == ("li", 2, ["Li"])
+    li = facts["training"]["ions"]["Li"]
+    assert li["n_test"] > 0
     assert len(li["validation_mae_V"]) == 2
-    assert li["test"]["mae"] > 0
+    (record,) = facts["evaluation"]
+    assert (record["test"], record["ion"]) == ("test", "Li")
+    assert record["values"]["mae"] > 0
+    assert set(facts["hyperparameters"]["calibration"]["Li"]) == {"std_scale", "std_floor"}
     assert facts["training"]["spared_test_frameworks_of"] == ["Mg"]
     assert facts["training"]["snapshots"] == ["made-up"]
     assert facts["training"]["settings"]["epochs"] == 2
@@ -49,10 +52,10 @@ def test_transfer_of_the_head_keeps_the_rest(li_model, mg_model):
     assert not any(name.startswith("head.Li") for name in after)
     assert (before["head.Li.0.hidden.weight"] != after["head.Mg.0.hidden.weight"]).any()
     facts = card(mg_model)
-    assert facts["ions"]["Mg"]["mode"] == "head"
+    assert facts["training"]["ions"]["Mg"]["mode"] == "head"
     assert facts["training"]["pretrained"] == "li"
     # The pre-training spared the frameworks of these test rows, and the card says so.
-    assert facts["ions"]["Mg"]["test_rows_of_pretraining_frameworks"] == 0
+    assert facts["training"]["ions"]["Mg"]["test_rows_of_pretraining_frameworks"] == 0
 
 
 @pytest.mark.parametrize(("layers", "drift"), [("all", False), ("head", True)])
@@ -191,4 +194,4 @@ def test_a_finished_model_is_not_replaced_unasked(ionvolt, data, li_model, tmp_p
     copy = tmp_path / "copy"
     shutil.copytree(li_model, copy)
     assert ionvolt("train", data, "--ion", "Li", "-o", copy, "--members", 1, "--epochs", 1, "--replace").code == 0
-    assert card(copy)["n_members"] == 1
+    assert card(copy)["hyperparameters"]["n_members"] == 1

@@ -352,11 +352,12 @@ def test_baseline_trained_and_evaluated_as_it_is(data_file: Path, tmp_path: Path
     card = made.json
     assert card["kind"] == "classical"
     assert list(card["ions"]) == ["Mg", "Li"]
-    assert card["ions"]["Mg"]["test"]["mae"] < card["ions"]["Mg"]["test"]["mae_of_mean_predictor"]
+    tested = {record["ion"]: record["values"] for record in card["evaluation"]}
+    assert tested["Mg"]["mae"] < tested["Mg"]["mae_of_mean_predictor"]
     # The same split: the command's errors are those of the card.
     said = run_command("evaluate", folder, data_file, "--split", "random", "--json").json
     for record in said["results"]:
-        assert record["mae"] == pytest.approx(card["ions"][record["ion"]]["test"]["mae"], abs=2e-4)
+        assert record["mae"] == pytest.approx(tested[record["ion"]]["mae"], abs=2e-4)
     note = said["trained_models"][0]
     assert note["of_training_frameworks"] > 0
     assert "flatter" in note["words"]
@@ -372,7 +373,7 @@ def test_baseline_trained_and_evaluated_as_it_is(data_file: Path, tmp_path: Path
     assert "not trained for Li" in unknown.refused()
     final = run_command("baseline", data_file, "--model", "svr", "--ion", "Mg", "-o", tmp_path / "final", "--final")
     assert final.code == 0
-    assert "test" not in json.loads((tmp_path / "final" / "card.json").read_text())["ions"]["Mg"]
+    assert json.loads((tmp_path / "final" / "card.json").read_text())["evaluation"] == []
     assert "Ca" in run_command("baseline", data_file, "--ion", "Ca", "-o", tmp_path / "x").refused()
 
 
@@ -382,14 +383,14 @@ def test_heads_trained_on_rows_that_the_card_does_not_list() -> None:
 
     class Model:
         ions = ("Mg",)
-        card = ModelCard("m", ions={"Mg": {"mode": "head", "n_rows": 9}}, training={"frameworks": ["F1O2"]})
+        card = ModelCard("m", training={"frameworks": ["F1O2"], "ions": {"Mg": {"mode": "head", "n_rows": 9}}})
 
     data = of_frameworks(["F1O2", "F2O2", "F2O2"], ["Mg"] * 3)
     test = np.arange(3)
     assert Trained(Model()).seen(data, test) == 1
     assert Trained(Model()).unlisted(data, test) == ["Mg"]
-    Model.card.ions["Mg"]["frameworks"] = ["F2O2"]
+    Model.card.training["ions"]["Mg"]["frameworks"] = ["F2O2"]
     assert Trained(Model()).seen(data, test) == 3
     assert Trained(Model()).unlisted(data, test) == []
-    Model.card = ModelCard("m", ions={"Mg": {}})
+    Model.card = ModelCard("m", ions=["Mg"])
     assert Trained(Model()).seen(data, test) is None

@@ -29,10 +29,9 @@ DOUBTFUL = CATHODES["Mg in V2O5 (alpha)"]
 def magnesium(tmp_path_factory):
     """The shipped model with its Mg head alone, and a card that knows one framework."""
     whole = load_ensemble(SHIPPED / PAPER_MODEL)
-    facts = {key: value for key, value in whole.card.ions["Mg"].items() if key != "frameworks"}
     card = replace(
-        whole.card, name="only Mg", ions={"Mg": facts}, elements={"Mg": whole.card.elements["Mg"]},
-        training={"frameworks": ["TiS2"]},
+        whole.card, name="only Mg", ions=["Mg"], elements={"Mg": whole.card.elements["Mg"]},
+        training={"frameworks": ["TiS2"]}, hyperparameters=dict(whole.card.hyperparameters),
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("models") / "magnesium"
     save_ensemble(Ensemble(whole.trunks, {"Mg": whole.heads["Mg"]}, card), folder)

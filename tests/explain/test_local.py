@@ -35,7 +35,7 @@ def ensemble() -> Ensemble:
     return Ensemble(
         [n.trunk for n in networks],
         {"Mg": [n.head for n in networks]},
-        ModelCard("local", ions={"Mg": {}}),
+        ModelCard("local", ions=["Mg"]),
         {"Mg": [LocalHead(), LocalHead()]},
     )
 
@@ -135,7 +135,7 @@ def test_files(ensemble: Ensemble, tmp_path: Path) -> None:
 
 def test_a_model_without_local_heads_says_so() -> None:
     network = new_network(0)
-    bare = Ensemble([network.trunk], {"Mg": [network.head]}, ModelCard("bare", ions={"Mg": {}}))
+    bare = Ensemble([network.trunk], {"Mg": [network.head]}, ModelCard("bare", ions=["Mg"]))
     assert not bare.explains
     with pytest.raises(ModelError, match="bare: it does not share its answers out"):
         explain(EXAMPLES / "V2O5.cif", "Mg", model=bare)
@@ -188,6 +188,6 @@ def test_every_shipped_model_keeps_to_the_sum_rule_that_its_card_states() -> Non
         if card.kind != "cgcnn":
             continue
         for explanation in explain_many([EXAMPLES / "V2O5.cif"], list(card.ions), model=name):
-            stated = card.ions[explanation.prediction.working_ion]["local_voltages"]["additive_max_error_V"]
+            stated = card.values("local voltages", explanation.prediction.working_ion)["additive_max_error_V"]
             assert abs(explanation.mean_local_voltage - explanation.prediction.voltage) <= 10 * stated
             assert stated < 1e-4

@@ -66,7 +66,7 @@ def trust(hosts: list[CrystalFeatures], seed: int = 0) -> ApplicabilityDomain:
 
 
 def card(name: str) -> ModelCard:
-    return ModelCard(name, ions={ion: {} for ion in IONS})
+    return ModelCard(name, ions=list(IONS))
 
 
 @cache

@@ -113,7 +113,7 @@ def a_model(name: str, reads_ion: bool = False, ions: tuple[str, ...] = ("Mg",))
 
         rows = np.hstack([rows, ion_features(data.ions, element_table())])
     fit = fit_classical(name, rows, data.voltages)
-    return ClassicalModel(fit.predictor, element_table(), ModelCard("test", ions={i: {} for i in ions}), reads_ion)
+    return ClassicalModel(fit.predictor, element_table(), ModelCard("test", ions=list(ions)), reads_ion)
 
 
 @pytest.mark.parametrize("name", ["svr", "extra-trees"])
@@ -210,8 +210,8 @@ def test_damage_is_refused(tmp_path) -> None:
 def test_features_of_another_version_are_refused(tmp_path) -> None:
     save_classical(a_model("svr"), tmp_path)
     card = json.loads((tmp_path / "card.json").read_text())
-    assert card["training"]["features"] == list(FEATURES)
-    card["training"]["features"][0] = "something else"
+    assert card["hyperparameters"]["features"] == list(FEATURES)
+    card["hyperparameters"]["features"][0] = "something else"
     (tmp_path / "card.json").write_text(json.dumps(card))
     with pytest.raises(ModelError, match="other features"):
         load_classical(tmp_path)
@@ -228,4 +228,4 @@ def test_a_forest_of_one_leaf() -> None:
 
 def test_ion_features_stand_behind_the_others() -> None:
     with pytest.raises(ValueError, match=f"not {len(FEATURES) + len(ION_FEATURES)}"):
-        ClassicalModel(a_model("svr").predictor, element_table(), ModelCard("x", ions={"Mg": {}}), reads_ion=True)
+        ClassicalModel(a_model("svr").predictor, element_table(), ModelCard("x", ions=["Mg"]), reads_ion=True)

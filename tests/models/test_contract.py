@@ -31,7 +31,7 @@ def networks(*, local: bool = True) -> Ensemble:
     torch.manual_seed(0)
     heads = {"Mg": [LocalHead(), LocalHead()]} if local else {}
     return Ensemble(
-        [n.trunk for n in members], {"Mg": [n.head for n in members]}, ModelCard("small", ions={"Mg": {}}), heads
+        [n.trunk for n in members], {"Mg": [n.head for n in members]}, ModelCard("small", ions=["Mg"]), heads
     )
 
 
@@ -43,7 +43,7 @@ def classical(learner: str, ions: Sequence[str]) -> ClassicalModel:
     if len(ions) > 1:
         rows = np.hstack([rows, ion_features(["Li"] * len(rows), element_table())])
     fit = fit_classical(learner, rows, np.linspace(1, 4, len(rows)))  # type: ignore[arg-type]
-    return ClassicalModel(fit.predictor, element_table(), ModelCard(learner, ions={i: {} for i in ions}), len(ions) > 1)
+    return ClassicalModel(fit.predictor, element_table(), ModelCard(learner, ions=list(ions)), len(ions) > 1)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def classical(learner: str, ions: Sequence[str]) -> ClassicalModel:
         lambda: classical("random-forest", ["Li"]),
         delta,
         foundation,
-        lambda: AutoModel(foundation(), delta(), ModelCard("auto", kind=AUTO, ions={"Li": {}})),
+        lambda: AutoModel(foundation(), delta(), ModelCard("auto", kind=AUTO, ions=["Li"])),
     ],
     ids=["networks", "networks without local heads", "kernel ridge", "forest", "delta", "foundation", "auto"],
 )
@@ -80,7 +80,7 @@ def test_shipped_models_keep_the_contract_for_well_known_electrodes(name: str, e
 class Wrong:
     """A model that breaks the contract where it is told to."""
 
-    card = ModelCard("wrong", kind="own", ions={"Li": {}})
+    card = ModelCard("wrong", kind="own", ions=["Li"])
     accepts: frozenset[EndMembers] = frozenset({"charged"})
     ions = ("Li",)
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from ionvolt.errors import IonVoltError, ModelError
 from ionvolt.graphs import CrystalGraph, collate
-from ionvolt.models.card import FORMAT_VERSION, ModelCard, read_card, write_card
+from ionvolt.models.card import FORMAT_VERSION, ModelCard, Record, read_card, write_card
 from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.cgcnn.network import Head
 from ionvolt.models.registry import load_model, model_folder
@@ -33,8 +33,8 @@ def new_ensemble(ions: tuple[str, ...] = ("Mg", "Ca", "Al")) -> Ensemble:
         torch.manual_seed(0)
         for ion in ions:
             heads[ion] = [Head(2.0, 1.5), Head(1.0, 0.5)]
-    facts = {ion: {"test_mae_V": 0.3} for ion in ions}
-    card = ModelCard(name="tést", ions=facts, elements={"Mg": [8, 25]}, limits=["Oxides only."])
+    records = [Record("test", ion, values={"mae": 0.3}) for ion in ions]
+    card = ModelCard("tést", ions=list(ions), elements={"Mg": [8, 25]}, evaluation=records, limits=["Oxides only."])
     return Ensemble([network.trunk for network in networks], heads, card)
 
 
@@ -189,7 +189,7 @@ def test_tensors_that_do_not_fit(change: Callable[[Tensors], Tensors], folder: P
 
 
 def test_more_members_on_the_card_than_in_the_weights(folder: Path) -> None:
-    edit_card(folder, n_members=3)
+    edit_card(folder, hyperparameters={"n_members": 3})
     refusal_of(folder)
 
 
@@ -205,16 +205,31 @@ def test_more_members_on_the_card_than_in_the_weights(folder: Path) -> None:
         ('{"name": "x", "format_version": 99}', "Upgrade IonVolt"),
         ('{"name": "x", "format_version": 99, "shape": "round"}', "Upgrade IonVolt"),
         ('{"name": "x", "format_version": "one"}', "not a model card"),
-        ('{"name": "x", "n_members": "two"}', "not a model card"),
-        ('{"name": "x", "n_members": 0}', "not a model card"),
-        ('{"name": "x", "kind": "chgnet"}', "chgnet"),
-        ('{"name": "x", "ties": "any"}', "any"),
-        ('{"name": "x", "ions": ["Mg"]}', "not a model card"),
+        ('{"name": "x", "n_members": 2}', "unknown: n_members"),
+        ('{"name": "x", "evaluation": [{"test": "t", "values": {"mae": "low"}}]}', "evaluation[0].values.mae"),
+        ('{"name": "x", "training": {"frameworks": [3]}}', "training.frameworks is no list of formulas"),
+        ('{"name": "x", "training": {"ions": {"Mg": 3}}}', "training.ions is no object of objects"),
+        ('{"name": "x", "ions": {"Mg": {}}}', "not a model card"),
         ('{"name": 3}', "not a model card"),
     ],
 )
 def test_cards_that_are_refused(text: str, says: str, folder: Path) -> None:
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
+    assert says in refusal_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("entries", "says"),
+    [
+        ({"hyperparameters": {"n_members": "two"}}, "hyperparameters.n_members is no int"),
+        ({"hyperparameters": {"n_members": 0}}, "hyperparameters.n_members is 0"),
+        ({"hyperparameters": {"n_member": 2}}, "unknown: hyperparameters.n_member"),
+        ({"hyperparameters": {"ties": "any"}}, "any"),
+        ({"kind": "chgnet"}, "a chgnet model"),
+    ],
+)
+def test_hyperparameters_and_kinds_that_are_refused(entries: dict[str, Any], says: str, folder: Path) -> None:
+    edit_card(folder, **entries)
     assert says in refusal_of(folder)
 
 
@@ -226,10 +241,10 @@ def test_a_card_that_is_not_text(folder: Path) -> None:
 def test_card_json_round_trip(tmp_path: Path) -> None:
     card = ModelCard(
         name="n",
-        n_members=5,
-        ions={"Mg": {"test_mae_V": 0.31, "rows": 300}},
+        ions=["Mg"],
+        hyperparameters={"n_members": 5, "ties": "published"},
+        evaluation=[Record("framework 5-fold", "Mg", values={"n": 300, "mae": 0.31, "by_split": [0.3, 0.32]})],
         elements={"Mg": [8, 12]},
-        ties="published",
         training={"split": "framework", "seeds": [0, 1]},
         limits=["Å and µ survive."],
         attribution="Materials Project, CC BY 4.0",

@@ -133,7 +133,7 @@ def test_what_cannot_be_asked_is_refused_in_one_line() -> None:
 
 
 def replace_ions(model, ions):
-    model.card.ions = {ion: {} for ion in ions}
+    model.card.ions = list(ions)
     return model
 
 
@@ -178,7 +178,7 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
     with pytest.raises(ModelError, match="not finite"):
         load_foundation(tmp_path / "n")
     card = json.loads((tmp_path / "f" / CARD_FILE).read_text())
-    del card["training"]["kernel"]
+    del card["hyperparameters"]["kernel"]
     (tmp_path / "f" / CARD_FILE).write_text(json.dumps(card))
     with pytest.raises(ModelError, match="do not fit a foundation model"):
         load_foundation(tmp_path / "f")
@@ -186,7 +186,7 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
 
 @pytest.fixture
 def best() -> AutoModel:
-    return AutoModel(foundation(), delta(), ModelCard("auto", ions={"Li": {}, "Mg": {}}))
+    return AutoModel(foundation(), delta(), ModelCard("auto", ions=["Li", "Mg"]))
 
 
 def test_predict_says_what_it_rests_on(best: AutoModel) -> None:

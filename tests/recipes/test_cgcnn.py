@@ -89,15 +89,14 @@ def test_predictions_are_kept_as_they_are(done: Job) -> None:
 def test_the_card_has_the_held_out_errors_and_the_model_answers(done: Job, tmp_path: Path) -> None:
     (folder,) = release(RECIPE, done, tmp_path)
     model = load_model(folder)
-    facts = model.card.ions["Mg"]
+    card = model.card
     assert folder.name == model.card.name == "cgcnn-toy"
     lines = {(line.test, line.ion): line for line in RECIPE.report(done)}
-    assert facts["errors"]["paper/framework"]["transfer"]["mae"] == pytest.approx(
-        lines["paper/framework", "Mg"].mae, abs=1e-4
-    )
-    assert facts["std_scale"] == facts["errors"]["paper/framework"]["std_scale"]
-    assert facts["local_voltages"]["additive_max_error_V"] < 1e-3
-    assert facts["n_rows"] == int((many().ions == "Mg").sum())
+    errors = card.errors("Mg")["paper/framework"]
+    assert errors["mae"] == pytest.approx(lines["paper/framework", "Mg"].mae, abs=1e-4)
+    assert card.hyperparameters["calibration"]["Mg"]["std_scale"] == errors["std_scale"]
+    assert card.values("local voltages", "Mg")["additive_max_error_V"] < 1e-3
+    assert card.ion_training("Mg")["n_rows"] == int((many().ions == "Mg").sum())
     assert model.card.training["data"] == "toy"
     assert model.ions == ["Li", "Mg"]
 

@@ -87,7 +87,7 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
     card = load_model(written[1]).card
     assert list(card.ions) == ["Li", "Mg"]
     assert card.training["packages"]["sevenn"]
-    assert card.training["emptying"]["n"] == 14
+    assert card.values("full extraction")["n"] == 14
     units = [what for what in told if "framework-1" in what[2] or "random-1" in what[2]]
     assert units[-1][:2] == (12, 12)
 
@@ -163,10 +163,10 @@ def test_models_answer_as_their_card_says(done: Job) -> None:
     host, delta = (load_model(folder) for folder in RECIPE.models(done))
     assert (host.card.kind, delta.card.kind) == ("foundation", "delta")
     names = ["framework 3-fold", "framework 3-fold, discharged composition known", "random 3-fold"]
-    assert list(host.card.training["tests"]) == names
-    assert list(delta.card.training["tests"]) == ["both, framework 3-fold", "discharged, framework 3-fold"]
+    assert list(host.card.errors()) == names
+    assert list(delta.card.errors()) == ["both, framework 3-fold", "discharged, framework 3-fold"]
     lines = {(line.test, line.ion): line for line in RECIPE.report(done)}
-    told = delta.card.ions["Mg"]["errors"]["both, framework 3-fold"]
+    told = delta.card.values("both, framework 3-fold", "Mg")
     assert lines["both, framework 3-fold", "Mg"].mae == pytest.approx(told["mae"], abs=1e-4)
     assert told["n"] == 4
     assert set(delta.card.ions) == {"Li", "Na", "Mg"}

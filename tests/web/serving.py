@@ -15,7 +15,7 @@ import torch
 import uvicorn
 
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import ModelCard, Record
 from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
 from ionvolt.models.cgcnn.network import LocalHead
 from ionvolt.training.cgcnn.networks import new_network
@@ -54,8 +54,9 @@ def stand_in(folder: Path) -> Path:
         head.target_std.fill_(0.3)
     torch.manual_seed(0)
     local = {ion: [LocalHead() for _ in range(3)] for ion in WORKING_IONS}
-    errors = {"paper/random": {"network": {"n": 9, "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}}}
-    card = ModelCard("stand-in", ions={ion: {"mode": "scratch", "errors": errors} for ion in WORKING_IONS})
+    errors = {"n": 9, "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}
+    records = [Record("paper/random", ion, values=errors) for ion in WORKING_IONS]
+    card = ModelCard("stand-in", ions=list(WORKING_IONS), evaluation=records)
     save_ensemble(Ensemble([network.trunk for network in networks], heads, card, local), folder)
     return folder
 

@@ -75,7 +75,8 @@ def model(tmp_path_factory):
             local[ion].append(atom_head)
     card = ModelCard(
         name="stand-in",
-        ions={ion: {"std_scale": 0.1} for ion in WORKING_IONS},
+        ions=list(WORKING_IONS),
+        hyperparameters={"calibration": {ion: {"std_scale": 0.1} for ion in WORKING_IONS}},
         elements={ion: [3, 8, 12, 15, 23, 25, 26, 27, 42] for ion in WORKING_IONS},
     )
     folder = tmp_path_factory.mktemp("model")

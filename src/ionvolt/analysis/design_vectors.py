@@ -88,7 +88,7 @@ def study_design(
     medians = {e.number: e.median for e in elements if e.n_crystals >= FEW}
     fitting = [host for host in hosts if SIZES[0] <= len(host) <= SIZES[1] and len(host.composition) > 1]
     sample = [fitting[i] for i in rng.permutation(len(fitting))[:n_hosts]]
-    graphs = [build_graph(host, ties=model.card.ties) for host in sample]
+    graphs = [build_graph(host, ties=model.ties) for host in sample]
     atoms = atoms_of(model, graphs, ion)
     local = atoms.local("additive")
     replaced, foreseen, crystal = [], [], []
@@ -107,7 +107,7 @@ def study_design(
             of_old = host.numbers == old
             numbers = np.where(of_old, new, host.numbers)
             changed = Crystal(host.lattice, numbers, host.frac_coords, host.source)
-            replaced.append(build_graph(changed, ties=model.card.ties))
+            replaced.append(build_graph(changed, ties=model.ties))
             foreseen.append(float((medians[new] - own[of_old]).sum() / len(host)))
             crystal.append(i)
     before = model.voltages(graphs, [ion])[0].mean(0)

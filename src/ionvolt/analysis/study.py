@@ -98,7 +98,7 @@ def study_model(
 def _study_data(model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, seed: int, tell: Tell) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     tell("local voltages of all atoms")
-    atoms = atoms_of(model, [build_graph(host, ties=model.card.ties) for host in data.hosts], ion)
+    atoms = atoms_of(model, [build_graph(host, ties=model.ties) for host in data.hosts], ion)
     tell("oxygen environments")
     if len(np.unique(atoms.crystal[atoms.oxygen])) >= FEWEST:
         oxygen = environments.study_environments(atoms, seed=seed)
@@ -117,7 +117,7 @@ def _study_data(model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, see
             summary[f"elements_{kind}_{words}"] = periodic.verdict(found)
     tell("deleted and replaced atoms")
     tried = _checks(model, [Query(ion, host) for host in data.hosts], ion, out, 120, seed)
-    sampled = atoms_of(model, [build_graph(query.host, ties=model.card.ties) for query in tried.sample], ion)
+    sampled = atoms_of(model, [build_graph(query.host, ties=model.ties) for query in tried.sample], ion)
     tried = replace(tried, stability=checks.stability(sampled))
     medians = periodic.element_voltages(atoms, kind="additive", oxygen_only=False)
     rule = design.study_design(model, data.hosts, ion, medians, seed=seed)

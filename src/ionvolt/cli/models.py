@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,26 +41,13 @@ def list_models(
 
 def _errors(card: ModelCard) -> tuple[str, str]:
     """The first test that the card tells of, and its mean absolute error for each ion."""
-    found: dict[str, str] = {}
-    test = "none stated"
-    for ion, facts in card.ions.items():
-        errors = facts.get("errors")
-        if isinstance(errors, dict) and errors:
-            test = next(iter(errors)) if test == "none stated" else test
-            found[ion] = _mae(errors.get(test))
-        elif isinstance(facts.get("test"), dict):
-            test, found[ion] = "test part", _mae(facts["test"])
-        else:
-            found[ion] = "–"
-    return test, ", ".join(f"{printable(ion)} {error}" for ion, error in found.items())
-
-
-def _mae(entry: Any) -> str:
-    """Of a test: stated at once, or for the recipe that is shipped (transfer; the network itself for Li)."""
-    for part in (entry, *(entry.get(name) for name in ("transfer", "network") if isinstance(entry, dict))):
-        if isinstance(part, dict) and isinstance(part.get("mae"), int | float):
-            return f"{part['mae']:.2f}"
-    return "–"
+    by_ion = {ion: card.errors(ion) for ion in card.ions}
+    test = next((test for errors in by_ion.values() for test in errors), None)
+    if test is None:
+        return "none stated", ", ".join(f"{printable(ion)} –" for ion in by_ion)
+    found = {ion: errors.get(test, {}).get("mae") for ion, errors in by_ion.items()}
+    words = "test part" if test == "test" else test
+    return words, ", ".join(f"{printable(ion)} {'–' if e is None else f'{e:.2f}'}" for ion, e in found.items())
 
 
 @models_app.command("show")

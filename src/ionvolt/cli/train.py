@@ -257,13 +257,15 @@ def _claim(output: Path, identity: dict[str, Any], replace: bool) -> None:
 
 
 def _tell(ensemble: Ensemble, symbol: str, histories: list[History], output: Path) -> None:
-    facts = ensemble.card.ions[symbol]
+    from ionvolt.models.card import TEST
+
+    card = ensemble.card
+    facts = card.ion_training(symbol)
     validation = ", ".join(f"{h.best_mae:.3f}" for h in histories)
     print(f"{output}: {len(histories)} networks for {symbol}; validation MAE {validation} V")
-    if "test" in facts:
-        t = facts["test"]
+    if t := card.values(TEST, symbol):
         print(
-            f"test ({ensemble.card.training['split']} split, n = {t['n']} frameworks, {facts['n_test']} electrodes): "
+            f"test ({card.training['split']} split, n = {t['n']} frameworks, {facts['n_test']} electrodes): "
             f"MAE {t['mae']:.3f} V, 95 % interval {t['mae_low']:.3f} to {t['mae_high']:.3f}; "
             f"mean predictor {t['mae_of_mean_predictor']:.3f}"
         )

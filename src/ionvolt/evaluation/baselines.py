@@ -17,7 +17,7 @@ from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.evaluation.learners import features_of
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evaluation.protocol import Kind, Protocol
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import TEST, ModelCard, Record
 from ionvolt.models.classical.model import KIND, ClassicalModel
 from ionvolt.training.classical.fit import Name, fit_classical
 
@@ -77,12 +77,13 @@ def train_baseline(
     predicted = fit.predictor.predict(rows[len(pool) :]) if len(test) else np.empty(0)
     for ion in ions:
         own = pool[data.ions[pool] == ion]
-        card.elements[ion] = sorted({int(z) for row in own for z in np.unique(data[int(row)].host.numbers)})
-        card.ions[ion] = {"n_train": len(own), "n_test": int((data.ions[test] == ion).sum())}
+        elements = sorted({int(z) for row in own for z in np.unique(data[int(row)].host.numbers)})
+        card.add_ion(ion, elements, {"n_train": len(own), "n_test": int((data.ions[test] == ion).sum())})
         of_ion = data.ions[test] == ion
         if of_ion.any() and len(own):
             target = data.voltages[test][of_ion]
             errors = asdict(metrics(target, predicted[of_ion], data.frameworks[test][of_ion]))
             errors["mae_of_mean_predictor"] = float(np.abs(target - data.voltages[own].mean()).mean())
-            card.ions[ion]["test"] = {k: round(v, 4) if isinstance(v, float) else v for k, v in errors.items()}
+            values = {k: round(v, 4) if isinstance(v, float) else v for k, v in errors.items()}
+            card.evaluation.append(Record(TEST, ion, values=values))
     return ClassicalModel(fit.predictor, element_table(), card, reads_ion)

@@ -114,13 +114,12 @@ class Trained:
 
         The card's ``training`` names them, or the facts of each ion do.
         """
-        facts = self.card.ions.values()
-        listed = {*self.card.training.get("frameworks", ()), *(f for of in facts for f in of.get("frameworks", ()))}
+        listed = self.card.frameworks()
         return int(np.isin(data.frameworks[test], sorted(listed)).sum()) if listed else None
 
     def unlisted(self, data: ElectrodeSet, test: Indices) -> list[str]:
         """Tested ions whose last layers learned from rows of which the card lists no framework."""
-        facts = {ion: self.card.ions.get(ion, {}) for ion in dict.fromkeys(data.ions[test].tolist())}
+        facts = {ion: self.card.ion_training(ion) for ion in dict.fromkeys(data.ions[test].tolist())}
         return [
             ion for ion, of in facts.items() if of.get("mode") == "head" and "n_rows" in of and "frameworks" not in of
         ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ionvolt._version import __version__
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.graphs import CrystalGraph
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import TEST, ModelCard, Record
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.training.cgcnn.runs import Mode, Parts
@@ -80,21 +80,21 @@ def describe_and_test(
         "validation_mae_V": [round(h.best_mae, 4) for h in histories],
         "best_epochs": [h.best_epoch for h in histories],
     }
+    card = ensemble.card
     if len(split.test):
         target = rows.voltages[split.test]
         members = ensemble.voltages([graphs[i] for i in split.test], [ion])[0]
         frameworks = rows.frameworks[split.test]
-        facts["test"] = {k: _rounded(v) for k, v in asdict(metrics(target, members.mean(0), frameworks)).items()}
+        values = {k: _rounded(v) for k, v in asdict(metrics(target, members.mean(0), frameworks)).items()}
         mean = float(rows.voltages[used].mean())
-        facts["test"]["mae_of_mean_predictor"] = _rounded(float(np.abs(target - mean).mean()))
+        values["mae_of_mean_predictor"] = _rounded(float(np.abs(target - mean).mean()))
+        card.evaluation.append(Record(TEST, ion, values=values))
         if len(members) > 1:
-            facts |= calibrate_std(members.mean(0) - target, members.std(0, ddof=1))
+            scale = calibrate_std(members.mean(0) - target, members.std(0, ddof=1))
+            card.hyperparameters.setdefault("calibration", {})[ion] = scale
         if pretraining_frameworks is not None:
             seen = np.isin(frameworks, sorted(pretraining_frameworks))
             facts["test_rows_of_pretraining_frameworks"] = int(seen.sum())
-    card = ensemble.card
-    card.ions[ion] = facts
-    card.elements[ion] = elements_of(parts, used)
     card.training = {
         **about,
         "split": split.kind,
@@ -103,6 +103,7 @@ def describe_and_test(
         "ionvolt_version": __version__,
         "frameworks": sorted(set(rows.frameworks[used].tolist()) | (pretraining_frameworks or set())),
     }
+    card.add_ion(ion, elements_of(parts, used), facts)
     card.attribution = str(rows.provenance.get("attribution", ""))
     return ensemble
 

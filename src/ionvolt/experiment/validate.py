@@ -270,7 +270,7 @@ def discharged_formula(cathode: Cathode) -> str | None:
 
 def _seen(model: Predictor, crystal: Crystal, ion: str) -> bool | None:
     card = model.card
-    frameworks = {*card.training.get("frameworks", ()), *card.ions.get(ion, {}).get("frameworks", ())}
+    frameworks = card.frameworks([ion])
     return framework_of(crystal.formula, ion) in frameworks if frameworks else None
 
 

@@ -100,9 +100,6 @@ def _write(
     trunks = [network.trunk for network in fitted["Li"].networks]
     used = {ion: np.unique(np.concatenate([np.concatenate(pair) for pair in f.parts])) for ion, f in fitted.items()}
     card = ModelCard("trained for this report", attribution=str(data.provenance.get("attribution", "")))
-    for ion, rows in used.items():
-        card.ions[ion] = {"mode": "scratch" if ion == "Li" else "head", "n_rows": len(rows)}
-        card.elements[ion] = sorted({int(z) for row in rows for z in np.unique(data[int(row)].host.numbers)})
     every = np.unique(np.concatenate(list(used.values())))
     card.training = {
         "mark": mark,
@@ -111,6 +108,9 @@ def _write(
         "settings": settings,
         "frameworks": sorted(set(data.frameworks[every].tolist())),
     }
+    for ion, rows in used.items():
+        elements = sorted({int(z) for row in rows for z in np.unique(data[int(row)].host.numbers)})
+        card.add_ion(ion, elements, {"mode": "scratch" if ion == "Li" else "head", "n_rows": len(rows)})
     ensemble = Ensemble(trunks, {ion: [n.head for n in f.networks] for ion, f in fitted.items()}, card)
     arrays = {
         f"{ion} {m} {name}": rows

@@ -76,7 +76,7 @@ def parity(job: Job, ion: str) -> Parity:
     model, parts = kept(job).networks(job.cleaned, job.unit)
     rows = job.rows_of(ion)
     data = job.cleaned[rows]
-    members = model.voltages([build_graph(host, ties=model.card.ties) for host in data.hosts], [ion])[0]
+    members = model.voltages([build_graph(host, ties=model.ties) for host in data.hosts], [ion])[0]
     part = np.full(len(rows), SPARED, dtype="<U10")
     predicted = members.mean(0)
     for train, _ in parts[ion]:

@@ -50,17 +50,14 @@ def described(card: ModelCard, facts: Mapping[str, Any]) -> dict[str, Any]:
         "ions": facts.get("ions", list(card.ions)),
         "local_ions": facts.get("local_ions", []),
         "n_members": card.n_members,
-        "errors": {ion: _errors(found) for ion, found in card.ions.items()},
+        "errors": {ion: _errors(card, ion) for ion in card.ions},
     }
 
 
-def _errors(facts: dict[str, Any]) -> dict[str, dict[str, float]]:
+def _errors(card: ModelCard, ion: str) -> dict[str, dict[str, float]]:
     """Mean absolute and root mean square error (V) on held-out electrodes, by protocol."""
-    network = "transfer" if facts.get("mode") == "head" else "network"
-    measured = facts.get("errors")
-    found = {}
-    for protocol, entry in measured.items() if isinstance(measured, dict) else ():
-        numbers = entry.get(network, entry)
-        if "mae_low" in numbers:
-            found[protocol] = {key: numbers[key] for key in ("n", "mae", "mae_low", "mae_high", "rmse")}
-    return found
+    return {
+        protocol: {key: numbers[key] for key in ("n", "mae", "mae_low", "mae_high", "rmse")}
+        for protocol, numbers in card.errors(ion).items()
+        if "mae_low" in numbers
+    }

@@ -16,10 +16,10 @@ from safetensors.torch import load
 from torch import nn
 
 from ionvolt.errors import InputError, ModelError
-from ionvolt.graphs import CrystalGraph, build_graph, collate, iterate_batches
+from ionvolt.graphs import CrystalGraph, Ties, build_graph, collate, iterate_batches
 from ionvolt.graphs.elements import KNOWN_ELEMENTS
 from ionvolt.ions import EndMembers
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import ModelCard, parameters_of
 from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
 from ionvolt.models.interface import AtomContributions, Estimate, Query
@@ -30,6 +30,40 @@ KIND = "cgcnn"
 Module = TypeVar("Module", bound=nn.Module)
 
 AVERAGE_HOST = "what the networks give for the average host of their training"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the answers for an ion are judged.
+
+    Attributes:
+        std_scale: Standard deviation of the expected error in units of the members' spread, joined with the floor.
+        std_floor: V.
+        distance_limit: Distance to the nearest training host beyond which a host is out of the domain; None: not told.
+    """
+
+    std_scale: float = 1.0
+    std_floor: float = 0.0
+    distance_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class EnsembleParameters:
+    """What an ensemble needs to answer, besides its weights.
+
+    Attributes:
+        n_members: Networks.
+        ties: How its graphs choose among neighbours at equal distance (``graphs.neighbours.Ties``).
+        calibration: By ion.
+    """
+
+    n_members: int = 1
+    ties: Ties = "invariant"
+    calibration: dict[str, Calibration] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n_members < 1:
+            raise ValueError(f"hyperparameters.n_members is {self.n_members}")
 
 
 @dataclass
@@ -66,6 +100,16 @@ class Ensemble:
     def ions(self) -> list[str]:
         """Working ions that it has heads for."""
         return list(self.heads)
+
+    @property
+    def ties(self) -> Ties:
+        """How its graphs choose among neighbours at equal distance."""
+        ties: Ties = self.card.hyperparameters.get("ties", "invariant")
+        return ties
+
+    def calibration(self, ion: str) -> Calibration:
+        """How answers for an ion are judged."""
+        return Calibration(**self.card.hyperparameters.get("calibration", {}).get(ion, {}))
 
     def member(self, index: int, ion: str) -> CGCNN:
         """One member as a whole network."""
@@ -107,7 +151,7 @@ class Ensemble:
         if not queries:
             return []
         place = {key: i for i, key in enumerate(hosts)}
-        pooled = self.pooled([build_graph(host, ties=self.card.ties) for host in hosts.values()])
+        pooled = self.pooled([build_graph(host, ties=self.ties) for host in hosts.values()])
         voltages = dict(zip(symbols, self.voltages_of(pooled, symbols), strict=True))
         distances = {symbol: self.distances(pooled, symbol) for symbol in symbols}
         answers = []
@@ -115,7 +159,7 @@ class Ensemble:
             column = place[id(query.host)]
             far = distances[query.ion]
             distance = None if far is None else float(far[column])
-            answers.append(_estimate(self.card, query, voltages[query.ion][:, column], distance))
+            answers.append(_estimate(self, query, voltages[query.ion][:, column], distance))
         return answers
 
     @property
@@ -134,7 +178,7 @@ class Ensemble:
         found = []
         for query, answer in zip(queries, self.estimate(queries), strict=True):
             if id(query.host) not in vectors:
-                vectors[id(query.host)] = self.atom_vectors(build_graph(query.host, ties=self.card.ties))
+                vectors[id(query.host)] = self.atom_vectors(build_graph(query.host, ties=self.ties))
             local = local_voltages(vectors[id(query.host)], self.heads[query.ion], self.local_heads[query.ion])
             n_atoms, n_members = len(query.host), len(local.additive)
             contributions = (local.additive.mean(0) - local.reference.mean()) / n_atoms
@@ -200,21 +244,21 @@ class Ensemble:
                 raise ModelError(f"{self.card.name}: no local-voltage head for {ion} (ions that have one: {known})")
 
 
-def _estimate(card: ModelCard, query: Query, voltages: NDArray[np.float64], distance: float | None) -> Estimate:
+def _estimate(ensemble: Ensemble, query: Query, voltages: NDArray[np.float64], distance: float | None) -> Estimate:
     """The answer to one query, from what every member says and the distance to the training hosts."""
-    symbol = query.ion
-    facts = card.ions.get(symbol, {})
+    card, symbol = ensemble.card, query.ion
+    calibration = ensemble.calibration(symbol)
     std = spread = None
     if voltages.size > 1:
         spread = float(voltages.std(ddof=1))
-        std = float(facts.get("std_scale", 1.0) * math.hypot(spread, facts.get("std_floor", 0.0)))
+        std = float(calibration.std_scale * math.hypot(spread, calibration.std_floor))
     reasons = []
     present = set(query.host.numbers.tolist())
     unseen = sorted(present - set(card.elements.get(symbol, present)))
     if unseen:
         names = ", ".join(SYMBOLS[z] for z in unseen)
         reasons.append(f"{names}: in no {symbol} electrode that the model was trained on; treat the voltage as a guess")
-    limit = facts.get("distance_limit")
+    limit = calibration.distance_limit
     if distance is not None and limit and distance > limit:
         reasons.append(
             f"far from the {symbol} electrodes that the model was trained on (distance {distance:.2f}, "
@@ -253,7 +297,7 @@ def save_ensemble(ensemble: Ensemble, folder: Path) -> None:
     tensors |= {f"reference.{ion}": vectors.half().contiguous() for ion, vectors in ensemble.references.items()}
     if ensemble.reference_scale is not None:
         tensors["reference_scale"] = ensemble.reference_scale.contiguous()
-    ensemble.card.n_members = len(ensemble.trunks)
+    ensemble.card.hyperparameters["n_members"] = len(ensemble.trunks)
     write_model(folder, {name: tensor.numpy() for name, tensor in tensors.items()}, ensemble.card)
 
 
@@ -266,18 +310,19 @@ def load_ensemble(folder: Path) -> Ensemble:
     card, content = read_model(folder)
     path = folder / WEIGHTS_FILE
     if card.kind != KIND:
-        raise ModelError(f"{folder}: a {card.kind} model, not a {KIND} one. Load it as what it is")
+        raise ModelError(f"{folder}: a {card.kind} model, not a {KIND} one. Give a model's folder of that kind")
+    n_members = parameters_of(card, EnsembleParameters, folder).n_members
     try:
         tensors = load(content)
-        trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(card.n_members)]
+        trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(n_members)]
         ions = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("head."))
         order = [ion for ion in card.ions if ion in ions] + [ion for ion in ions if ion not in card.ions]
-        heads = {ion: [_filled(Head(), f"head.{ion}.{m}", tensors) for m in range(card.n_members)] for ion in order}
+        heads = {ion: [_filled(Head(), f"head.{ion}.{m}", tensors) for m in range(n_members)] for ion in order}
         for name in [name for name in tensors if name.startswith("local.") and name.endswith(".linear.bias")]:
             # Models written before there were baselines do without.
             tensors.setdefault(name.replace("linear.bias", "baseline"), torch.full((N_FEATURES,), torch.nan))
         local = {
-            ion: [_filled(LocalHead(), f"local.{ion}.{m}", tensors) for m in range(card.n_members)]
+            ion: [_filled(LocalHead(), f"local.{ion}.{m}", tensors) for m in range(n_members)]
             for ion in order
             if f"local.{ion}.0.linear.weight" in tensors
         }

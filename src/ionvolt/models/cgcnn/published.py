@@ -9,7 +9,7 @@ import torch
 
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import ModelCard, Record
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.network import CGCNN, Head, Trunk
 
@@ -74,8 +74,9 @@ def import_checkpoint(path: Path, ion: WorkingIon) -> Ensemble:
     network.eval()
     card = ModelCard(
         name=f"published-{ion.symbol}",
-        ions={ion.symbol: {"validation_mae_V": best_error, "validation_mae_note": "stated by its authors"}},
-        ties="published",
+        ions=[ion.symbol],
+        hyperparameters={"ties": "published"},
+        evaluation=[Record("validation", ion.symbol, values={"mae": best_error}, note="stated by its authors")],
         description="Checkpoint of Zhang et al., npj Comput. Mater. 8, 175 (2022), converted.",
         limits=["The stated error is of the part on which the training epoch was chosen, not of a test part."],
         licence="none stated by its authors: for comparison only, not for redistribution",

@@ -19,7 +19,7 @@ from safetensors.numpy import load
 from ionvolt.descriptors import FEATURES, ION_FEATURES, ElementTable, features, ion_features
 from ionvolt.errors import ModelError
 from ionvolt.ions import EndMembers
-from ionvolt.models.card import ModelCard, require_ions
+from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.classical.forests import Forest
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
@@ -103,6 +103,17 @@ def standardised(rows: Array, mean: Array, scale: Array, clip: float) -> Array:
 Predictor: TypeAlias = KernelMachine | Forest
 
 
+@dataclass(frozen=True)
+class ClassicalParameters:
+    """What the model needs to answer, besides its weights.
+
+    Attributes:
+        features: Names of the features that it reads, in their order.
+    """
+
+    features: list[str]
+
+
 @dataclass(eq=False)
 class ClassicalModel:
     """A predictor with all that it needs to answer for a crystal.
@@ -173,7 +184,7 @@ def save_classical(model: ClassicalModel, folder: Path) -> None:
     arrays = {f"{family}.{name}": np.ascontiguousarray(a) for name, a in model.predictor.arrays().items()}
     arrays["elements"] = np.ascontiguousarray(model.table.values)
     card = model.card
-    card.training = {**card.training, "features": list(FEATURES + (ION_FEATURES if model.reads_ion else ()))}
+    card.hyperparameters = {"features": list(FEATURES + (ION_FEATURES if model.reads_ion else ()))}
     write_model(folder, arrays, card)
 
 
@@ -187,7 +198,7 @@ def load_classical(folder: Path) -> ClassicalModel:
     path = folder / WEIGHTS_FILE
     if card.kind != KIND:
         raise ModelError(f"{folder}: a {card.kind} model, no classical one. Load it as what it is")
-    names = tuple(card.training.get("features", ()))
+    names = tuple(parameters_of(card, ClassicalParameters, folder).features)
     reads_ion = names == FEATURES + ION_FEATURES
     if not reads_ion and names != FEATURES:
         raise ModelError(f"{folder}: it reads other features than this version of IonVolt makes. Train the model again")

@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_tensors
 
 from ionvolt.errors import ModelError
 from ionvolt.ions import working_ion
-from ionvolt.models.card import ModelCard
+from ionvolt.models.card import ModelCard, parameters_of
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import chemistry_of
 from ionvolt.models.measured.regression import Array, Electrode, Regression, columns, matrix
@@ -57,6 +57,21 @@ class MeasuredEstimate:
     basis: Basis
     in_domain: bool
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasuredParameters:
+    """What the model needs to answer, besides its weights: see ``MeasuredModel``."""
+
+    metals: dict[str, float]
+    anions: dict[str, float]
+    ions: dict[str, float]
+    calculated: tuple[float, float]
+    gaps: tuple[float, float]
+    noise: float
+    per_gap: float
+    quantile: float
+    far: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +213,7 @@ def save_measured(model: MeasuredModel, folder: Path) -> None:
     """Write weights and card; what is no tensor stands in the card."""
     regression = model.regression
     model.card.kind = "measured"
-    model.card.training["measured"] = {
+    model.card.hyperparameters = {
         "metals": model.metals,
         "anions": model.anions,
         "ions": model.ions,
@@ -222,17 +237,5 @@ def read_measured(folder: Path) -> MeasuredModel:
     if card.kind != "measured":
         raise ModelError(f"{folder}: a model of kind {card.kind}, not of measured voltages")
     arrays = load_tensors(content)
-    facts = card.training["measured"]
-    return MeasuredModel(
-        regression=Regression(arrays["weights"], arrays["covariance"]),
-        metals=facts["metals"],
-        anions=facts["anions"],
-        ions=facts["ions"],
-        calculated=tuple(facts["calculated"]),
-        gaps=tuple(facts["gaps"]),
-        noise=facts["noise"],
-        per_gap=facts["per_gap"],
-        quantile=facts["quantile"],
-        far=facts["far"],
-        card=card,
-    )
+    parameters = vars(parameters_of(card, MeasuredParameters, folder))
+    return MeasuredModel(Regression(arrays["weights"], arrays["covariance"]), **parameters, card=card)

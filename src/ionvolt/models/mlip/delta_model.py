@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, EndMembers, remove_ion
-from ionvolt.models.card import ModelCard, require_ions
+from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
@@ -58,6 +58,17 @@ class Corrector:
     networks: list[DeltaNetwork]
     kernel: AtomicGP
     trust: ApplicabilityDomain
+
+
+@dataclass(frozen=True)
+class DeltaParameters:
+    """What the model needs to answer, besides its weights.
+
+    Attributes:
+        n_members: Networks of each variant.
+    """
+
+    n_members: int
 
 
 @dataclass(eq=False)
@@ -257,7 +268,7 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
     arrays |= model.emptying.arrays()
     for route, conformal in model.routes.items():
         arrays |= {f"route.{route}.{name}": array for name, array in conformal.arrays().items()}
-    model.card.n_members = len(next(iter(model.correctors.values())).networks)
+    model.card.hyperparameters = {"n_members": len(next(iter(model.correctors.values())).networks)}
     write_model(folder, arrays, model.card)
 
 
@@ -269,10 +280,11 @@ def load_delta(folder: Path) -> DeltaModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
+        n_members = parameters_of(card, DeltaParameters, folder).n_members
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
-            networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(card.n_members)]
+            networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(n_members)]
             correctors[variant] = Corrector(networks, AtomicGP.from_arrays(own), ApplicabilityDomain.from_arrays(own))
         routes: dict[Route, Conformal] = {}
         for route in ROUTES:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import EndMembers
-from ionvolt.models.card import ModelCard, require_ions
+from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections
@@ -31,6 +31,19 @@ TOGETHER = 64
 """Hosts that are held at once."""
 
 Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FoundationParameters:
+    """What the model needs to answer, besides its weights.
+
+    Attributes:
+        n_members: Networks.
+        kernel: Shape of the kernel on crystals.
+    """
+
+    n_members: int
+    kernel: KRRSettings
 
 
 @dataclass(eq=False)
@@ -136,8 +149,7 @@ def save_foundation(model: FoundationModel, folder: Path) -> None:
     arrays: Arrays = {}
     for index, network in enumerate(model.networks):
         arrays |= named_arrays(f"network.{index}", network)
-    model.card.n_members = len(model.networks)
-    model.card.training = {**model.card.training, "kernel": asdict(model.kernel.settings)}
+    model.card.hyperparameters = {"n_members": len(model.networks), "kernel": asdict(model.kernel.settings)}
     write_model(folder, arrays | model.kernel.arrays() | model.trust.arrays(), model.card)
 
 
@@ -149,6 +161,7 @@ def load_foundation(folder: Path) -> FoundationModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
-        kernel = HostIonKRR.from_arrays(arrays, KRRSettings(**card.training["kernel"]))
-        networks = [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(card.n_members)]
+        parameters = parameters_of(card, FoundationParameters, folder)
+        kernel = HostIonKRR.from_arrays(arrays, parameters.kernel)
+        networks = [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(parameters.n_members)]
         return FoundationModel(networks, kernel, ApplicabilityDomain.from_arrays(arrays), card)

@@ -47,7 +47,7 @@ def compare_inputs(model: Ensemble, data: ElectrodeSet) -> dict[str, InputErrors
         if not rows:
             continue
         target = np.array([e.average_voltage for e, _ in rows])
-        ties = model.card.ties
+        ties = model.ties
         charged = model.voltages([build_graph(e.host, ties=ties) for e, _ in rows], [symbol])[0].mean(0)
         stripped = [build_graph(remove_ion(discharged, ion), ties=ties) for _, discharged in rows]
         discharged = model.voltages(stripped, [symbol])[0].mean(0)

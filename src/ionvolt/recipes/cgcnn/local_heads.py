@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.graphs import CrystalGraph
+from ionvolt.models.card import Record
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.training.cgcnn.local_head import LocalFit, fit_local_heads
@@ -29,7 +29,7 @@ def fit_ion(
     pooled: Sequence[torch.Tensor],
     ion: str,
     checked: int,
-) -> dict[str, Any]:
+) -> Record:
     """Fit an ion's local heads in place and measure the sum rule.
 
     Args:
@@ -41,7 +41,7 @@ def fit_ion(
         checked: Crystals on which the sum rule of additive local voltages is tried.
 
     Returns:
-        Facts for the card.
+        A line of the card's evaluation.
     """
     of_ion = np.flatnonzero(data.ions == ion)
     parts = prepare(data, ion, n_members=len(ensemble.trunks), keep_test=False)
@@ -63,10 +63,10 @@ def fit_ion(
     for row in np.random.default_rng(0).permutation(len(of_ion))[:checked]:
         found = local_voltages(ensemble.atom_vectors(graphs[of_ion[row]]), ensemble.heads[ion], heads)
         worst = max(worst, abs(float(found.additive.mean()) - float(voltage[row])))
-    return {
+    values = {
         "mae_to_label_V": round(float(np.mean([fit.mae_to_label for fit in fits])), 4),
         "mae_to_head_V": round(float(np.mean([fit.mae_to_head for fit in fits])), 4),
         "ensemble_mae_to_voltage_V": round(float(np.abs(linear - voltage).mean()), 4),
         "additive_max_error_V": float(f"{max(worst, 1e-6):.1g}"),
-        "note": NOTE,
     }
+    return Record("local voltages", ion, values=values, note=NOTE)

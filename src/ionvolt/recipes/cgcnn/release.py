@@ -59,13 +59,18 @@ def fit(data: ElectrodeSet, settings: CgcnnSettings, job: Job, name: str) -> Ens
     whole = graphs.of(data)
     pooled = [vectors.clone() for vectors in ensemble.pooled(whole)]
     card = ensemble.card
+    calibration: dict[str, dict[str, float]] = {}
     for ion in ensemble.ions:
         job.tell(0, 0, f"{ion}: local voltages")
         local = fit_ion(ensemble, data, whole, pooled, ion, settings.checked)
-        card.elements[ion] = elements_of(parts[ion], np.arange(len(parts[ion].rows)))
-        card.ions[ion] = ion_facts(ensemble, parts[ion], ion, tests, settings) | {"local_voltages": local}
+        card.add_ion(ion, elements_of(parts[ion], np.arange(len(parts[ion].rows))), ion_facts(parts[ion], ion))
+        calibration[ion] = calibration_of(ensemble, parts[ion], ion, tests, settings)
+        for test, by_ion in tests.items():
+            card.evaluation += by_ion[ion].records(test, ion) if ion in by_ion else []
+        card.evaluation.append(local)
+    card.hyperparameters["calibration"] = calibration
     card.description = DESCRIPTION
-    card.training = {
+    card.training |= {
         "data": label_of(data),
         "snapshots": sorted({e.snapshot for e in data}),
         "cleaning": removed,
@@ -125,24 +130,23 @@ def train_final(parts: Mapping[str, Parts], settings: CgcnnSettings, job: Job, g
     return ensemble
 
 
-def ion_facts(
-    ensemble: Ensemble,
-    parts: Parts,
-    ion: str,
-    tests: Mapping[str, Mapping[str, IonReport]],
-    settings: CgcnnSettings,
-) -> dict[str, Any]:
-    """What the card says of an ion."""
-    deviation = tests.get(settings.deviation, {}).get(ion)
+def ion_facts(parts: Parts, ion: str) -> dict[str, Any]:
+    """What the card says of the training of an ion."""
     return {
         "mode": "scratch" if ion == "Li" else "head",
         "n_rows": len(parts.rows),
-        "distance_limit": distance_limit(ensemble.references[ion], parts.rows.frameworks),
         "frameworks": sorted(set(parts.rows.frameworks)),
         "voltage_range_V": [round(float(f(parts.rows.voltages)), 3) for f in (np.min, np.max)],
-        **(deviation.deviation if deviation else {}),
-        "errors": {test: by_ion[ion].to_dict() for test, by_ion in tests.items() if ion in by_ion},
     }
+
+
+def calibration_of(
+    ensemble: Ensemble, parts: Parts, ion: str, tests: Mapping[str, Mapping[str, IonReport]], settings: CgcnnSettings
+) -> dict[str, float]:
+    """How answers for an ion are judged (``ensemble.Calibration``)."""
+    deviation = tests.get(settings.deviation, {}).get(ion)
+    limit = distance_limit(ensemble.references[ion], parts.rows.frameworks)
+    return {"distance_limit": limit, **(deviation.deviation if deviation else {})}
 
 
 def distance_limit(reference: torch.Tensor, frameworks: NDArray[np.str_]) -> float:

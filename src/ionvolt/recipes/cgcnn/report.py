@@ -11,6 +11,7 @@ import numpy as np
 from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.evaluation.testing import calibrate_std
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.card import Record
 from ionvolt.recipes.cards import rounded
 from ionvolt.recipes.cgcnn.cross_validation import MODELS, IonPredictions, Unit, read_unit, unit_file
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings, HeldOutTest
@@ -62,17 +63,28 @@ class IonReport:
         """Of the recipe's own model."""
         return self.models["transfer" if "transfer" in self.models else "network"]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As it stands in a card."""
+    @property
+    def about(self) -> dict[str, Any]:
+        """Facts of the test, by name."""
         return {
             "splits": len(self.seeds),
             "split_seeds": self.seeds,
             "members": self.members,
             "n_train": self.n_train,
             "n_test": round(self.n_test, 1),
-            **{name: errors.to_dict() for name, errors in self.models.items()},
             **self.deviation,
         }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Facts of the test, and errors by model."""
+        return self.about | {name: errors.to_dict() for name, errors in self.models.items()}
+
+    def records(self, test: str, ion: str) -> list[Record]:
+        """As they stand in a card: the recipe's own model first, then the others by name."""
+        others = {name: errors for name, errors in self.models.items() if errors is not self.own}
+        return [Record(test, ion, values=self.about | self.own.to_dict())] + [
+            Record(test, ion, learner=name, values=errors.to_dict()) for name, errors in others.items()
+        ]
 
 
 def reports(settings: CgcnnSettings, job: Job) -> dict[str, dict[str, IonReport]]:

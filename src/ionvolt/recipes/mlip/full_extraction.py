@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.card import Record
 from ionvolt.models.mlip.full_extraction import (
     FULL_EXTRACTION_THRESHOLD,
     FullExtractionClassifier,
@@ -25,8 +26,8 @@ from ionvolt.recipes.mlip.cross_validation import folds, parts_of
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import MlipSettings
 
-CARD_KEY = "emptying"
-"""Under which the card's ``training`` holds the report."""
+RECORD = "full extraction"
+"""Under which the card's evaluation holds the report."""
 
 STRENGTH = 0.01
 """Inverse of the regularisation, of standardised facts."""
@@ -107,20 +108,18 @@ def held_out_chances(rows: ExtractionRows, table: Table, settings: MlipSettings)
     return chances
 
 
-def report(rows: ExtractionRows, chances: Vector, settings: MlipSettings) -> dict[str, Any]:
+def report(rows: ExtractionRows, chances: Vector, settings: MlipSettings) -> Record:
     """What the Δ-model's card says of it: how often a model without the electrode's framework is right."""
     emptied, test = rows.emptied, settings.calibrating("both")
-    found = {
-        "test": f"{test.split} {settings.n_folds}-fold",
+    note = f"{test.split} {settings.n_folds}-fold"
+    values: dict[str, Any] = {
         "n": len(emptied),
         "share_emptied": round(float(emptied.mean()), 3),
         "right": round(float(((chances >= FULL_EXTRACTION_THRESHOLD) == emptied).mean()), 3),
     }
-    if emptied.all() or not emptied.any():
-        return found
-    from sklearn.metrics import log_loss, roc_auc_score
+    if not emptied.all() and emptied.any():
+        from sklearn.metrics import log_loss, roc_auc_score
 
-    return found | {
-        "area_under_roc": round(float(roc_auc_score(emptied, chances)), 3),
-        "log_loss": round(float(log_loss(emptied, chances)), 3),
-    }
+        values["area_under_roc"] = round(float(roc_auc_score(emptied, chances)), 3)
+        values["log_loss"] = round(float(log_loss(emptied, chances)), 3)
+    return Record(RECORD, values=values, note=note)

@@ -94,7 +94,7 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
     card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)
     rows_of = full_extraction.extraction_rows(table)
     chances = full_extraction.held_out_chances(rows_of, table, settings)
-    card.training[full_extraction.CARD_KEY] = full_extraction.report(rows_of, chances, settings)
+    card.evaluation.append(full_extraction.report(rows_of, chances, settings))
     model = DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
     return calibrate_routes(model, held_out_routes(table, settings, job))
 
@@ -129,13 +129,7 @@ def card_of(
     return ModelCard(
         name=name,
         kind=kind,
-        ions={
-            ion: {
-                "n_rows": int((data.ions == ion).sum()),
-                "errors": {key: report.ions[ion].to_dict() for key, report in tests.items() if ion in report.ions},
-            }
-            for ion in ions
-        },
+        ions=ions,
         elements={ion: elements_of(data.for_ion(ion)) for ion in ions},
         description=description,
         training={
@@ -143,12 +137,13 @@ def card_of(
             "cleaning": list(settings.clean),
             "n_rows": len(data),
             "settings": dict(chosen),
-            "tests": {key: report.to_dict() for key, report in tests.items()},
             "seeds": "settings chosen on framework folds of seed 0, all figures from folds of seed "
             + ", ".join(str(seed) for seed in seeds),
             "frameworks": sorted(set(data.frameworks.tolist())),
+            "ions": {ion: {"n_rows": int((data.ions == ion).sum())} for ion in ions},
             **provenance(data),
         },
+        evaluation=[record for test, report in tests.items() for record in report.records(test)],
         limits=list(LIMITS),
         attribution=f"{whose}. {POTENTIAL_ATTRIBUTION}" if whose else POTENTIAL_ATTRIBUTION,
     )

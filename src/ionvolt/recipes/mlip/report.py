@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.evaluation.metrics import Metrics, metrics
+from ionvolt.models.card import Record
 from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.recipes.cards import rounded
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_beyond, cross_fitted_widths
@@ -78,14 +79,20 @@ class HeldOutReport:
     by_distance: list[tuple[float, float]]
     by_anion: dict[str, tuple[int, float]]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As it stands in a card, all but the ions."""
-        return {
-            "all": self.everything.to_dict()
-            | {"median": rounded(self.median), "share_of_rows_with_half_of_the_error": rounded(self.share_of_half)},
-            "error_by_distance": [{"distance": round(d, 3), "mae": round(e, 3)} for d, e in self.by_distance],
-            "by_anion": {label: {"n": n, "mae": round(mae, 3)} for label, (n, mae) in self.by_anion.items()},
-        }
+    def records(self, test: str) -> list[Record]:
+        """As they stand in a card: all rows, each ion, tenths by distance, and anions."""
+        more = {"median": rounded(self.median), "share_of_rows_with_half_of_the_error": rounded(self.share_of_half)}
+        found = [Record(test, values=self.everything.to_dict() | more)]
+        found += [Record(test, ion, values=errors.to_dict()) for ion, errors in self.ions.items()]
+        tenths = len(self.by_distance)
+        found += [
+            Record(test, subset=f"distance {i}/{tenths}", values={"distance": round(d, 3), "mae": round(e, 3)})
+            for i, (d, e) in enumerate(self.by_distance, start=1)
+        ]
+        return found + [
+            Record(test, subset=f"anion {label}", values={"n": n, "mae": round(mae, 3)})
+            for label, (n, mae) in self.by_anion.items()
+        ]
 
 
 def report_on(held: HeldOut) -> HeldOutReport:
