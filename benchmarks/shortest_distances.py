@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from vesin import NeighborList
 
-from ionvolt.datasets.sources import AS_PUBLISHED, unwrapped
+from ionvolt.datasets.sources import AS_PUBLISHED
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, read_many, read_text
 from ionvolt.structures.checks import _radii
@@ -37,7 +37,7 @@ def crystals(given: str) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.
         with gzip.open(given, "rt", encoding="utf-8") as file:
             for record in map(json.loads, file):
                 try:
-                    c = read_text(unwrapped(record["cif"]), record["id"], limits=AS_PUBLISHED)
+                    c = read_text(record["cif"], record["id"], limits=AS_PUBLISHED)
                 except InputError:
                     continue
                 yield record["id"], c.lattice, c.numbers, c.frac_coords
