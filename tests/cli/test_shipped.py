@@ -36,6 +36,12 @@ KEYS = {
     "epistemic_std": float,
     "in_domain": bool,
     "voltage_potential": float | None,
+    "host_formula": str,
+    "removed": dict,
+    "capacity_vol": float | None,
+    "energy_vol": float | None,
+    "capacity_is_estimate": bool,
+    "full_extraction": float | None,
 }
 
 
@@ -62,7 +68,14 @@ def test_json_schema(all_ions):
         assert p["voltage_lower"] < p["voltage"] < p["voltage_upper"]
         assert p["voltage_std"] > 0
         assert -3 < p["voltage"] < 8
-        assert (p["capacity_grav"] is None) == (p["energy_grav"] is None) == (p["end_members"] == "charged")
+        if p["end_members"] == "discharged":
+            assert p["capacity_grav"] > 0
+            assert not p["capacity_is_estimate"]
+        else:
+            assert p["full_extraction"] is None
+            assert p["capacity_is_estimate"] == (p["capacity_grav"] is not None)
+        if p["energy_grav"] is not None:
+            assert p["energy_grav"] == pytest.approx(p["voltage"] * p["capacity_grav"])
         assert all(isinstance(warning, str) for warning in p["warnings"])
 
 
@@ -172,7 +185,7 @@ def test_card_and_weights_agree(ionvolt):
     shown = ionvolt("models", "show", PAPER_MODEL).json
     assert shown["name"] == PAPER_MODEL
     listed = ionvolt("models", "list").out
-    assert f"{PAPER_MODEL}: cgcnn, {model.card.n_members} networks" in listed
+    assert f"{PAPER_MODEL}: {model.card.description}" in listed
     assert f"default: {AUTO}" in listed
 
 

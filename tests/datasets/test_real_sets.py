@@ -79,4 +79,7 @@ def test_described(data):
     multi_step = sum(ion["multi_step"] for ion in facts["ions"].values())
     assert multi_step == 437
     assert facts["ions"]["Li"]["max"] > 12
-    assert facts["provenance"]["notes"] == ["mp-1094242_Mg: formula_charge is Sn, its structure mp2020:mp-117 is ZnSn"]
+    assert facts["provenance"]["notes"] == [
+        "mp-1094242_Mg: the file states the formula Sn2, but SnZn was read",
+        "mp-1094242_Mg: formula_charge is Sn, its structure mp2020:mp-117 is ZnSn",
+    ]

@@ -110,6 +110,8 @@ export class Run {
   }
 
   take(item, kind, content) {
+    // An answer that came before stays: nobody waits for another.
+    if (content.working_ion && !item.waiting.has(content.working_ion)) return;
     if (kind === "structure") item.facts = content;
     if (kind === "doubts") doubt(item, content.doubts);
     if (kind === "prediction") item.answers.set(content.working_ion, { prediction: content.prediction });
