@@ -830,7 +830,9 @@ def test_numbers_of_before_are_dimmed_until_new_ones_come(opened):
     page.locator("[name=assume][value=charged]").check()
     expect(page.locator("#card.stale .number")).to_have_text(before)
     expect(page.locator("#card .renewing")).to_contain_text("being computed again")
-    assert float(page.locator("#card .voltage").evaluate("node => getComputedStyle(node).opacity")) < 0.6
+    # One call finds and looks: an element found before may have been replaced since.
+    dimmed = "() => parseFloat(getComputedStyle(document.querySelector('#card .voltage')).opacity) < 0.6"
+    page.wait_for_function(dimmed)
     expect(page.locator("#chart .bar.stale")).to_have_count(10)
 
 
