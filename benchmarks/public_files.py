@@ -115,8 +115,8 @@ def main(given: list[str]) -> None:
                     read_disordered(data.decode("latin-1"), name)
                 except InputError as error:
                     print(f"  disordered, not read: {error}")
-            for stated, read, told in wrong(data, crystals):
-                print(f"  {'told' if told else 'NOT TOLD'}: {name} states {stated}, read {read}")
+            for stated, read, warned in wrong(data, crystals):
+                print(f"  {'warned' if warned else 'NOT WARNED'}: {name} states {stated}, read {read}")
         print(f"{Path(package).name}: {sum(n.values())} files")
         for line, count in sorted(n.items()):
             print(f"  {count:5d} {line}")

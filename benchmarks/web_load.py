@@ -125,7 +125,7 @@ async def load(port: int, clients: int, numbers: Iterator[int], deadline: float)
     return found
 
 
-def told(name: str, found: list[tuple[int, float]], wall: float) -> dict[str, float]:
+def reported(name: str, found: list[tuple[int, float]], wall: float) -> dict[str, float]:
     """Print and return what a part measured."""
     seconds = sorted(s for _, s in found)
     statuses = dict(Counter(status for status, _ in found))
@@ -293,7 +293,7 @@ async def measure(port: int, pid: int, given: argparse.Namespace) -> bool:
     if "alone" in given.parts:
         meter = Meter(pid)
         found = await load(port, 1, iter(range(few)), deadline)
-        alone = told("alone", found, meter.stop())
+        alone = reported("alone", found, meter.stop())
     if "clients" in given.parts:
         curve: list[tuple[int, float]] = []
         count = itertools.count()
@@ -306,7 +306,7 @@ async def measure(port: int, pid: int, given: argparse.Namespace) -> bool:
 
         meter = Meter(pid)
         found = await load(port, given.clients, counted(), deadline)
-        loaded = told(f"{given.clients} clients", found, meter.stop())
+        loaded = reported(f"{given.clients} clients", found, meter.stop())
         curve.append((len(found), sum(processes(pid).values()) / 1e6))
         print("memory of all processes (MB) after requests: " + ", ".join(f"{n}: {size:.0f}" for n, size in curve))
         after = [size for n, size in curve if n >= min(1_000, given.requests // 2)]
@@ -319,7 +319,7 @@ async def measure(port: int, pid: int, given: argparse.Namespace) -> bool:
         meter = Meter(pid)
         os.kill(workers(pid)[0], signal.SIGKILL)
         found = await task
-        told("one worker killed", found, meter.stop())
+        reported("one worker killed", found, meter.stop())
         lost = sum(status != 200 for status, _ in found)
         print(f"lost by the killed worker: {lost}; workers afterwards: {len(workers(pid))}")
         kept &= lost <= 1
@@ -328,7 +328,7 @@ async def measure(port: int, pid: int, given: argparse.Namespace) -> bool:
             async with around(port):
                 meter = Meter(pid)
                 found = await load(port, 1, iter(range(20_000, 20_000 + few)), deadline)
-                beside = told(f"one client beside: {part}", found, meter.stop())
+                beside = reported(f"one client beside: {part}", found, meter.stop())
             print(f"  median {beside['p50_ms'] - alone['p50_ms']:+.0f} ms against alone")
             kept &= all(status == 200 for status, _ in found)
     if "files" in given.parts:

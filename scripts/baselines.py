@@ -55,12 +55,12 @@ def measure(data_file: Path, output: Path, seeds: int) -> None:
                     learners,
                     data,
                     path=output / f"{file}-{split}.parquet",
-                    progress=partial(tell, split),
+                    progress=partial(print_progress, split),
                 )
                 print(f"{file} {split} seed {seed}: {time.time() - start:.0f} s", flush=True)
 
 
-def tell(split: str, done: int, total: int, words: str) -> None:
+def print_progress(split: str, done: int, total: int, words: str) -> None:
     print(f"{time.ctime()} {split} {done}/{total} {words}", flush=True)
 
 
@@ -168,8 +168,8 @@ def verdict(output: Path) -> str:
                 group = "better" if apart < -0.02 else "worse" if apart > 0.02 else "within 0.02 V"
                 sure = "" if row["mae_low"] <= networks <= row["mae_high"] else "\\*"
                 groups[group].append(f"{ion} {networks:.2f}/{row['mae']:.2f}{sure}")
-            told = "; ".join(f"{name}: {', '.join(ions) or 'none'}" for name, ions in groups.items())
-            lines.append(f"- {words} – {told}.")
+            parts = "; ".join(f"{name}: {', '.join(ions) or 'none'}" for name, ions in groups.items())
+            lines.append(f"- {words} – {parts}.")
         lines.append("")
     return "\n".join(lines).rstrip()
 

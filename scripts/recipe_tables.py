@@ -66,7 +66,7 @@ def relaxed_table(recipe: MlipRecipe, job: Job) -> str:
     target, frameworks = table.data.voltages[test.rows], table.data.frameworks[test.rows]
     lines = ["| rows | n | " + " | ".join(test.voltages) + " |", "|---|---|" + "---|" * len(test.voltages)]
     everything = np.ones(len(test.rows), dtype=bool)
-    for words, chosen in (("all", everything), ("labelled down to a host free of the ion", test.emptied)):
+    for words, chosen in (("all", everything), ("labelled down to a host free of the ion", test.fully_extracted)):
         cells = []
         for voltages in test.voltages.values():
             have = chosen & np.isfinite(voltages)
@@ -114,7 +114,7 @@ def leaderboard_table(data: ElectrodeSet, entries: Sequence[Entry], before: str)
 def leaderboard(recipe: MlipRecipe, job: Job, arguments: argparse.Namespace) -> str:
     data, entries = recipe.data(job), list[Entry]()
     if "recipes" in arguments.parts:
-        entries += trained(data, job.data, arguments.learners, arguments.models, recipe.settings, job.tell)
+        entries += trained(data, job.data, arguments.learners, arguments.models, recipe.settings, job.progress)
     if "shipped" in arguments.parts:
         entries += [*published(data, arguments.published), as_it_is(data)]
     if "potential" in arguments.parts:
@@ -135,7 +135,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     recipe = MlipRecipe()
-    job = Job(arguments.data, arguments.output, tell=lambda done, total, words: print(words, file=sys.stderr))
+    job = Job(arguments.data, arguments.output, progress=lambda done, total, words: print(words, file=sys.stderr))
     if arguments.table == "selection":
         path, text = MODELS, selection_table(recipe, job)
     elif arguments.table == "relaxed":

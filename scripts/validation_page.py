@@ -82,11 +82,11 @@ def in_words(found: dict[str, Any]) -> str:
         "physics": "the potential's energies of relaxed ends",
         "compute": "`ionvolt compute`, which relaxes both ends and corrects",
     }
-    told = [f"{words} {error(whole[name], whole[name]['n'])} V" for name, words in names.items() if name in whole]
+    parts = [f"{words} {error(whole[name], whole[name]['n'])} V" for name, words in names.items() if name in whole]
     n = max(score["n"] for score in whole.values())
     default, paper = (f"{multivalent[name]['mae']:.2f} V" for name in ("auto", PAPER_MODEL))
     return (
-        f"Mean absolute error on the {n} that count: {'; '.join(told)}. On the "
+        f"Mean absolute error on the {n} that count: {'; '.join(parts)}. On the "
         f"{multivalent['auto']['n']} multivalent ones the default answer is off by {default}, the paper's network by "
         f"{paper}."
     )

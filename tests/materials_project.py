@@ -195,8 +195,8 @@ def serving_api(api: Api) -> Iterator[Api]:
                 self._send(fault.status, {"detail": "something went wrong"}, fault.headers)
                 return
             if path == "heartbeat":
-                told = {"version": "0.87.3", "db_version": api.database, "access_controlled_batch_ids": []}
-                self._send(200, {"status": "OK"} | told)
+                beat = {"version": "0.87.3", "db_version": api.database, "access_controlled_batch_ids": []}
+                self._send(200, {"status": "OK"} | beat)
             elif self.headers.get("x-api-key") != KEY:
                 self._send(403, {"detail": "no"})
             else:

@@ -7,8 +7,9 @@ learned where calculated voltages stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.errors import InputError
@@ -22,6 +23,7 @@ from ionvolt.physics.profile import Profile, voltage_profile
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import LogCallback, ProgressCallback, no_log, no_progress
 
 if TYPE_CHECKING:
     from ionvolt.models.interface import Estimate
@@ -147,7 +149,7 @@ def compute(
     potential: str = VERSION,
     settings: RelaxSettings | None = None,
     cache: Cache | None = None,
-    progress: Callable[[str], None] | None = None,
+    log: LogCallback = no_log,
 ) -> VoltageResult:
     """Compute the average voltage of an electrode from the energies of its end members.
 
@@ -163,7 +165,7 @@ def compute(
         potential: Whose energies give the voltage (``load_potentials``).
         settings: When a relaxation is done.
         cache: Where results are remembered; by default the user's cache folder, ``Cache(None)`` for none.
-        progress: Called with words on what begins.
+        log: Called with words on what begins.
 
     Raises:
         InputError: A structure cannot be used; the text names the rule and the remedy.
@@ -172,7 +174,7 @@ def compute(
     options = RelaxOptions(relax, insert, settings or RelaxSettings())
     computer = Computer.load(potential, cache, options)
     other = None if charged is None else as_crystal(charged)
-    return compute_checked(as_crystal(structure), other, working_ion(ion), computer, profile=profile, progress=progress)
+    return compute_checked(as_crystal(structure), other, working_ion(ion), computer, profile=profile, log=log)
 
 
 def compute_many(
@@ -183,7 +185,7 @@ def compute_many(
     potential: str = VERSION,
     settings: RelaxSettings | None = None,
     cache: Cache | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> list[VoltageResult | InputError]:
     """``compute`` for many electrodes, in their order; one that is refused gives its error and ends nothing.
 
@@ -194,7 +196,7 @@ def compute_many(
         potential: See ``compute``.
         settings: See ``compute``.
         cache: See ``compute``.
-        progress: Called with the number of electrodes that are done.
+        progress: Called after each with the number that are done, and of all where that is known.
     """
     computer = Computer.load(potential, cache, RelaxOptions(relax, None, settings or RelaxSettings()))
     found: list[VoltageResult | InputError] = []
@@ -206,8 +208,7 @@ def compute_many(
             found.append(compute_checked(crystals[0], charged, working_ion(ion), computer))
         except InputError as error:
             found.append(error)
-        if progress:
-            progress(done)
+        progress(done, length_hint(electrodes), "")
     return found
 
 
@@ -218,7 +219,7 @@ def compute_checked(
     computer: Computer,
     *,
     profile: bool = False,
-    progress: Callable[[str], None] | None = None,
+    log: LogCallback = no_log,
 ) -> VoltageResult:
     """``compute`` for crystals that were read and checked already."""
     options = computer.options
@@ -227,11 +228,10 @@ def compute_checked(
     if charged is None and (holds == "charged" or options.insert is not None):
         discharged, charged = None, structure
     given: EndMembers = "charged" if discharged is None else "discharged" if charged is None else "both"
-    average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, progress)
+    average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, log)
     found: Profile | None = None
     if profile:
-        if progress:
-            progress("emptying step by step")
+        log("emptying step by step")
         settings = None if options.relax is False else options.settings
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
@@ -299,8 +299,8 @@ def _result(
     profile: Profile | None,
     measured: MeasuredEstimate | None,
 ) -> VoltageResult:
-    ion, moved = average.ion, average.reaction
-    left = average.discharged.composition[ion.symbol] - moved.n_ions / moved.discharged_cells
+    ion, reaction = average.ion, average.reaction
+    left = average.discharged.composition[ion.symbol] - reaction.n_ions / reaction.discharged_cells
     capacity = capacity_grav(average.discharged, ion, left)
     voltage = answer.voltage if answer else average.voltage
     return VoltageResult(
@@ -315,7 +315,7 @@ def _result(
         voltage_potential=average.voltage,
         in_domain=answer.in_domain if answer else None,
         model=answer.model if answer else average.potential,
-        n_ions=moved.n_ions,
+        n_ions=reaction.n_ions,
         capacity_grav=capacity,
         capacity_vol=volumetric(capacity, average.discharged),
         energy_grav=voltage * capacity,

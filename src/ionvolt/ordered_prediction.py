@@ -133,7 +133,7 @@ def _combined(
             "voltage": voltage,
             "voltage_std": std,
             "model": ", ".join(dict.fromkeys(one.model for one in answers)),
-            "warnings": tuple(dict.fromkeys([*words, *_told(orderings, len(answers), left_out, spread)])),
+            "warnings": tuple(dict.fromkeys([*words, *_warnings_of(orderings, len(answers), left_out, spread)])),
             "voltage_lower": None if half is None else voltage - half,
             "voltage_upper": None if half is None else voltage + half,
             "in_domain": None if None in domains else all(domains),
@@ -161,7 +161,7 @@ def _mean(values: Sequence[float | None], shares: NDArray[np.float64]) -> float 
     return float(shares @ np.array(known)) if len(known) == len(values) else None
 
 
-def _told(orderings: Orderings, answered: int, left_out: int, spread: float) -> list[str]:
+def _warnings_of(orderings: Orderings, answered: int, left_out: int, spread: float) -> list[str]:
     if orderings.was_ordered:
         return []
     many = "all" if orderings.complete else "those found"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import length_hint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.disorder import DisorderError
+from ionvolt.typing import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
@@ -183,7 +185,7 @@ def predict_many(
     assume: Assume = "auto",
     relax: bool = False,
     exchange: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> ResultList[Prediction]:
     """Voltages of many electrodes for one or more ions, in the order given: all ions of the first, then the next.
 
@@ -194,7 +196,7 @@ def predict_many(
         assume: See ``predict``.
         relax: See ``predict``.
         exchange: See ``predict``.
-        progress: Called with the number of structures that are done.
+        progress: Called after each with the number that are done, and of all where that is known.
 
     Returns:
         A list with ``to_frame``. A structure that cannot be used has its error in place of each of its predictions.
@@ -215,8 +217,7 @@ def predict_many(
                 found += [error] * len(chosen)
         else:
             found += predict_each([crystal], chosen, model=predictor, assume=assume, relax=relax, exchange=exchange)
-        if progress:
-            progress(done)
+        progress(done, length_hint(structures), "")
     return found
 
 

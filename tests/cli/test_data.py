@@ -64,8 +64,8 @@ def test_cleaning_is_told(ionvolt, folder, tmp_path):
     result = ionvolt("data", "import", folder, "-o", tmp_path / "x.parquet", "--clean", "abs7")
     assert result.code == 0
     assert "abs7: 1 removed" in result.out
-    told = ionvolt("data", "describe", tmp_path / "x.parquet").out
-    assert "abs7 removed 1" in told
+    shown = ionvolt("data", "describe", tmp_path / "x.parquet").out
+    assert "abs7 removed 1" in shown
 
 
 def test_nothing_is_written_when_nothing_can_be_used(ionvolt, folder, tmp_path):

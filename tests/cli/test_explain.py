@@ -17,9 +17,9 @@ def test_what_raises_and_lowers_the_voltage_is_told(ionvolt: Run) -> None:
     assert result.code == 0
     assert "explained by cgcnn-mp2020" in result.out
     assert "the average host of the training gives" in result.out
-    told = [line for line in result.out.splitlines() if " it by " in line]
-    assert {line.split()[0] for line in told} == {"Fe", "P", "O"}
-    assert all(line.split()[1] in ("raises", "lowers") for line in told)
+    shown = [line for line in result.out.splitlines() if " it by " in line]
+    assert {line.split()[0] for line in shown} == {"Fe", "P", "O"}
+    assert all(line.split()[1] in ("raises", "lowers") for line in shown)
 
 
 def test_the_default_model_explains_its_own_answer(ionvolt: Run) -> None:
@@ -28,14 +28,14 @@ def test_the_default_model_explains_its_own_answer(ionvolt: Run) -> None:
     (predicted,) = ionvolt("predict", EXAMPLES / "TiS2.cif", "--ion", "Li", "--json").json
     assert f"{predicted['voltage']:.2f} V" in result.out.splitlines()[0]
     assert f"explained by {predicted['model']}" in result.out
-    told = {
+    shown = {
         line.split()[0]: float(line.split()[2])
         for line in result.out.splitlines()
         if " adds +" in line or " adds -" in line
     }
-    assert set(told) == {"Ti", "S", "Li"}
+    assert set(shown) == {"Ti", "S", "Li"}
     (rest,) = [line for line in result.out.splitlines() if "is not shared out" in line]
-    assert sum(told.values()) + float(rest.split()[0]) == pytest.approx(predicted["voltage"], abs=0.03)
+    assert sum(shown.values()) + float(rest.split()[0]) == pytest.approx(predicted["voltage"], abs=0.03)
 
 
 def test_several_files_and_ions(ionvolt: Run, tmp_path: Path) -> None:

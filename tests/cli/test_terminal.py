@@ -39,9 +39,9 @@ def test_several_where_it_does_not() -> None:
 
 def test_describe_on_a_narrow_screen(ionvolt, data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ionvolt.cli.data.screen_width", lambda: 80)
-    told = ionvolt("data", "describe", data).out
-    assert max(len(line) for line in told.splitlines()[1:-5]) <= 80
-    assert "…" not in told.split("sha256")[0]
+    shown = ionvolt("data", "describe", data).out
+    assert max(len(line) for line in shown.splitlines()[1:-5]) <= 80
+    assert "…" not in shown.split("sha256")[0]
 
 
 @given(st.dictionaries(st.text(), st.text()))
@@ -67,9 +67,9 @@ def test_a_name_does_not_reach_the_terminal_raw(ionvolt) -> None:
 
 def test_show_auto_and_list(ionvolt) -> None:
     assert ionvolt("models", "show", "auto").json["name"] == "auto"
-    told = ionvolt("models", "list").out
-    assert "Mg 0.25" in told
-    assert "error in V" in told
+    shown = ionvolt("models", "list").out
+    assert "Mg 0.25" in shown
+    assert "error in V" in shown
 
 
 @pytest.mark.parametrize("name", ["pipe", "/dev/zero"])

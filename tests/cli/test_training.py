@@ -81,8 +81,8 @@ def test_what_is_told(ionvolt, data, li_model, tmp_path):
     assert again.code == 0
     assert "1 networks for Li; validation MAE" in again.out
     assert "test (framework split" in again.out
-    told = ionvolt("transfer", data, "--from", tmp_path / "m", "--ion", "Mg", "-o", tmp_path / "n", "--epochs", 1)
-    assert "--hold-out-frameworks-of Mg" in told.out
+    result = ionvolt("transfer", data, "--from", tmp_path / "m", "--ion", "Mg", "-o", tmp_path / "n", "--epochs", 1)
+    assert "--hold-out-frameworks-of Mg" in result.out
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_jobs(ionvolt, data, li_model, tmp_path):

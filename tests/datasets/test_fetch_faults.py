@@ -100,12 +100,12 @@ def test_faults_of_the_heartbeat(api: Api, tmp_path: Path, fault: dict[str, Any]
 
 
 def test_pauses_grow(api: Api, tmp_path: Path, pauses: list[float]) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     api.faults = [Fault(SUMMARY, 500)] * 5
-    assert len(ask(api, tmp_path, notify=told.append).data) == 10
+    assert len(ask(api, tmp_path, log=messages.append).data) == 10
     assert [1 <= pause / 2**i <= 1.5 for i, pause in enumerate(pauses)] == [True] * 5
-    assert len(told) == 5
-    assert told[0].startswith("it answers 500; asking again in 1 s")
+    assert len(messages) == 5
+    assert messages[0].startswith("it answers 500; asking again in 1 s")
 
 
 @pytest.mark.parametrize("kind", ["seconds", "date"])
@@ -186,11 +186,11 @@ def test_what_has_come_is_not_asked_for_again(api: Api, tmp_path: Path, path: st
 
 def test_a_killed_process_goes_on(api: Api, tmp_path: Path) -> None:
     def fetch_and_stop() -> None:
-        def report(words: str, done: int, total: int) -> None:
+        def progress(done: int, total: int, words: str) -> None:
             if words == "structures" and done == 12:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        ask(api, tmp_path, report=report)
+        ask(api, tmp_path, progress=progress)
 
     process = multiprocessing.get_context("fork").Process(target=fetch_and_stop)
     process.start()
@@ -224,13 +224,13 @@ def test_more_ions_later_ask_only_for_what_is_new(tmp_path: Path) -> None:
 def test_parts_of_another_database_are_dropped(api: Api, tmp_path: Path) -> None:
     ask(api, tmp_path)
     api.database = "2026.01.01"
-    told: list[str] = []
-    result = ask(api, tmp_path, notify=told.append)
+    messages: list[str] = []
+    result = ask(api, tmp_path, log=messages.append)
     assert result.data[0].snapshot == "mp2026.01.01"
     assert asked(api) == {path: 2 * n for path, n in UNDISTURBED.items()}
-    assert len(told) == 1
-    assert "2025.09.25" in told[0]
-    assert "2026.01.01" in told[0]
+    assert len(messages) == 1
+    assert "2025.09.25" in messages[0]
+    assert "2026.01.01" in messages[0]
 
 
 def test_a_release_in_the_middle_mixes_nothing(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_table_with_lines(write, structures):
     )
     seen = []
     result = import_source(
-        table, structures=structures, snapshot="x", tick=lambda done, total: seen.append((done, total))
+        table, structures=structures, snapshot="x", progress=lambda done, total, _: seen.append((done, total))
     )
     assert result.refused == []
     first, second = result.data

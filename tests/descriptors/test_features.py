@@ -133,14 +133,14 @@ def test_nothing_depends_on_cell_order_or_origin(of: Crystal) -> None:
     rng = np.random.default_rng(1)
     order = rng.permutation(len(of))
     shift = rng.random(3) + rng.integers(-2, 3, (len(of), 3))
-    told = [
+    electrodes = [
         of,
         Crystal(of.lattice, of.numbers[order], of.frac_coords[order] + shift),
         supercell(of, np.array([[2, 0, 0], [0, 1, 0], [0, 0, 1]])),
         supercell(of, np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]])),
         Crystal(of.lattice @ np.linalg.qr(rng.normal(size=(3, 3)))[0], of.numbers, of.frac_coords),
     ]
-    rows = features(told)
+    rows = features(electrodes)
     for row in rows[1:]:
         assert row == pytest.approx(rows[0], abs=2e-4, rel=1e-5)
 

@@ -40,11 +40,11 @@ class Spy:
         self.calls: list[tuple[np.ndarray, ...]] = []
         self.answer, self.fails_at, self.name = answer, fails_at, name
 
-    def fit_predict(self, data, train, validation, test, *, seed, progress):
+    def fit_predict(self, data, train, validation, test, *, seed, log):
         if len(self.calls) == self.fails_at:
             raise KeyboardInterrupt
         self.calls.append((data, train, validation, test, seed))
-        progress("at work")
+        log("at work")
         return np.full(len(test), self.answer)
 
 
@@ -141,8 +141,8 @@ def test_results_hold_every_prediction_and_the_mean_beside_them(tmp_path: Path) 
     data = shared_hosts()
     path = tmp_path / "deep" / "results.parquet"
     spy = Spy(2.0)
-    told: list[tuple[int, int, str]] = []
-    results = Protocol("framework", folds=3).run([spy], data, path=path, progress=lambda *a: told.append(a))
+    steps: list[tuple[int, int, str]] = []
+    results = Protocol("framework", folds=3).run([spy], data, path=path, progress=lambda *a: steps.append(a))
     assert len(results) == 2 * len(data)
     assert len(spy.calls) == 3
     table = pq.read_table(path).to_pydict()
@@ -154,8 +154,8 @@ def test_results_hold_every_prediction_and_the_mean_beside_them(tmp_path: Path) 
     ):
         e = by_id[battery]
         assert (e.average_voltage, e.framework, e.working_ion) == (target, framework, ion)
-    assert told[-1][:2] == (6, 6)
-    assert any("at work" in words for *_, words in told)
+    assert steps[-1][:2] == (6, 6)
+    assert any("at work" in words for *_, words in steps)
     spied = [r for r in summarise(results) if r["model"] == "spy"]
     assert [r["ion"] for r in spied] == ["Li", "Mg", "Ca"]
     for r in spied:
@@ -229,7 +229,7 @@ def test_answers_that_are_none_are_refused() -> None:
 def test_the_mean_predictor() -> None:
     data = shared_hosts()
     unit = next(Protocol("random").units(data))
-    answers = Mean().fit_predict(data, unit.train, unit.validation, unit.test, seed=0, progress=print)
+    answers = Mean().fit_predict(data, unit.train, unit.validation, unit.test, seed=0, log=print)
     pool = np.concatenate([unit.train, unit.validation])
     for ion in IONS:
         own = data.voltages[pool[data.ions[pool] == ion]]
@@ -278,7 +278,7 @@ def test_classical_settings_learn_from_what_they_say(data_file: Path, monkeypatc
     counts = {ion: int((data.ions[pool] == ion).sum()) for ion in ("Li", "Mg")}
     for setting, expected in {"ion": counts["Mg"], "li": counts["Li"], "all": len(pool)}.items():
         answers = Classical("svr", setting).fit_predict(
-            data, unit.train, unit.validation, unit.test, seed=0, progress=lambda words: None
+            data, unit.train, unit.validation, unit.test, seed=0, log=lambda words: None
         )
         assert seen.pop()[0] == expected
         assert answers.shape == unit.test.shape

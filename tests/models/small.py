@@ -55,7 +55,7 @@ def pairs() -> list[EndMemberPair]:
     return found
 
 
-def trust(hosts: list[CrystalFeatures], seed: int = 0) -> ApplicabilityDomain:
+def domain(hosts: list[CrystalFeatures], seed: int = 0) -> ApplicabilityDomain:
     rng = np.random.default_rng(seed)
     features = np.stack([host.fingerprint for host in hosts])
     mean, scale = features.mean(0), features.std(0) + 1e-6
@@ -79,14 +79,14 @@ def foundation(seed: int = 0) -> FoundationModel:
     torch.manual_seed(seed)
     networks = [DeltaNetwork().eval() for _ in range(2)]
     kernel = train_host_krr(rows, np.arange(4), KRRSettings(ridge=1e-6))
-    return FoundationModel(networks, kernel, trust([host.host for host in inserted()]), card("small"))
+    return FoundationModel(networks, kernel, domain([host.host for host in inserted()]), card("small"))
 
 
 def delta(seed: int = 0) -> DeltaModel:
     torch.manual_seed(seed)
     kernel = fit_atom_kernel(pairs(), VOLTAGES, replace(AtomKernelSettings(), n_features=200))
     correctors = {
-        variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, trust(ends()[1::2]))
+        variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, domain(ends()[1::2]))
         for variant in ("both", "discharged")
     }
     return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), card("small-delta"))

@@ -129,8 +129,8 @@ def test_ions_that_stay_are_shared_out_evenly() -> None:
     charged = Crystal(
         discharged.lattice, np.delete(discharged.numbers, some), np.delete(discharged.frac_coords, some, 0)
     )
-    shared, told_apart = charged_onto_discharged(discharged, charged, LI)
-    assert told_apart
+    shared, distinguished = charged_onto_discharged(discharged, charged, LI)
+    assert distinguished
     assert shared.sum(0) == pytest.approx(1)
     ions = discharged.numbers == 3
     assert shared[ions][:, charged.numbers == 3].ravel() == pytest.approx([0.5, 0.5])

@@ -48,8 +48,8 @@ def test_it_learns_that_ions_differ() -> None:
     records: list[dict[str, float]] = []
     trained = train_joint(graphs, ions, targets, np.arange(2 * half), settings, progress=records.append)
     assert len(records) == 60
-    told = joint_voltages(trained, graphs, ions)
-    assert abs(told[:half].mean() - told[half:].mean() - 1.0) < 0.3
+    answers = joint_voltages(trained, graphs, ions)
+    assert abs(answers[:half].mean() - answers[half:].mean() - 1.0) < 0.3
 
 
 def test_batches_name_their_contents() -> None:
@@ -65,8 +65,8 @@ def test_shares_of_atoms_are_a_mean() -> None:
         one.attention.weight.normal_(std=3.0)
     crystal = CRYSTALS[0]
     larger = type(crystal).from_pymatgen(crystal.to_pymatgen().make_supercell((2, 1, 1)))
-    told = joint_voltages(one, [build_graph(crystal), build_graph(larger)], ["Li", "Li"])
-    assert abs(told[0] - told[1]) < 1e-4
+    answers = joint_voltages(one, [build_graph(crystal), build_graph(larger)], ["Li", "Li"])
+    assert abs(answers[0] - answers[1]) < 1e-4
 
 
 def test_a_trunk_learns_the_vectors_of_atoms() -> None:

@@ -39,7 +39,7 @@ def test_both_end_members(potentials: PotentialPair, no_cache: Cache) -> None:
 
 def test_discharged_alone_is_relaxed_without_the_ion(potentials: PotentialPair, no_cache: Cache) -> None:
     words: list[str] = []
-    found = compute(layered(), None, LI, potentials, no_cache, told=words.append)
+    found = compute(layered(), None, LI, potentials, no_cache, log=words.append)
     assert found.method == "charged host made by removing the ion, relaxed"
     assert found.converged
     assert found.steps > 0
@@ -80,23 +80,23 @@ def test_great_changes_and_unfinished_relaxations_are_told(potentials: Potential
 
 def test_voids_of_rock_salt() -> None:
     """The tetrahedral holes: in the middle of every eighth of the cubic cell, 2 for each pair of ions."""
-    (void,) = find_interstitials(rocksalt())
-    assert void.free_radius == pytest.approx(np.sqrt(3) / 4 * 5.64, abs=1e-3)
-    assert len(void.frac_coords) == 2
+    (site,) = find_interstitials(rocksalt())
+    assert site.free_radius == pytest.approx(np.sqrt(3) / 4 * 5.64, abs=1e-3)
+    assert len(site.frac_coords) == 2
 
 
 @pytest.mark.parametrize(
     ("crystal", "ion"), [(layered(), LI), (disulfide(), LI), (olivine(), LI), (spinel("Mg", 8.4), MG)]
 )
 def test_the_sites_of_known_electrodes_are_among_the_voids(crystal: Crystal, ion) -> None:
-    voids = find_interstitials(remove_ion(crystal, ion))
+    sites = find_interstitials(remove_ion(crystal, ion))
     for site in crystal.frac_coords[crystal.numbers == ion.number]:
-        nearest = min(distances(crystal.lattice, site, void.frac_coords).min() for void in voids)
+        nearest = min(distances(crystal.lattice, site, found.frac_coords).min() for found in sites)
         assert nearest < 0.5
-    for void in voids:
+    for found in sites:
         host = remove_ion(crystal, ion)
-        for place in void.frac_coords:
-            assert distances(host.lattice, place, host.frac_coords).min() == pytest.approx(void.free_radius, abs=0.05)
+        for place in found.frac_coords:
+            assert distances(host.lattice, place, host.frac_coords).min() == pytest.approx(found.free_radius, abs=0.05)
 
 
 def test_distances_count_images() -> None:
@@ -161,9 +161,9 @@ def test_a_repeated_cell_is_the_same_crystal(potential: CHGNetPotential) -> None
 def test_steps_add_up_to_the_average(
     potentials: PotentialPair, no_cache: Cache, settings: RelaxSettings | None
 ) -> None:
-    told: list[tuple[int, int]] = []
-    profile = voltage_profile(layered(), LI, potentials, settings, no_cache, lambda *done: told.append(done))
-    assert told[-1] == (5, 5)
+    steps: list[tuple[int, int, str]] = []
+    profile = voltage_profile(layered(), LI, potentials, settings, no_cache, lambda *done: steps.append(done))
+    assert steps[-1] == (5, 5, "")
     assert profile.n_ions == 4
     assert profile.steps[0].filling_charged == 0.0
     assert profile.steps[-1].filling_discharged == 1.0

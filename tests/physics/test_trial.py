@@ -91,8 +91,8 @@ def test_further_ions_keep_away_from_those_there() -> None:
 
 def test_voids_are_ranked_by_anions_at_bond_length_and_distant_cations() -> None:
     host = rock_salt(25, 4.4)
-    voids = find_interstitials(host)
-    best = rank_sites(host, "Li", voids)[0]
+    sites = find_interstitials(host)
+    best = rank_sites(host, "Li", sites)[0]
     anions = distances(host.lattice, best.frac_coords[0], host.frac_coords[host.numbers == 8])
     assert anions.min() == pytest.approx(4.4 * 3**0.5 / 4, abs=0.01), "the tetrahedral void"
     metal = Crystal(host.lattice, np.array([25, 27]), host.frac_coords, source="an alloy")
@@ -104,8 +104,8 @@ def test_voids_are_ranked_by_anions_at_bond_length_and_distant_cations() -> None
 def test_a_dense_host_still_has_its_widest_void() -> None:
     dense = rock_salt(12, 3.0)
     assert not find_interstitials(dense)
-    (void,) = sites_for_trials(dense)
-    assert void.free_radius < 1.5
+    (site,) = sites_for_trials(dense)
+    assert site.free_radius < 1.5
     assert trial_insertions(dense, LI, load_chgnet())[0].n_ions == 1
 
 
@@ -117,6 +117,6 @@ def test_layers_in_a_vacuum() -> None:
         places = np.array([[0, 0, 0.5], [0.5, 0.5, 0.5 + shift / height]])
         return Crystal(lattice, np.array([25, 8]), places, source="sheet.cif")
 
-    assert max(void.free_radius for void in sites_for_trials(sheet(16.0, 2.5))) < 4.8
+    assert max(site.free_radius for site in sites_for_trials(sheet(16.0, 2.5))) < 4.8
     with pytest.raises(InputError, match=r"sheet.cif: its atoms lie in one plane"):
         sites_for_trials(sheet(20.0, 0.0))

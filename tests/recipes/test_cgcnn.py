@@ -49,7 +49,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
     job = Job(folder / "many.parquet", folder / "run")
     with pytest.raises(KilledError):
-        RECIPE.do("evaluate", replace(job, tell=kill))
+        RECIPE.do("evaluate", replace(job, progress=kill))
     first = next((folder / "run" / HELD_OUT).glob("*.json"))
     before = first.stat().st_mtime_ns
     RECIPE.do("evaluate", job)

@@ -67,8 +67,8 @@ def test_run_evaluate_release(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
         (["evaluate", "mlip", "DATA"], "Compute them first"),
     ],
 )
-def test_what_cannot_be_done_is_said(words: list[str], told: str, data: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_said(words: list[str], rule: str, data: Path, tmp_path: Path) -> None:
     call = [str(data) if word == "DATA" else word for word in words]
     result = RUNNER.invoke(app, ["recipe", *call, "-o", str(tmp_path / "run")])
     assert isinstance(result.exception, IonVoltError)
-    assert told in str(result.exception)
+    assert rule in str(result.exception)

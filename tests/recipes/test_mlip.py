@@ -17,9 +17,9 @@ from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict
 from ionvolt.recipes.job import Job, Selection
 from ionvolt.recipes.mlip import full_extraction, routes
-from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, domain, held_out
+from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, fit_domain, held_out
 from ionvolt.recipes.mlip.cross_validation import HELD_OUT, Unit, answer_pairs, read_answers, read_learners
-from ionvolt.recipes.mlip.features import VECTORS, compute_vectors, vector_files
+from ionvolt.recipes.mlip.features import FEATURES, compute_structure_features, feature_files
 from ionvolt.recipes.mlip.learner_selection import choices
 from ionvolt.recipes.mlip.recipe import MlipRecipe
 from ionvolt.recipes.mlip.relaxed import RELAXED, from_arrays, read_relaxed, relaxed_test
@@ -69,9 +69,9 @@ def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
 @pytest.mark.slow
 def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None:
     """With the potential itself: features, held-out answers, calibration, fit, release, load, predict."""
-    told: list[tuple[int, int, str]] = []
+    seen: list[tuple[int, int, str]] = []
     some = Selection(ions=("Li", "Mg"))
-    job = Job(data, tmp_path / "run", some, tell=lambda *what: told.append(what))
+    job = Job(data, tmp_path / "run", some, progress=lambda *what: seen.append(what))
     for step in ("features", "evaluate", "fit"):
         RECIPE.do(step, job)
     written = release(RECIPE, job, tmp_path / "weights")
@@ -88,7 +88,7 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
     assert list(card.ions) == ["Li", "Mg"]
     assert card.training["packages"]["sevenn"]
     assert card.values("full extraction")["n"] == 14
-    units = [what for what in told if "framework-1" in what[2] or "random-1" in what[2]]
+    units = [what for what in seen if "framework-1" in what[2] or "random-1" in what[2]]
     assert units[-1][:2] == (12, 12)
 
 
@@ -166,9 +166,9 @@ def test_models_answer_as_their_card_says(done: Job) -> None:
     assert list(host.card.errors()) == names
     assert list(delta.card.errors()) == ["both, framework 3-fold", "discharged, framework 3-fold"]
     lines = {(line.test, line.ion): line for line in RECIPE.report(done)}
-    told = delta.card.values("both, framework 3-fold", "Mg")
-    assert lines["both, framework 3-fold", "Mg"].mae == pytest.approx(told["mae"], abs=1e-4)
-    assert told["n"] == 4
+    seen = delta.card.values("both, framework 3-fold", "Mg")
+    assert lines["both, framework 3-fold", "Mg"].mae == pytest.approx(seen["mae"], abs=1e-4)
+    assert seen["n"] == 4
     assert set(delta.card.ions) == {"Li", "Na", "Mg"}
     assert delta.card.training["n_rows"] == 19
     assert delta.card.training["data_sha256"]
@@ -225,18 +225,18 @@ def test_a_part_of_a_hundred_does_not_pass_for_all(tmp_path: Path, monkeypatch: 
     asked = fake.use(monkeypatch)
     data = toy()
     some = np.array([0, 5, 16])
-    compute_vectors(data, some, 20, tmp_path, lambda *what: None)
+    compute_structure_features(data, some, 20, tmp_path, lambda *what: None)
     assert len(asked) == 9
-    compute_vectors(data, np.arange(len(data)), 20, tmp_path, lambda *what: None)
-    files = vector_files(data, np.arange(len(data)), 20, tmp_path)
+    compute_structure_features(data, np.arange(len(data)), 20, tmp_path, lambda *what: None)
+    files = feature_files(data, np.arange(len(data)), 20, tmp_path)
     assert [path.name for path in files] == ["000.npz", "001.npz", "002.npz"]
     assert sum(len(names) for names in files.values()) == 57
-    assert set(vector_files(data, some, 20, tmp_path)) <= set(files)
+    assert set(feature_files(data, some, 20, tmp_path)) <= set(files)
 
 
 def test_files_of_earlier_runs_are_read(done: Job) -> None:
     """The layout is a promise: features take hours."""
-    arrays = read_arrays(done.folder / VECTORS / "000.npz")
+    arrays = read_arrays(done.folder / FEATURES / "000.npz")
     assert arrays is not None
     assert set(arrays) == {"names", "energy", "volume", "size", "pooled", "atoms"}
     assert arrays["atoms"].dtype == np.float16
@@ -303,7 +303,7 @@ def test_relaxed_ends_are_answered_by_the_learners_of_their_fold(done: Job, tmp_
     test = relaxed_test(table, SETTINGS, job)
     assert test is not None
     assert test.rows.tolist() == [1, 4, 17]
-    assert test.emptied.tolist() == [True, True, False]
+    assert test.fully_extracted.tolist() == [True, True, False]
     held = held_out(read_answers(SETTINGS, SETTINGS.calibrating("both"), job), table.data, "both", SETTINGS)
     expected = {int(row): v for row, v in zip(held.rows, held.voltage, strict=True)}
     assert test.voltages["Δ-model, relaxed"] == pytest.approx([expected[row] for row in (1, 4, 17)], abs=1e-6)
@@ -335,7 +335,7 @@ def test_a_fitted_model_has_intervals_of_computed_ends(
     assert list(by_step.routes) == list(after.routes) == ["relaxed"]
     assert after.routes["relaxed"].quantiles == by_step.routes["relaxed"].quantiles
     assert after.card.training["routes"]["relaxed"]["n"] >= 5
-    given = [model.correctors["both"].trust.conformal.quantiles for model in (before, after)]
+    given = [model.correctors["both"].domain.conformal.quantiles for model in (before, after)]
     assert given[0] == given[1]
 
 
@@ -359,8 +359,8 @@ def test_relaxed_ends_of_earlier_files() -> None:
 
 
 def test_where_all_are_emptied_there_is_nothing_to_learn() -> None:
-    facts = np.random.default_rng(0).normal(size=(8, 5))
-    model = full_extraction.fit_full_extraction(facts, np.ones(8, dtype=bool))
+    features = np.random.default_rng(0).normal(size=(8, 5))
+    model = full_extraction.fit_full_extraction(features, np.ones(8, dtype=bool))
     assert not model.coefficients.any()
     assert 1 / (1 + np.exp(-model.constant)) == pytest.approx(0.9)
 
@@ -396,11 +396,11 @@ def test_intervals_of_a_fold_rest_on_the_others_and_cover() -> None:
 
 def test_limits_are_percentiles_of_held_out_rows(done: Job) -> None:
     table, held = RECIPE.table(done), made_up(1000, 1)
-    trust = domain(held, table.parts["both"].hosts, table.data.hosts)
-    assert (held.distance > trust.distance_limit).mean() == pytest.approx(0.03, abs=0.002)
-    assert (held.spread > trust.spread_limit).mean() == pytest.approx(0.03, abs=0.002)
-    assert trust.elements == {int(z) for e in toy() for z in e.host.numbers}
-    assert trust.distances(table.parts["both"].hosts) == pytest.approx(0, abs=1e-2)
+    domain = fit_domain(held, table.parts["both"].hosts, table.data.hosts)
+    assert (held.distance > domain.distance_limit).mean() == pytest.approx(0.03, abs=0.002)
+    assert (held.spread > domain.spread_limit).mean() == pytest.approx(0.03, abs=0.002)
+    assert domain.elements == {int(z) for e in toy() for z in e.host.numbers}
+    assert domain.distances(table.parts["both"].hosts) == pytest.approx(0, abs=1e-2)
 
 
 def test_the_shipped_names_are_known() -> None:

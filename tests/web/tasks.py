@@ -29,7 +29,7 @@ def answer(task: Message, link: Link) -> Message:
         os._exit(1)
     if kind == "tell":
         for step in range(3):
-            link.tell({"step": step})
+            link.report({"step": step})
     return {"pid": os.getpid(), "nice": os.nice(0), "echo": task.get("echo")}
 
 

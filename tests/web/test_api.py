@@ -351,9 +351,9 @@ def test_command_refuses_in_one_line(
         with pytest.raises(SystemExit) as stop:
             main()
         assert stop.value.code == 2
-        told = capsys.readouterr().err
-        assert words in told
-        assert len(told.splitlines()) == 1
+        written = capsys.readouterr().err
+        assert words in written
+        assert len(written.splitlines()) == 1
 
 
 def test_examples_of_the_documentation(server: Served, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,14 +49,14 @@ def ended(server: Served, job: str) -> dict[str, Any]:
 
 def test_a_job_tells_every_answer_and_keeps_them(server: Served) -> None:
     job = start(server, structures=[{"example": "TiS2"}, {"text": "data_x\n", "name": "bad"}, {"text": ROCK_SALT}])
-    told = events(server, job["id"])
-    assert [number for number, _, _ in told] == list(range(len(told)))
-    kinds = [kind for _, kind, _ in told]
+    happened = events(server, job["id"])
+    assert [number for number, _, _ in happened] == list(range(len(happened)))
+    kinds = [kind for _, kind, _ in happened]
     assert kinds.count("structure") == 2
     assert kinds.count("prediction") == 20
     assert kinds.count("problem") == 1
     assert kinds[-1] == "end"
-    assert told[-1][2]["status"] == "done"
+    assert happened[-1][2]["status"] == "done"
     state = ended(server, job["id"])
     assert (state["done"], state["total"]) == (30, 30)
     synchronous = server.client.post(
@@ -75,8 +75,8 @@ def test_a_job_tells_every_answer_and_keeps_them(server: Served) -> None:
 
 def test_a_reader_that_comes_back_goes_on_where_it_was(server: Served) -> None:
     job = start(server)
-    told = events(server, job["id"])
-    assert events(server, job["id"], last=3) == told[4:]
+    happened = events(server, job["id"])
+    assert events(server, job["id"], last=3) == happened[4:]
     assert events(server, job["id"], last=10**9) == []
 
 
@@ -107,11 +107,11 @@ def slow(folders: dict[str, Path]) -> Iterator[Served]:  # noqa: F811
 
 
 def test_each_ion_is_a_piece_and_the_one_asked_for_comes_first(slow: Served) -> None:
-    told = events(slow, start(slow, ions=["Li", "Mg", "Ca", "Zn"], first="Ca")["id"])
-    ions = [content["working_ion"] for _, kind, content in told if kind == "prediction"]
+    happened = events(slow, start(slow, ions=["Li", "Mg", "Ca", "Zn"], first="Ca")["id"])
+    ions = [content["working_ion"] for _, kind, content in happened if kind == "prediction"]
     assert ions[0] == "Ca"
     assert set(ions) == {"Li", "Mg", "Ca", "Zn"}
-    assert [content["done"] for _, kind, content in told if kind == "prediction"] == [1, 2, 3, 4]
+    assert [content["done"] for _, kind, content in happened if kind == "prediction"] == [1, 2, 3, 4]
     held = events(slow, start(slow, structures=[{"example": "MgMn2O4"}], ions=["Li", "Mg"], assume="charged")["id"])
     assert next(content["working_ion"] for _, kind, content in held if kind == "prediction") == "Mg"
 
@@ -221,7 +221,7 @@ def test_results_are_forgotten_in_time() -> None:
         jobs = Jobs(Settings(keep_seconds=0.2, attended_seconds=0.2, max_jobs=2, client_jobs=2))
 
         async def work(job: Job) -> None:
-            job.say("structure", {})
+            job.emit("structure", {})
 
         job = jobs.start("predict", "a", 100, work)
         assert [event[1] async for event in job.follow() if event] == ["structure", "end"]

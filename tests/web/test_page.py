@@ -226,10 +226,10 @@ def test_an_uploaded_file_gets_its_voltage_for_all_ions(opened, server):
     )
     with urllib.request.urlopen(request) as answer:
         predictions = json.load(answer)["results"][0]["predictions"]
-    told = {p["working_ion"]: f"{p['voltage']:.2f}".replace("-", "−") for p in predictions}
-    assert voltages(page) == told
-    assert page.locator("#card .number").text_content() == told["Li"]
-    assert f"{told['Li'].replace('−', '−')} volts" in page.locator("#live").text_content()
+    expected = {p["working_ion"]: f"{p['voltage']:.2f}".replace("-", "−") for p in predictions}
+    assert voltages(page) == expected
+    assert page.locator("#card .number").text_content() == expected["Li"]
+    assert f"{expected['Li'].replace('−', '−')} volts" in page.locator("#live").text_content()
 
 
 def test_a_bar_chooses_the_ion_and_caveats_are_told(opened):
@@ -751,15 +751,15 @@ def answers(voltages):
     return [("prediction", of(ion, prediction=predicted(ion, voltage))) for ion, voltage in voltages.items()]
 
 
-def told(page, *events, ended=True):
+def emit_events(page, *events, ended=True):
     """Answer the next job with these events; without an end, the job goes on for ever. Returns what was given up."""
-    told_events = [
+    all_events = [
         (kind, content | {"done": n, "total": 10, "seconds_left": 7.0}) for n, (kind, content) in enumerate(events)
     ]
     if ended:
-        told_events.append(("end", {"status": "done", "problem": None}))
+        all_events.append(("end", {"status": "done", "problem": None}))
     text = "retry: 600000\n\n" + "".join(
-        f"id: {n}\nevent: {kind}\ndata: {json.dumps(content)}\n\n" for n, (kind, content) in enumerate(told_events)
+        f"id: {n}\nevent: {kind}\ndata: {json.dumps(content)}\n\n" for n, (kind, content) in enumerate(all_events)
     )
     given_up = []
 
@@ -778,7 +778,7 @@ def told(page, *events, ended=True):
 
 def test_answers_are_shown_as_they_come_and_can_be_cancelled(opened):
     page = opened()
-    given_up = told(
+    given_up = emit_events(
         page, READ, ("prediction", {"index": 0, "working_ion": "Li", "prediction": predicted("Li")}), ended=False
     )
     page.locator('.chip[data-id="TiS2"]').click()
@@ -799,7 +799,7 @@ def test_answers_are_shown_as_they_come_and_can_be_cancelled(opened):
     )
     assert given_up == [url for url in given_up if url.endswith("/jobs/a-job")] != []
     # What has come stays, and the rest is asked for again on demand.
-    told(
+    emit_events(
         page,
         READ,
         *(("prediction", {"index": 0, "working_ion": ion, "prediction": predicted(ion, 1.0)}) for ion in WORKING_IONS),
@@ -811,14 +811,16 @@ def test_answers_are_shown_as_they_come_and_can_be_cancelled(opened):
 
 def test_a_late_ion_takes_no_other_along_and_is_no_refusal(opened):
     page = opened()
-    told(page, READ, *answers({ion: 2.0 for ion in WORKING_IONS if ion != "K"}), ("refused", of("K", problem=LATE)))
+    emit_events(
+        page, READ, *answers({ion: 2.0 for ion in WORKING_IONS if ion != "K"}), ("refused", of("K", problem=LATE))
+    )
     page.locator('.chip[data-id="TiS2"]').click()
     expect(page.locator("#chart-refused")).to_contain_text("No voltage for K: Its answer took longer than the 10 s")
     assert voltages(page)["K"] == "–"
     page.locator('#chart [data-ion="K"]').click()
     expect(page.locator("#card .remedy")).to_have_text("Give the primitive cell.")
     assert "refused" not in page.locator("main").inner_text().lower()
-    told(page, READ, *answers({"K": 3.0}))
+    emit_events(page, READ, *answers({"K": 3.0}))
     page.locator("#retry-ion").click()
     expect(page.locator("#card .number")).to_have_text("3.00")
 
@@ -826,7 +828,7 @@ def test_a_late_ion_takes_no_other_along_and_is_no_refusal(opened):
 def test_numbers_of_before_are_dimmed_until_new_ones_come(opened):
     page = example(opened(), "TiS2")
     before = page.locator("#card .number").text_content()
-    told(page, READ, ended=False)
+    emit_events(page, READ, ended=False)
     page.locator("[name=assume][value=charged]").check()
     expect(page.locator("#card.stale .number")).to_have_text(before)
     expect(page.locator("#card .renewing")).to_contain_text("being computed again")
@@ -850,7 +852,7 @@ def test_more_ions_ask_only_for_what_is_not_known(opened):
 def test_doubts_about_the_structure_come_after_the_voltages(opened):
     page = opened()
     doubts = ["TiS2 is not relaxed: forces of up to 9 eV/Å (limit 3)"]
-    told(page, READ, *answers({"Li": 2.0}), ("doubts", {"index": 0, "doubts": doubts}), ended=False)
+    emit_events(page, READ, *answers({"Li": 2.0}), ("doubts", {"index": 0, "doubts": doubts}), ended=False)
     page.locator('.chip[data-id="TiS2"]').click()
     expect(page.locator("#card .domain.outside")).to_be_visible()
     expect(page.locator("#card .warnings")).to_contain_text("is not relaxed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ionvolt.graphs import CrystalGraph, iterate_batches
 from ionvolt.models.cgcnn.local_voltages import local_voltages
+from ionvolt.typing import ProgressCallback
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
 
 OXYGEN = 8
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,9 @@ class Atoms:
 
 
 @torch.inference_mode()
-def atoms_of(model: Ensemble, graphs: Sequence[CrystalGraph], ion: str, *, progress: Progress | None = None) -> Atoms:
+def atoms_of(
+    model: Ensemble, graphs: Sequence[CrystalGraph], ion: str, *, progress: ProgressCallback | None = None
+) -> Atoms:
     """Run a model over hosts and keep what it says of every atom.
 
     Args:
@@ -99,7 +101,7 @@ def atoms_of(model: Ensemble, graphs: Sequence[CrystalGraph], ion: str, *, progr
             )
         )
         if progress:
-            progress(where.stop, len(graphs))
+            progress(where.stop, len(graphs), "")
     flat = {name: [getattr(part, name) for part in parts] for name in ("numbers", "crystal", "vectors", "oxygen")}
     by_member = {name: [getattr(part, name) for part in parts] for name in ("additive", "linear")}
     return Atoms(

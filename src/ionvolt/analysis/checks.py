@@ -10,7 +10,7 @@ same story. (``design_vectors`` has the check of the paper's rule for better ele
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +24,7 @@ from ionvolt.explain.figures import ACCENT, SOFT, canvas, styled
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.interface import AtomContributions, Predictor, Query
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import ProgressCallback
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,7 +137,7 @@ def check_explanations(
     n_crystals: int = 120,
     seed: int = 0,
     changes: Sequence[Change] = ("delete", "substitute"),
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> CheckStudy:
     """Delete and substitute atoms of a sample of electrodes and compare with what they are said to add.
 
@@ -167,7 +168,7 @@ def check_explanations(
             for kind, case in (_try(model, query, found, change) if found else {}).items():
                 cases[kind].append(case)
             if progress:
-                progress(step * len(sample) + i + 1, len(changes) * len(sample))
+                progress(step * len(sample) + i + 1, len(changes) * len(sample), change)
         outcomes += [_judge(those, ion, kind, change, rng) for kind, those in cases.items() if len(those) > 1]
         drawn[change] = cases["additive"]
     return CheckStudy(outcomes, drawn, sample)

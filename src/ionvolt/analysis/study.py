@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,12 @@ from ionvolt.graphs import build_graph
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.interface import Predictor, Query
 from ionvolt.store import write_rows, write_text
+from ionvolt.typing import LogCallback, no_log
 
 if TYPE_CHECKING:
     from ionvolt.datasets import ElectrodeSet
     from ionvolt.models.cgcnn.ensemble import Ensemble
 
-Tell = Callable[[str], None]
 STEPS = 6
 FEWEST = 10
 """Hosts below which a study of a data set makes no sense."""
@@ -52,7 +52,7 @@ def study_model(
     folder: Path,
     *,
     seed: int = 0,
-    tell: Tell = lambda _: None,
+    log: LogCallback = no_log,
 ) -> Written:
     """Study the element embedding and, where there is a data set, all else, and write it down.
 
@@ -63,7 +63,7 @@ def study_model(
         ion: Working ion.
         folder: For ``*.png``, ``*.csv`` and ``summary.json``.
         seed: Of samples, maps and forests.
-        tell: Called with the name of each step (``STEPS`` of them) as it begins.
+        log: Called with the name of each step (``STEPS`` of them) as it begins.
 
     Raises:
         DataError: Too few hosts of the ion.
@@ -75,7 +75,7 @@ def study_model(
         data = data.for_ion(ion)
         if len(data) < FEWEST:
             raise DataError(f"{ion}: only {len(data)} electrodes in the data set. At least {FEWEST} are needed")
-    tell("element embedding")
+    log("element embedding")
     of_hosts = sorted({int(z) for host in data.hosts for z in host.numbers}) if data is not None else None
     elements = embedding.study_embedding(model, None if model.card.elements else of_hosts)
     for network in range(len(elements.networks)):
@@ -89,23 +89,25 @@ def study_model(
         summary["note"] = f"no local-voltage heads for {ion}: only the embedding was studied"
     elif data is not None:
         summary["n_hosts"] = len(data)
-        summary |= _study_data(model, data, ion, out, seed, tell)
+        summary |= _study_data(model, data, ion, out, seed, log)
     summary = _plain(summary)
     out.write("summary.json", json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     return Written(summary, out.files)
 
 
-def _study_data(model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, seed: int, tell: Tell) -> dict[str, Any]:
+def _study_data(
+    model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, seed: int, log: LogCallback
+) -> dict[str, Any]:
     summary: dict[str, Any] = {}
-    tell("local voltages of all atoms")
+    log("local voltages of all atoms")
     atoms = atoms_of(model, [build_graph(host, ties=model.ties) for host in data.hosts], ion)
-    tell("oxygen environments")
+    log("oxygen environments")
     if len(np.unique(atoms.crystal[atoms.oxygen])) >= FEWEST:
         oxygen = environments.study_environments(atoms, seed=seed)
         out.figure("environments", environments.draw_environments(study=oxygen))
         out.figure("environments-groups", environments.draw_groups(study=oxygen))
         summary["environments"] = oxygen.verdict()
-    tell("periodic table")
+    log("periodic table")
     for kind in ("linear", "additive"):
         for words, only in (("oxygen", True), ("all", False)):
             found = periodic.element_voltages(atoms, kind=kind, oxygen_only=only)
@@ -115,7 +117,7 @@ def _study_data(model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, see
             where = "median local voltage" + (" in oxygen environments" if only else "")
             out.figure(f"elements-{kind}-{words}", periodic.draw_periodic_table(elements=found, ion=ion, words=where))
             summary[f"elements_{kind}_{words}"] = periodic.verdict(found)
-    tell("deleted and replaced atoms")
+    log("deleted and replaced atoms")
     tried = _checks(model, [Query(ion, host) for host in data.hosts], ion, out, 120, seed)
     sampled = atoms_of(model, [build_graph(query.host, ties=model.ties) for query in tried.sample], ion)
     tried = replace(tried, stability=checks.stability(sampled))
@@ -125,7 +127,7 @@ def _study_data(model: Ensemble, data: ElectrodeSet, ion: str, out: _Folder, see
     if len(rule.foreseen) > FEWEST:
         out.figure("design", design.draw_design(test=rule))
         summary["design"] = rule.summary()
-    tell("random forest")
+    log("random forest")
     features, names = features_of(data)
     forest = importances.forest_importances(features, names, data.voltages, groups=data.frameworks, seed=seed)
     out.figure("importances", importances.draw_importances(study=forest))
@@ -142,7 +144,7 @@ def study_answers(
     *,
     n_crystals: int = 120,
     seed: int = 0,
-    tell: Tell = lambda _: None,
+    log: LogCallback = no_log,
 ) -> Written:
     """Check the explanations of any model that explains its answers, and write down what came out.
 
@@ -153,7 +155,7 @@ def study_answers(
         folder: For ``checks.png``, ``checks.csv`` and ``summary.json``.
         n_crystals: How many electrodes are drawn.
         seed: Of the sample.
-        tell: Called with the name of the step as it begins.
+        log: Called with the name of the step as it begins.
 
     Raises:
         DataError: Too few electrodes of the ion.
@@ -170,7 +172,7 @@ def study_answers(
     if len(queries) < FEWEST:
         raise DataError(f"{ion}: only {len(queries)} electrodes in the data set. At least {FEWEST} are needed")
     out = _Folder(folder)
-    tell("deleted and replaced atoms")
+    log("deleted and replaced atoms")
     tried = _checks(model, queries, ion, out, n_crystals, seed)
     summary = _plain({"model": model.card.name, "ion": ion, "checks": tried.summary()})
     out.write("summary.json", json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

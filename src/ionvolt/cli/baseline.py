@@ -67,7 +67,7 @@ def baseline(
             seed=seed,
             about=about,
             final=final,
-            progress=lambda words: bar.advance(words, by=0),
+            log=lambda words: bar.advance(words, by=0),
         )
     save_classical(trained, output)
     if as_json:

@@ -102,7 +102,7 @@ def _single(
 
     pair = Pair(file, charged, ion)
     with Bar("computing") as bar:
-        result = compute_checked(*load(pair), working_ion(ion), computer, profile=profile, progress=bar.say)
+        result = compute_checked(*load(pair), working_ion(ion), computer, profile=profile, log=bar.describe)
     if vasp is not None:
         _write_vasp(result, vasp)
     if as_json:

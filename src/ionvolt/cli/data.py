@@ -66,7 +66,7 @@ def fetch_data(
     parts = parts_of(output)
     with Bar("Materials Project") as bar:
 
-        def report(words: str, done: int, total: int) -> None:
+        def progress(done: int, total: int, words: str) -> None:
             bar.advance(words, by=0)
             bar.to(done, total)
 
@@ -75,8 +75,8 @@ def fetch_data(
             parts,
             key=key,
             endpoint=endpoint,
-            report=report,
-            notify=lambda words: print(f"ionvolt: Materials Project: {words}", file=sys.stderr),
+            progress=progress,
+            log=lambda words: print(f"ionvolt: Materials Project: {words}", file=sys.stderr),
         )
     code = _finish(imported, output, rules, as_json)
     parts.remove()
@@ -122,7 +122,7 @@ def import_data(
             snapshot=snapshot,
             licence=licence,
             attribution=attribution,
-            tick=bar.to,
+            progress=bar.to,
         )
     raise typer.Exit(_finish(imported, output, rules, as_json))
 

@@ -126,7 +126,7 @@ def explain(
     else:
         for i, explanation in enumerate(explanations):
             print("\n" * bool(i), end="")
-            _tell(explanation)
+            _print_explanation(explanation)
         for path in written:
             print(f"written: {path}")
     raise typer.Exit(0 if not refused else 1 if explanations else 2)
@@ -171,18 +171,18 @@ def _write(explanations: list[Explanation], folder: Path) -> list[Path]:
     return written
 
 
-def _tell(explanation: Explanation) -> None:
+def _print_explanation(explanation: Explanation) -> None:
     p = explanation.prediction
     print(f"{p.source}: {p.formula} against {p.working_ion}, taken as {p.end_members}: {p.voltage:.2f} V")
     if explanation.pooling == "sum":
-        _tell_sum(explanation)
+        _print_sum(explanation)
     else:
-        _tell_mean(explanation)
+        _print_mean(explanation)
     for note in (*explanation.notes, *p.warnings):
         print(f"note: {note}")
 
 
-def _tell_sum(explanation: Explanation) -> None:
+def _print_sum(explanation: Explanation) -> None:
     """The answer of a model whose atoms add up."""
     print(f"explained by {explanation.prediction.model}, the model that gave it: what each atom adds")
     _table(
@@ -205,7 +205,7 @@ def _tell_sum(explanation: Explanation) -> None:
     print(f"{explanation.remainder:+.2f} V is not shared out ({share}): {explanation.remainder_is}")
 
 
-def _tell_mean(explanation: Explanation) -> None:
+def _print_mean(explanation: Explanation) -> None:
     """The answer of a model whose atoms are averaged."""
     print(
         f"explained by {explanation.prediction.model}, the model that gave it: mean of local voltages "

@@ -56,16 +56,16 @@ def explain_model(
     with Bar("reading", total=STEPS if rows and network else 1) as bar:
         begun = False
 
-        def tell(words: str) -> None:
+        def log(words: str) -> None:
             nonlocal begun
             bar.advance(words, by=int(begun))
             begun = True
 
         if network:
-            written = study_model(load_networks(loaded), rows, symbol, output, seed=seed, tell=tell)
+            written = study_model(load_networks(loaded), rows, symbol, output, seed=seed, log=log)
         else:
             assert rows is not None
-            written = study_answers(loaded, rows, symbol, output, n_crystals=crystals, seed=seed, tell=tell)
+            written = study_answers(loaded, rows, symbol, output, n_crystals=crystals, seed=seed, log=log)
     if as_json:
         print(json.dumps(written.summary, ensure_ascii=False))
         return

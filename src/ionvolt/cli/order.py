@@ -111,7 +111,7 @@ def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache)
                 yield found
                 continue
             try:
-                yield order_crystal(found, settings, cache=cache, told=bar.say)
+                yield order_crystal(found, settings, cache=cache, log=bar.describe)
             except InputError as error:
                 yield error
             bar.advance("ordering")

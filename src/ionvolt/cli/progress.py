@@ -34,14 +34,14 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
-    def to(self, done: int, total: int) -> None:
-        """Set what is done, of how much."""
-        self._progress.update(self._task, completed=done, total=total)
+    def to(self, done: int, total: int, words: str = "") -> None:
+        """Set what is done, of how much; words where something else begins."""
+        self._progress.update(self._task, completed=done, total=total, description=words or None)
 
     def advance(self, words: str | None = None, by: int = 1) -> None:
         """One more is done, or several."""
         self._progress.update(self._task, advance=by, description=words)
 
-    def say(self, words: str) -> None:
+    def describe(self, words: str) -> None:
         """Something else begins."""
         self._progress.update(self._task, description=words)

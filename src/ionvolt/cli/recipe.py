@@ -78,8 +78,8 @@ def run(
         if step not in known:
             raise ModelError(f"{step}: no step of {recipe.name}. Choose from {', '.join(known)}")
     steps = [step.name for step in recipe.steps if (step.name in only if only else not step.asked_for)]
-    with _Told() as told:
-        job = _job(data, output, rows, ions, folds, label, jobs, told, minutes)
+    with _Reporter() as reporter:
+        job = _job(data, output, rows, ions, folds, label, jobs, reporter, minutes)
         for step in steps:
             recipe.do(step, job)
     if "fit" in steps:
@@ -102,8 +102,8 @@ def evaluate(
     from ionvolt.recipes.registry import find_recipe
 
     recipe = find_recipe(name)
-    with _Told() as told:
-        job = _job(data, output, rows, ions, folds, "", jobs, told)
+    with _Reporter() as reporter:
+        job = _job(data, output, rows, ions, folds, "", jobs, reporter)
         recipe.do("evaluate", job)
         lines = recipe.report(job)
     if as_json:
@@ -130,8 +130,8 @@ def release(
     from ionvolt.recipes.release import release as put_in_place
 
     recipe = find_recipe(name)
-    with _Told() as told:
-        job = _job(data, output, rows, ions, None, label, jobs, told)
+    with _Reporter() as reporter:
+        job = _job(data, output, rows, ions, None, label, jobs, reporter)
         recipe.do("evaluate", job)
         recipe.do("fit", job)
         written = put_in_place(recipe, job, to)
@@ -147,7 +147,7 @@ def _job(
     folds: str | None,
     label: str,
     jobs: int,
-    told: _Told,
+    reporter: _Reporter,
     minutes: float | None = None,
 ) -> Job:
     import torch
@@ -162,7 +162,7 @@ def _job(
     except ValueError:
         raise InputError(f"--folds {folds}", "folds are numbers, counted from 0", "Give 0,1") from None
     chosen = tuple(sorted({ion.symbol for ion in parse_ions(ions)})) if ions else ()
-    return Job(data, output, Selection(rows, chosen, numbers), label, jobs, minutes, told)
+    return Job(data, output, Selection(rows, chosen, numbers), label, jobs, minutes, reporter)
 
 
 def _print(lines: list[ReportLine]) -> None:
@@ -175,7 +175,7 @@ def _print(lines: list[ReportLine]) -> None:
         )
 
 
-class _Told:
+class _Reporter:
     """Tells of progress on standard error: a bar on a terminal, else a line for every unit that is done."""
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class _Told:
         self._bar = Bar("recipe")
         self._last = (-1, -1)
 
-    def __enter__(self) -> _Told:
+    def __enter__(self) -> _Reporter:
         self._bar.__enter__()
         return self
 
@@ -194,7 +194,7 @@ class _Told:
     def __call__(self, done: int, total: int, words: str) -> None:
         if sys.stderr.isatty():
             self._bar.to(done, total)
-            self._bar.say(words)
+            self._bar.describe(words)
         elif (done, total) != self._last or not total:
             print(f"{done}/{total} {words}" if total else words, file=sys.stderr, flush=True)
         self._last = (done, total)

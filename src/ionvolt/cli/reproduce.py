@@ -54,7 +54,7 @@ def reproduce(
 
         def show(done: int, total: int, words: str) -> None:
             bar.to(done, total)
-            bar.say(words)
+            bar.describe(words)
 
         report = make(rows, output, recipe=recipe, source=data.name, progress=show)
     if as_json:

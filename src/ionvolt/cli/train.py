@@ -209,7 +209,7 @@ def _train(
         json.dump(asdict(ensemble.card), sys.stdout, ensure_ascii=False, indent=1)
         print()
         return
-    _tell(ensemble, symbol, histories, output)
+    _print_ensemble(ensemble, symbol, histories, output)
 
 
 RUN_FILE = "run.json"
@@ -256,7 +256,7 @@ def _claim(output: Path, identity: dict[str, Any], replace: bool) -> None:
     write_json(output / RUN_FILE, wanted)
 
 
-def _tell(ensemble: Ensemble, symbol: str, histories: list[History], output: Path) -> None:
+def _print_ensemble(ensemble: Ensemble, symbol: str, histories: list[History], output: Path) -> None:
     from ionvolt.models.card import TEST
 
     card = ensemble.card

@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets.records import ElectrodeSet
 from ionvolt.errors import DataError
-
-Mask = NDArray[np.bool_]
+from ionvolt.typing import Mask
 
 
 @dataclass(frozen=True)

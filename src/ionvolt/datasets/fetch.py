@@ -6,7 +6,7 @@ Small requests, one after the other, each answer kept beside the output before t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,11 +20,11 @@ from ionvolt.datasets.parts import Parts
 from ionvolt.errors import DataError, UnavailableError
 from ionvolt.ions import working_ion
 from ionvolt.structures.materials_project import require_client, require_key
+from ionvolt.typing import LogCallback, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from ionvolt.structures.mp_client import Patience, Service
 
-Report = Callable[[str, int, int], None]
 Key = tuple[str, str]
 
 PAGE = 250
@@ -41,12 +41,12 @@ class Fetch:
     Attributes:
         parts: What has come so far.
         service: The client and its database.
-        report: Called with what is being done, how much is done and of how much.
+        progress: Called with how much is done, of how much, and what.
     """
 
     parts: Parts
     service: Service
-    report: Report
+    progress: ProgressCallback
 
 
 def parts_of(output: Path) -> Parts:
@@ -60,8 +60,8 @@ def fetch_source(
     *,
     key: str | None = None,
     endpoint: str | None = None,
-    report: Report | None = None,
-    notify: Callable[[str], None] | None = None,
+    progress: ProgressCallback = no_progress,
+    log: LogCallback | None = None,
     patience: Patience | None = None,
 ) -> Imported:
     """Fetch all insertion electrodes of some ions.
@@ -71,8 +71,8 @@ def fetch_source(
         parts: Kept until the caller has written the result and removes them; a fetch that ended early goes on there.
         key: API key; ``MP_API_KEY`` or ``PMG_MAPI_KEY`` of ``~/.config/.pmgrc.yaml`` otherwise.
         endpoint: Address of the API, if not the Materials Project's own.
-        report: Progress.
-        notify: Told why there is a pause.
+        progress: Called with how much is done, of how much, and what.
+        log: Told why there is a pause.
         patience: How long to go on asking.
 
     Returns:
@@ -88,13 +88,12 @@ def fetch_source(
     require_client(_SOURCE)
     from ionvolt.structures.mp_client import connected
 
-    report = report or (lambda words, done, total: None)
-    report("connecting", 0, 1)
-    with connected(found, endpoint, source=_SOURCE, patience=patience, notify=notify) as service:
+    progress(0, 1, "connecting")
+    with connected(found, endpoint, source=_SOURCE, patience=patience, log=log) as service:
         before = parts.open({"address": service.address, "database": service.database})
-        if before and notify:
-            notify(f"what an earlier fetch brought ({before}) is dropped: the database is {service.database} now")
-        fetch = Fetch(parts, service, report)
+        if before and log:
+            log(f"what an earlier fetch brought ({before}) is dropped: the database is {service.database} now")
+        fetch = Fetch(parts, service, progress)
         try:
             short = [line for ion in symbols if (line := _fetch_ion(fetch, ion))]
             electrodes, notes = _electrodes(parts, symbols)
@@ -144,7 +143,7 @@ def _fetch_pages(fetch: Fetch, ion: str, lines: list[dict[str, Any]]) -> dict[st
         for page in count(first):
             if len(seen) >= total:
                 break
-            fetch.report(words, len(seen), total)
+            fetch.progress(len(seen), total, words)
             documents = fetch.service.ask(page_of_electrodes, ion, page, PAGE)
             fetch.parts.add("electrodes", [{"ion": ion, "page": page, "documents": documents}])
             seen.update(map(digest, documents))
@@ -183,14 +182,14 @@ def _fetch_materials(fetch: Fetch, electrodes: list[Document]) -> Materials:
     there = {line["id"] for line in fetch.parts.records("materials")}
     missing = [i for i in ids if i not in there]
     for start in range(0, len(missing), BATCH):
-        fetch.report("structures", len(ids) - len(missing) + start, len(ids))
+        fetch.progress(len(ids) - len(missing) + start, len(ids), "structures")
         batch = missing[start : start + BATCH]
         came = summaries(fetch.service, batch)
         fetch.parts.add("materials", [{"id": i, "document": came.get(i)} for i in batch])
     found = Materials(f"{fetch.service.address}materials/summary")
     for done, line in enumerate(fetch.parts.records("materials")):
         if line["id"] in ids:
-            fetch.report("checking crystals", done, len(ids))
+            fetch.progress(done, len(ids), "checking crystals")
             found.add(line["id"], line["document"])
     return found
 

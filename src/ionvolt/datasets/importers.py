@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,8 +15,7 @@ from ionvolt.datasets.sources import Structures, file_record, open_structures, w
 from ionvolt.datasets.tables import Row, cgcnn_rows, table_rows
 from ionvolt.errors import DataError, InputError, printable
 from ionvolt.ions import working_ion
-
-Tick = Callable[[int, int], None]
+from ionvolt.typing import ProgressCallback
 
 _OPTIONAL_NUMBERS = ("capacity_grav", "max_delta_volume", "stability_charge", "stability_discharge")
 # Some compilations name the count after the snapshot that it was taken from.
@@ -57,7 +55,7 @@ def import_source(
     snapshot: str = "",
     licence: str | None = None,
     attribution: str | None = None,
-    tick: Tick | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Imported:
     """Import a table with structures, a CGCNN folder, or a folder of structure files with a table.
 
@@ -69,7 +67,7 @@ def import_source(
         snapshot: Name of the calculation that the voltages come from.
         licence: Of the data; known for snapshots of the Materials Project (``mp2020`` and such).
         attribution: Whom to name when the data are passed on; likewise.
-        tick: Called with rows done and rows in all.
+        progress: Called with rows done and rows in all.
 
     Raises:
         DataError: The source cannot be read at all, or not one row of it is usable.
@@ -84,7 +82,7 @@ def import_source(
     else:
         rows = table_rows(table)
     found = open_structures(place, {row[column] for row in rows for column in _KEYS if column in row})
-    result = build(rows, found, symbol, snapshot, tick)
+    result = build(rows, found, symbol, snapshot, progress)
     rights = MATERIALS_PROJECT if re.fullmatch(r"mp\d{4}.*", snapshot) else {"licence": "", "attribution": ""}
     result.data.provenance = {
         "source": source.resolve().name,
@@ -127,7 +125,9 @@ def _locate(source: Path, structures: Path | None) -> tuple[Path, Path]:
     return source, structures
 
 
-def build(rows: list[Row], found: Structures, ion: str | None, snapshot: str, tick: Tick | None) -> Imported:
+def build(
+    rows: list[Row], found: Structures, ion: str | None, snapshot: str, progress: ProgressCallback | None
+) -> Imported:
     """Electrodes of rows, without provenance; what cannot be used is refused row by row.
 
     Args:
@@ -135,7 +135,7 @@ def build(rows: list[Row], found: Structures, ion: str | None, snapshot: str, ti
         found: The structures that the rows name.
         ion: Working ion, where a row does not state it.
         snapshot: Name of the calculation that the voltages come from.
-        tick: Called with rows done and rows in all.
+        progress: Called with rows done and rows in all.
     """
     result = Imported(ElectrodeSet([]))
     taken: dict[tuple[str, str, str], int] = {}
@@ -156,8 +156,8 @@ def build(rows: list[Row], found: Structures, ion: str | None, snapshot: str, ti
             result.refused.append(_one_line(str(error) if error.source == name else f"{name}: {error}"))
         except ValueError as error:
             result.refused.append(_one_line(str(error)))
-        if tick:
-            tick(number, len(rows))
+        if progress:
+            progress(number, len(rows), "")
     return result
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets.records import ElectrodeSet
 from ionvolt.errors import DataError
+from ionvolt.typing import Indices
 
-Indices = NDArray[np.int64]
 Kind = Literal["random", "framework"]
 FRACTIONS = (0.8, 0.1, 0.1)
 

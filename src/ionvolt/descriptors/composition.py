@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.descriptors.elements import MAGPIE_PROPERTIES, MORE_PROPERTIES, N_ELEMENTS, ElementTable
 from ionvolt.structures.chemistry import FIXED_CHARGES, OXIDISED_CHARGES
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
-
-Array = NDArray[np.float64]
+from ionvolt.typing import Array
 
 STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")
 """Over the atoms: matminer's words for them; ``avg_dev`` is the mean absolute deviation from the mean."""

@@ -17,8 +17,7 @@ from ionvolt.graphs import RADIUS, nearest_neighbours
 from ionvolt.structures.chemistry import ANIONS, D_METALS, NONMETALS
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_lattice
-
-Array = NDArray[np.float64]
+from ionvolt.typing import Array
 
 NEIGHBOURS = 24
 """Looked at for each atom."""

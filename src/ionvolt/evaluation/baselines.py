@@ -13,13 +13,13 @@ from ionvolt.datasets import ElectrodeSet
 from ionvolt.descriptors import element_table
 from ionvolt.errors import DataError
 from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
-from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.evaluation.learners import features_of
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.evaluation.protocol import Kind, Protocol
 from ionvolt.models.card import TEST, ModelCard, Record
 from ionvolt.models.classical.model import KIND, ClassicalModel
 from ionvolt.training.classical.fit import Name, fit_classical
+from ionvolt.typing import Indices, LogCallback, no_log
 
 
 def train_baseline(
@@ -32,7 +32,7 @@ def train_baseline(
     seed: int = 0,
     about: dict[str, Any] | None = None,
     final: bool = False,
-    progress: Tell = lambda words: None,
+    log: LogCallback = no_log,
 ) -> ClassicalModel:
     """Train on all but the test part and test there, once.
 
@@ -45,7 +45,7 @@ def train_baseline(
         seed: Of the split and the learner.
         about: Facts about the data, for the card.
         final: Learn from all rows; there is no test then.
-        progress: Told what is being done.
+        log: Told what is being done.
 
     Raises:
         DataError: Fewer than 10 electrodes to train on.
@@ -57,10 +57,10 @@ def train_baseline(
     if len(pool) < 10:
         raise DataError(f"{', '.join(ions)}: only {len(pool)} electrodes to train on. At least 10 are needed")
     reads_ion = len(ions) > 1
-    rows = features_of(data[np.concatenate([pool, test])], progress, with_ion=reads_ion)
+    rows = features_of(data[np.concatenate([pool, test])], log, with_ion=reads_ion)
     by_framework = split == "framework" if final else groups_disjoint(data, pool, test)
     groups = data.frameworks[pool] if by_framework else None
-    progress("search of settings")
+    log("search of settings")
     fit = fit_classical(learner, rows[: len(pool)], data.voltages[pool], groups=groups, seed=seed)
     card = ModelCard(name, kind=KIND, attribution=str(data.provenance.get("attribution", "")))
     card.description = f"{learner} on composition and structure features of the charged host."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import drop_leaking_rows
-from ionvolt.evaluation.learner import Indices, Tell
-from ionvolt.evaluation.networks import Recipe, graphs_for, graphs_of, telling
+from ionvolt.evaluation.networks import Recipe, epoch_log, graphs_for, graphs_of
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import Array, EpochCallback, Indices, LogCallback
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.network import Trunk
     from ionvolt.training.settings import Settings
 
-Array = NDArray[np.float64]
 
 _vectors: WeakKeyDictionary[Crystal, NDArray[np.float32]] = WeakKeyDictionary()
 
@@ -36,7 +35,7 @@ class CgcnnJoint(Recipe):
     name = "cgcnn-joint"
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> Array:
         """See ``protocol.Learner``."""
         from ionvolt.training.cgcnn.joint import joint_voltages, train_joint
@@ -47,9 +46,9 @@ class CgcnnJoint(Recipe):
         for m in range(self.members):
             settings, own_seed = self._settings(), 100 * seed + m
             settings = replace(settings, epochs=self.epochs or settings.epochs, seed=own_seed)
-            tell = partial(telling(progress, "all ions"), m)
-            trunk = self._trunk(data, rows, own_seed, tell)
-            network = train_joint(graphs, ions, data.voltages, rows, settings, trunk=trunk, progress=tell)
+            log_epoch = partial(epoch_log(log, "all ions"), m)
+            trunk = self._trunk(data, rows, own_seed, log_epoch)
+            network = train_joint(graphs, ions, data.voltages, rows, settings, trunk=trunk, progress=log_epoch)
             answers.append(joint_voltages(network, [graphs[i] for i in test], [ions[i] for i in test]))
         mean: Array = np.mean(answers, axis=0)
         return mean
@@ -59,7 +58,7 @@ class CgcnnJoint(Recipe):
 
         return JOINT
 
-    def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, tell: Any) -> Trunk | None:
+    def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, log_epoch: EpochCallback) -> Trunk | None:
         return None
 
 
@@ -76,14 +75,14 @@ class CgcnnImitator(CgcnnJoint):
 
         return PRE_TRAINED
 
-    def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, tell: Any) -> Trunk | None:
+    def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, log_epoch: EpochCallback) -> Trunk | None:
         from ionvolt.training.cgcnn.distillation import IMITATION, imitate
 
         some = [data[row] for row in rows.tolist()]
         crystals = [e.host for e in some] + [e.discharged for e in some if e.discharged is not None]
         unique = list(dict.fromkeys(crystals))
         settings = replace(IMITATION, epochs=min(self.epochs or IMITATION.epochs, IMITATION.epochs), seed=seed)
-        return imitate(graphs_for(unique), _vectors_of(unique), settings, progress=tell)
+        return imitate(graphs_for(unique), _vectors_of(unique), settings, progress=log_epoch)
 
 
 def _vectors_of(crystals: list[Crystal]) -> list[NDArray[np.float32]]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.store import sha256
-
-Indices = NDArray[np.int64]
+from ionvolt.typing import Indices
 
 
 def drop_leaking_rows(data: ElectrodeSet, rows: Indices, test: Indices) -> Indices:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
-
-Array = NDArray[np.float64]
-Indices = NDArray[np.int64]
-Tell = Callable[[str], None]
+from ionvolt.typing import Array, Indices, LogCallback
 
 
 class Learner(Protocol):
@@ -25,7 +21,14 @@ class Learner(Protocol):
     name: str
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self,
+        data: ElectrodeSet,
+        train: Indices,
+        validation: Indices,
+        test: Indices,
+        *,
+        seed: int,
+        log: LogCallback,
     ) -> NDArray[np.float64]:
         """Voltages in V of the test rows, in their order.
 
@@ -35,7 +38,7 @@ class Learner(Protocol):
             validation: Rows to choose by, of all ions; those who choose otherwise may learn from them too.
             test: Rows to answer for, of one or more ions. Their voltages must not be looked at.
             seed: Of everything that is drawn.
-            progress: Told in a few words what is being done.
+            log: Told in a few words what is being done.
         """
         ...
 
@@ -46,7 +49,14 @@ class Mean:
     name = "mean"
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self,
+        data: ElectrodeSet,
+        train: Indices,
+        validation: Indices,
+        test: Indices,
+        *,
+        seed: int,
+        log: LogCallback,
     ) -> Array:
         """See ``Learner``."""
         pool = np.concatenate([train, validation])

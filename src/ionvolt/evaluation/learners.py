@@ -10,9 +10,10 @@ import numpy as np
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
 from ionvolt.evaluation.leakage import drop_leaking_rows, groups_disjoint
-from ionvolt.evaluation.learner import Array, Indices, Learner, Mean, Tell
+from ionvolt.evaluation.learner import Learner, Mean
 from ionvolt.models.interface import Predictor, Query
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import Array, Indices, LogCallback
 
 if TYPE_CHECKING:
     from ionvolt.models.card import ModelCard
@@ -45,22 +46,22 @@ class Classical:
         return recipe(self.learner)
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> Array:
         """See ``Learner``."""
         pool = np.sort(np.concatenate([train, validation]))
         if self.setting == "all":
-            return self._fit(data, drop_leaking_rows(data, pool, test), test, seed, progress)
+            return self._fit(data, drop_leaking_rows(data, pool, test), test, seed, log)
         if self.setting == "li":
-            return self._fit(data, drop_leaking_rows(data, pool[data.ions[pool] == "Li"], test), test, seed, progress)
+            return self._fit(data, drop_leaking_rows(data, pool[data.ions[pool] == "Li"], test), test, seed, log)
         result = np.empty(len(test))
         for ion in np.unique(data.ions[test]):
-            progress(str(ion))
+            log(str(ion))
             of_ion = data.ions[test] == ion
-            result[of_ion] = self._fit(data, pool[data.ions[pool] == ion], test[of_ion], seed, progress)
+            result[of_ion] = self._fit(data, pool[data.ions[pool] == ion], test[of_ion], seed, log)
         return result
 
-    def _fit(self, data: ElectrodeSet, train: Indices, test: Indices, seed: int, progress: Tell) -> Array:
+    def _fit(self, data: ElectrodeSet, train: Indices, test: Indices, seed: int, log: LogCallback) -> Array:
         from ionvolt.training.classical.fit import fit_classical
 
         if len(train) < 2:
@@ -70,7 +71,7 @@ class Classical:
                 f"Take {self.learner}-all, or another split"
             )
         groups = data.frameworks[train] if groups_disjoint(data, train, test) else None
-        rows = features_of(data[np.concatenate([train, test])], progress, with_ion=self.setting == "all")
+        rows = features_of(data[np.concatenate([train, test])], log, with_ion=self.setting == "all")
         fit = fit_classical(self.learner, rows[: len(train)], data.voltages[train], groups=groups, seed=seed)
         return fit.predictor.predict(rows[len(train) :])
 
@@ -89,7 +90,7 @@ class Trained:
         self.settings = self.card.weights_sha256
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> Array:
         """See ``Learner``; nothing is learned.
 
@@ -104,7 +105,7 @@ class Trained:
             )
         result = np.empty(len(test))
         for ion in np.unique(data.ions[test]):
-            progress(str(ion))
+            log(str(ion))
             of_ion = data.ions[test] == ion
             result[of_ion] = voltages_of(self.model, data[test[of_ion]], str(ion))
         return result
@@ -135,14 +136,14 @@ def voltages_of(model: Predictor, data: ElectrodeSet, ion: str) -> Array:
     return np.array([answer.voltage for answer in model.estimate(queries)], dtype=np.float64)
 
 
-def features_of(data: ElectrodeSet, progress: Tell, *, with_ion: bool = False) -> Array:
+def features_of(data: ElectrodeSet, log: LogCallback, *, with_ion: bool = False) -> Array:
     """Features of all hosts of a set, and of the ion where asked for, one row each; a host's are made once."""
     from ionvolt.descriptors import element_table, features, ion_features
 
     hosts = data.hosts
     new = list(dict.fromkeys(host for host in hosts if host not in _features))
     if new:
-        progress(f"features of {len(new)} hosts")
+        log(f"features of {len(new)} hosts")
         _features.update(zip(new, features(new), strict=True))
     rows = np.array([_features[host] for host in hosts])
     return np.hstack([rows, ion_features(data.ions.tolist(), element_table())]) if with_ion else rows

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet, validation_folds
 from ionvolt.errors import ModelError
 from ionvolt.evaluation.leakage import data_fingerprint, drop_leaking_rows, groups_disjoint
-from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import Array, Indices, LogCallback, MemberCallback
 
 if TYPE_CHECKING:
     from ionvolt.graphs import CrystalGraph
     from ionvolt.models.cgcnn.network import CGCNN
 
-Array = NDArray[np.float64]
 
 _graphs: WeakKeyDictionary[Crystal, CrystalGraph] = WeakKeyDictionary()
 _li_networks: dict[tuple[Any, ...], Fitted] = {}
@@ -61,7 +59,7 @@ class CgcnnScratch(Recipe):
     name = "cgcnn-scratch"
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> Array:
         """See ``protocol.Learner``."""
         from ionvolt.training.settings import Settings
@@ -71,7 +69,7 @@ class CgcnnScratch(Recipe):
         for ion in np.unique(data.ions[test]):
             of_ion = data.ions[test] == ion
             pool = _pool(data, train, validation, str(ion))
-            fitted = _trained(data, pool, test[of_ion], self.members, settings, seed, telling(progress, str(ion)))
+            fitted = _trained(data, pool, test[of_ion], self.members, settings, seed, epoch_log(log, str(ion)))
             result[of_ion] = _answers(fitted.networks, graphs_of(data, test[of_ion])).mean(0)
         return result
 
@@ -90,24 +88,24 @@ class LiModel(Recipe):
         super().__init__(members, epochs)
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> Array:
         """See ``protocol.Learner``."""
         result = np.empty(len(test))
-        for ion, fitted in self.fit(data, train, validation, test, seed=seed, progress=progress).items():
+        for ion, fitted in self.fit(data, train, validation, test, seed=seed, log=log).items():
             of_ion = data.ions[test] == ion
             result[of_ion] = _answers(fitted.networks, graphs_of(data, test[of_ion])).mean(0)
         return result
 
     def fit(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> dict[str, Fitted]:
         """The networks that answer for each ion among the test rows; arguments are those of ``Learner``."""
-        fitted = self._of_li(data, train, validation, test, seed, progress)
+        fitted = self._of_li(data, train, validation, test, seed, log)
         return {str(ion): fitted for ion in np.unique(data.ions[test])}
 
     def _of_li(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, seed: int, log: LogCallback
     ) -> Fitted:
         from ionvolt.training.settings import Settings
 
@@ -116,7 +114,7 @@ class LiModel(Recipe):
         if key not in _li_networks:
             settings = Settings(epochs=self.epochs or Settings().epochs, seed=100 * seed)
             _li_networks.clear()  # those of one unit are needed once more at most, by the next learner
-            _li_networks[key] = _trained(data, pool, test, self.members, settings, seed, telling(progress, "Li"))
+            _li_networks[key] = _trained(data, pool, test, self.members, settings, seed, epoch_log(log, "Li"))
         return _li_networks[key]
 
 
@@ -126,20 +124,20 @@ class CgcnnTransfer(LiModel):
     name = "cgcnn-transfer"
 
     def fit(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> dict[str, Fitted]:
         """See ``LiModel.fit``; all ions share the convolutions of the Li networks."""
         from ionvolt.models.cgcnn.network import CGCNN
         from ionvolt.training.cgcnn.networks import transfer_heads
         from ionvolt.training.settings import HEAD
 
-        of_li = self._of_li(data, train, validation, test, seed, progress)
+        of_li = self._of_li(data, train, validation, test, seed, log)
         found: dict[str, Fitted] = {}
         for ion in (str(ion) for ion in np.unique(data.ions[test])):
             if ion == "Li":
                 found[ion] = of_li
                 continue
-            progress(f"transfer to {ion}")
+            log(f"transfer to {ion}")
             pool = _pool(data, train, validation, ion)
             parts = _members(data, pool, test[data.ions[test] == ion], self.members, seed)
             settings = replace(HEAD, seed=100 * seed, epochs=self.epochs or HEAD.epochs)
@@ -175,7 +173,7 @@ def _renumbered(parts: list[tuple[Indices, Indices]]) -> tuple[Indices, list[tup
 
 
 def _trained(
-    data: ElectrodeSet, pool: Indices, test: Indices, members: int, settings: Any, seed: int, progress: Any
+    data: ElectrodeSet, pool: Indices, test: Indices, members: int, settings: Any, seed: int, progress: MemberCallback
 ) -> Fitted:
     from ionvolt.training.cgcnn.networks import train_ensemble
 
@@ -210,6 +208,6 @@ def graphs_for(crystals: list[Crystal]) -> list[CrystalGraph]:
     return [_graphs[crystal] for crystal in crystals]
 
 
-def telling(progress: Tell, ion: str) -> Any:
-    """A teller of epochs, as training wants it."""
-    return lambda member, record: progress(f"{ion} network {member + 1}, epoch {record['epoch'] + 1:.0f}")
+def epoch_log(log: LogCallback, ion: str) -> MemberCallback:
+    """Words on every epoch of a network."""
+    return lambda member, record: log(f"{ion} network {member + 1}, epoch {record['epoch'] + 1:.0f}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,10 +21,11 @@ from ionvolt.datasets import (
 from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.errors import DataError, ModelError
 from ionvolt.evaluation.leakage import data_fingerprint
-from ionvolt.evaluation.learner import Indices, Learner, Mean
+from ionvolt.evaluation.learner import Learner, Mean
 from ionvolt.evaluation.results import Results, read_results, write_results
 from ionvolt.store import fingerprint
 from ionvolt.training.cgcnn.runs import split_for_ion
+from ionvolt.typing import Indices, ProgressCallback, no_progress
 
 Kind = Literal["paper", "random", "framework", "leave-one-ion-out"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -136,7 +137,7 @@ class Protocol:
         data: ElectrodeSet,
         *,
         path: Path | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: ProgressCallback = no_progress,
     ) -> Results:
         """Let learners run through all units, the mean predictor always among them.
 
@@ -166,10 +167,9 @@ class Protocol:
         results = read_results(path, about) if path is not None and path.exists() else Results.empty(about)
         chosen = [learner for learner in learners if learner.name != Mean.name]
         jobs = [(learner, unit) for unit in units for learner in (Mean(), *chosen)]
-        tell = progress or (lambda done, total, words: None)
         for done, (learner, unit) in enumerate(jobs):
             words = f"{learner.name}, seed {unit.seed}, fold {unit.fold + 1}"
-            tell(done, len(jobs), words)
+            progress(done, len(jobs), words)
             mark = _mark(learner, unit)
             if results.has(learner.name, unit.seed, unit.fold, mark):
                 continue
@@ -180,7 +180,7 @@ class Protocol:
                 unit.validation,
                 unit.test,
                 seed=unit.seed,
-                progress=lambda step, done=done, words=words: tell(done, len(jobs), f"{words}: {step}"),  # type: ignore[misc]
+                log=lambda step, done=done, words=words: progress(done, len(jobs), f"{words}: {step}"),  # type: ignore[misc]
             )
             predicted = np.asarray(predicted, dtype=np.float64)
             if predicted.shape != unit.test.shape or not np.isfinite(predicted).all():
@@ -191,7 +191,7 @@ class Protocol:
             )
             if path is not None:
                 write_results(results, path)
-        tell(len(jobs), len(jobs), "done")
+        progress(len(jobs), len(jobs), "done")
         return results
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from ionvolt.computation import Computer, corrected
@@ -14,6 +14,7 @@ from ionvolt.physics.average import AverageVoltage, RelaxOptions, compute
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures import Crystal
+from ionvolt.typing import ProgressCallback, no_progress
 
 NAME = "physics"
 """Of the estimates."""
@@ -29,7 +30,7 @@ def estimates(
     cathodes: Sequence[Cathode],
     *,
     cache: Cache | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ProgressCallback = no_progress,
 ) -> list[Estimate]:
     """Voltages between relaxed end members.
 
@@ -48,7 +49,7 @@ def estimates(
     found = []
     for done, cathode in enumerate(rows, start=1):
         found += _estimates(cathode, computer)
-        progress(done, len(rows))
+        progress(done, len(rows), "")
     return found
 
 

@@ -24,8 +24,7 @@ from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import Anion, ElectrodeChemistry
 from ionvolt.models.measured.estimate import MeasuredEstimate, MeasuredModel
 from ionvolt.models.measured.regression import COLUMNS, Electrode, Penalty, Regression, fit, matrix
-
-Array = NDArray[np.float64]
+from ionvolt.typing import Array
 
 LEVEL = 0.9
 """Share of measurements that an interval is to hold."""

@@ -15,6 +15,7 @@ from ionvolt.evaluation.metrics import metrics
 from ionvolt.experiment.cathodes import Cathode, host_structures
 from ionvolt.ions import EndMember
 from ionvolt.structures import Crystal
+from ionvolt.typing import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from ionvolt.models.interface import Predictor
@@ -32,8 +33,6 @@ GROUPS: dict[str, Callable[[Cathode], bool]] = {
 
 NEW = "new frameworks"
 """Group of the cathodes whose framework a model has not seen: as near to a blind test as this gets."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def validate(
     *,
     extra: Iterable[Estimate] = (),
     means: Mapping[str, float] | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = no_progress,
 ) -> Validation:
     """Ask every model about every cathode.
 
@@ -156,9 +155,9 @@ def validate(
     loaded = [(Path(name).name, as_model(name)) for name in models]
     estimates: list[Estimate] = []
     for done, (label, model) in enumerate(loaded):
-        progress(done, len(loaded))
+        progress(done, len(loaded), "")
         estimates += _ask(label, model, rows, crystals)
-    progress(len(loaded), len(loaded))
+    progress(len(loaded), len(loaded), "")
     estimates += extra
     estimates += mean_estimates(rows, means)
     return Validation(tuple(rows), tuple(estimates), tuple(scores(rows, estimates)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from operator import length_hint
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -20,6 +21,7 @@ from ionvolt.prediction import Assume, Prediction, as_model, predict_checked
 from ionvolt.results import ResultList
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import ProgressCallback, no_progress
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def explain_many(
     ions: str | Sequence[str],
     *,
     model: str | Path | Predictor | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback = no_progress,
     **options: Unpack[Options],
 ) -> ResultList[Explanation]:
     """``explain`` for many structures and one or more ions, in the order of ``predict_many``.
@@ -151,7 +153,7 @@ def explain_many(
         structures: As ``predict`` takes them.
         ions: A list of symbols, ``"Mg,Ca"`` or ``"all"``.
         model: See ``predict``.
-        progress: Called with the number of structures that are done.
+        progress: Called after each with the number that are done, and of all where that is known.
         **options: See ``explain``.
 
     Returns:
@@ -169,8 +171,7 @@ def explain_many(
             found += [error] * len(chosen)
         else:
             found += explain_each([crystal], [ion.symbol for ion in chosen], model=predictor, **options)
-        if progress:
-            progress(done)
+        progress(done, length_hint(structures), "")
     return found
 
 

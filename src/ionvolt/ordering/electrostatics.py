@@ -13,14 +13,13 @@ from ionvolt.ordering.rounding import EMPTY, Filling
 from ionvolt.ordering.supercells import sites_of
 from ionvolt.structures.crystal import SYMBOLS
 from ionvolt.structures.spacegroup import TOLERANCE, ask_spglib
+from ionvolt.typing import Array
 
 TOO_NEAR = 0.7
 """Share of the sum of two covalent radii below which two sites are not filled together: halves of a split site."""
 
 CLASH = 50.0
 """eV for two atoms that are too near: more than any arrangement gains from it."""
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,25 +52,25 @@ class Cell:
     sites: NDArray[np.int64]
     groups: NDArray[np.int64]
     counts: Mapping[int, Mapping[int, int]]
-    charges: Vector
-    unit: Vector
+    charges: Array
+    unit: Array
     base: float
-    field: Vector
-    pairs: Vector
-    near: Vector
-    blocked: Vector
+    field: Array
+    pairs: Array
+    near: Array
+    blocked: Array
     permutations: NDArray[np.int64]
 
-    def energies(self, arrangements: NDArray[np.int64]) -> Vector:
+    def energies(self, arrangements: NDArray[np.int64]) -> Array:
         """Energies of arrangements, atomic numbers of the disordered sites, shape (m, n); result (m,), eV."""
         q = self.charges[arrangements]
         there = (arrangements != EMPTY).astype(np.float64)
-        found: Vector = self.base + q @ self.field + np.einsum("mi,mi->m", q @ self.pairs, q)
+        found: Array = self.base + q @ self.field + np.einsum("mi,mi->m", q @ self.pairs, q)
         return found + CLASH * self.clashes(there)
 
-    def clashes(self, there: Vector) -> Vector:
+    def clashes(self, there: Array) -> Array:
         """Pairs of atoms that are too near each other; ``there`` is 1 for an atom and 0 for none, shape (m, n)."""
-        found: Vector = there @ self.blocked + np.einsum("mi,mi->m", there @ self.near, there) / 2
+        found: Array = there @ self.blocked + np.einsum("mi,mi->m", there @ self.near, there) / 2
         return found
 
 
@@ -138,7 +137,7 @@ def permutations(
     return np.unique(np.vstack(kept), axis=0)
 
 
-def _unit_energies(lattice: NDArray[np.float64], frac: NDArray[np.float64]) -> Vector:
+def _unit_energies(lattice: NDArray[np.float64], frac: NDArray[np.float64]) -> Array:
     """Ewald's sum for unit charges in eV, shape (n, n): q · M · q is the energy, but for the neutral background's."""
     from pymatgen.analysis.ewald import EwaldSummation
     from pymatgen.core.structure import Structure
@@ -149,7 +148,7 @@ def _unit_energies(lattice: NDArray[np.float64], frac: NDArray[np.float64]) -> V
     return (matrix + matrix.T) / 2
 
 
-def _radii(cell: AverageCell, filled: Filling, fixed: NDArray[np.int64], orbits: NDArray[np.int64]) -> Vector:
+def _radii(cell: AverageCell, filled: Filling, fixed: NDArray[np.int64], orbits: NDArray[np.int64]) -> Array:
     """The smallest covalent radius of what a site may hold, Å, shape (n_sites,)."""
     import gemmi
 
@@ -165,7 +164,7 @@ def _radii(cell: AverageCell, filled: Filling, fixed: NDArray[np.int64], orbits:
     )
 
 
-def _near(lattice: NDArray[np.float64], frac: NDArray[np.float64], radii: Vector) -> Vector:
+def _near(lattice: NDArray[np.float64], frac: NDArray[np.float64], radii: Array) -> Array:
     """Whether two sites, images included, are nearer than ``TOO_NEAR`` allows, 0 or 1, shape (n, n)."""
     from ionvolt.physics.interstitials import distances
 

@@ -62,7 +62,7 @@ def host_of(disordered: DisorderedCrystal, ion: WorkingIon) -> PartlyFilled | No
             numbers,
             disordered.frac_coords[keep],
             disordered.source,
-            (*disordered.warnings, *notes, _told(ion, amount, len(filled))),
+            (*disordered.warnings, *notes, _removal_note(ion, amount, len(filled))),
             disordered.doubts,
         )
     )
@@ -70,7 +70,7 @@ def host_of(disordered: DisorderedCrystal, ion: WorkingIon) -> PartlyFilled | No
     return PartlyFilled(host, amount, len(filled), f"{ion.symbol}{amount:.6g}{others}")
 
 
-def _told(ion: WorkingIon, amount: float, n_sites: int) -> str:
+def _removal_note(ion: WorkingIon, amount: float, n_sites: int) -> str:
     return (
         f"{ion.symbol} fills {amount:.3g} of {n_sites} sites of a cell: it was taken out, and as much goes in "
         "(--order places it instead)"

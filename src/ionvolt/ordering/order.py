@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ionvolt.structures import check
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
 from ionvolt.structures.disorder import DisorderedCrystal
 from ionvolt.structures.wording import refusal
+from ionvolt.typing import LogCallback, no_log
 
 FROZEN, MOBILE_AT = 1000.0, 300.0
 """K: where a framework was mixed when it was made, and where ions and vacancies arrange themselves."""
@@ -44,7 +45,7 @@ def order(
     *,
     potentials: PotentialPair | None = None,
     cache: Cache | None = None,
-    told: Callable[[str], None] | None = None,
+    log: LogCallback = no_log,
 ) -> Orderings:
     """Order a disordered crystal.
 
@@ -57,13 +58,13 @@ def order(
         settings: How it is done.
         potentials: The potential that relaxes and the one whose energies count; by default CHGNet and SevenNet.
         cache: Where energies and relaxations are remembered; by default nowhere.
-        told: Called with words on what begins.
+        log: Called with words on what begins.
 
     Raises:
         InputError: The disorder is none that can be ordered, the cell is too large, or the potential cannot compute any
             ordering.
     """
-    settings, told = settings or OrderSettings(), told or (lambda words: None)
+    settings = settings or OrderSettings()
     cell = average_cell(disordered)
     if not any(len(site) > 1 or min(site.values()) < 1.0 for site in cell.occupancies):
         return _already_ordered(disordered, cell)
@@ -76,7 +77,7 @@ def order(
     filled = choose_filling(cell, settings.max_atoms)
     notes = (*cell.notes, *described(cell, filled), *_oxyfluoride(cell))
     charges = guessed_charges(_composition(cell, filled))
-    told(f"arranging atoms in {filled.size} primitive cells")
+    log(f"arranging atoms in {filled.size} primitive cells")
     found, complete = _arrange(cell, filled, charges, np.random.default_rng(settings.seed))
     chosen = [one for one in found if not _clashes(one)][: max(settings.candidates, settings.keep)]
     if not chosen:
@@ -90,9 +91,9 @@ def order(
         from ionvolt.physics.potentials.pair import load_potentials
 
         potentials = load_potentials()
-    told(f"computing {len(crystals)} orderings")
+    log(f"computing {len(crystals)} orderings")
     temperature = settings.temperature or _temperature(cell)
-    kept = _ranked(crystals, chosen, settings, potentials, cache or Cache(None), told, temperature)
+    kept = _ranked(crystals, chosen, settings, potentials, cache or Cache(None), log, temperature)
     return Orderings(
         source=disordered.source,
         orderings=kept,
@@ -162,7 +163,7 @@ def _ranked(
     settings: OrderSettings,
     potentials: PotentialPair,
     cache: Cache,
-    told: Callable[[str], None],
+    log: LogCallback,
     temperature: float,
 ) -> tuple[Ordering, ...]:
     """The best by the potential, relaxed and weighted.
@@ -186,7 +187,7 @@ def _ranked(
     if settings.relax:
         relaxed = []
         for count, (energy, k, crystal) in enumerate(computed, start=1):
-            told(f"relaxing ordering {count} of {len(computed)}")
+            log(f"relaxing ordering {count} of {len(computed)}")
             relaxed.append(_relaxed(energy, k, crystal, settings, relaxer, potential, cache))
         computed = sorted(relaxed, key=lambda one: one[:2])
     ways = [degeneracy(chosen[k].cell, chosen[k].arrangement) for _, k, _ in computed]

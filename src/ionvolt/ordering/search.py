@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ionvolt.ordering.electrostatics import CLASH, Cell
 from ionvolt.ordering.rounding import EMPTY
 from ionvolt.structures.crystal import SYMBOLS
+from ionvolt.typing import Array
 
 MOST_ENUMERATED = 20_000
 """Arrangements of a supercell that are all looked at; of more, annealing picks some."""
@@ -29,8 +30,6 @@ _SAME = 1e-5
 _TOGETHER = 4096
 
 _MARKS = np.concatenate([[0.0], np.sqrt(np.arange(2.0, len(SYMBOLS) + 1.0)) % 1.0 + 0.5])
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ def degeneracy(cell: Cell, arrangement: NDArray[np.int64]) -> int:
     return len(np.unique(arrangement[cell.permutations], axis=0))
 
 
-def fingerprints(cell: Cell, arrangements: NDArray[np.int64]) -> Vector:
+def fingerprints(cell: Cell, arrangements: NDArray[np.int64]) -> Array:
     """A number for each arrangement, shape (m,), that is the same for those which symmetry makes of each other.
 
     Of arbitrary charges, different for each element, the squares of the potentials at all sites are added up, each
@@ -82,7 +81,7 @@ def fingerprints(cell: Cell, arrangements: NDArray[np.int64]) -> Vector:
     atoms. It does not hang on the choice of the supercell, either.
     """
     charges, fixed = _MARKS[arrangements], _MARKS[cell.fixed]
-    found: Vector = np.empty(len(arrangements))
+    found: Array = np.empty(len(arrangements))
     for start in range(0, len(arrangements), _TOGETHER):
         part = slice(start, start + _TOGETHER)
         squares = (charges[part] @ cell.unit[cell.sites] + fixed @ cell.unit) ** 2
@@ -90,7 +89,7 @@ def fingerprints(cell: Cell, arrangements: NDArray[np.int64]) -> Vector:
     return found
 
 
-def distinct(marks: Vector) -> NDArray[np.int64]:
+def distinct(marks: Array) -> NDArray[np.int64]:
     """Indices of fingerprints of which no two are equal, one for each that there is; shape (m,)."""
     order = np.argsort(marks, kind="stable")
     kept: list[int] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
+from ionvolt.typing import LogCallback, no_log
 
 GREAT_CHANGE = 0.25
 """Growth of the volume beyond which a host hardly stays the same framework."""
@@ -80,7 +80,7 @@ def compute(
     potentials: PotentialPair,
     cache: Cache,
     options: RelaxOptions | None = None,
-    told: Callable[[str], None] | None = None,
+    log: LogCallback = no_log,
 ) -> AverageVoltage:
     """The average voltage of an electrode.
 
@@ -95,12 +95,12 @@ def compute(
         potentials: The potential that relaxes and ranks, and the one whose energies give the voltage.
         cache: Where results are remembered.
         options: How end members are treated.
-        told: Called with words on what begins.
+        log: Called with words on what begins.
 
     Raises:
         InputError: Neither is given, frameworks differ, nothing is exchanged, or the potential cannot compute one.
     """
-    options, told = options or RelaxOptions(), told or (lambda words: None)
+    options = options or RelaxOptions()
     started = time.monotonic()
     relaxations: list[Relaxation] = []
 
@@ -120,7 +120,7 @@ def compute(
     def relaxed(crystal: Crystal, words: str) -> Crystal:
         if not relax:
             return crystal
-        told(f"relaxing {words}")
+        log(f"relaxing {words}")
         relaxations.append(cached_relax(crystal, potentials.relaxer, options.settings, cache))
         return relaxations[-1].crystal
 
@@ -128,12 +128,12 @@ def compute(
     if discharged is not None:
         discharged = relaxed(discharged, "the discharged electrode")
     else:
-        told("inserting ions")
+        log("inserting ions")
         best = insert(charged, ion, potentials.relaxer, options.settings if relax else None, cache, options.insert)[0]
         relaxations += [best] if relax else []
         discharged = replace(best.crystal, source=f"{charged.source} with {ion.symbol}")
     moved = balance(discharged, charged, ion)
-    told("computing energies")
+    log("computing energies")
     full, empty = cached_outputs([discharged, charged], potentials.energy_model, cache)
     for crystal, output in ((discharged, full), (charged, empty)):
         if not np.isfinite(output.energy):

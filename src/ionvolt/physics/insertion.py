@@ -73,19 +73,19 @@ def insert(
         InputError: The host has no void, or not as many as ions were asked for.
     """
     wanted = default_ions(host, ion) if n_ions is None else n_ions
-    voids = find_interstitials(host)
-    if wanted < 1 or not voids:
+    interstitials = find_interstitials(host)
+    if wanted < 1 or not interstitials:
         raise refusal(
             host.source,
-            "no void in it is wide enough for an ion" if not voids else f"{wanted} ions to insert",
-            "Give a discharged structure instead" if not voids else "Ask for at least one",
+            "no void in it is wide enough for an ion" if not interstitials else f"{wanted} ions to insert",
+            "Give a discharged structure instead" if not interstitials else "Ask for at least one",
         )
-    singles = _energies(host, ion, [void.frac_coords[:1] for void in voids], potential)
+    singles = _energies(host, ion, [site.frac_coords[:1] for site in interstitials], potential)
     ranked = np.argsort(singles, kind="stable")
-    sites = np.concatenate([voids[k].frac_coords for k in ranked])[:MOST_SITES]
+    sites = np.concatenate([interstitials[k].frac_coords for k in ranked])[:MOST_SITES]
     arrangements: list[NDArray[np.float64]] = []
     for k in ranked[:ARRANGEMENTS]:
-        filled = _fill(host, ion, voids[k].frac_coords[:1], sites, wanted, potential)
+        filled = _fill(host, ion, interstitials[k].frac_coords[:1], sites, wanted, potential)
         if filled is not None:
             arrangements.append(filled)
     if not arrangements:

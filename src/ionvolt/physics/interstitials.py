@@ -50,10 +50,10 @@ def find_interstitials(host: Crystal, free_radius: float = MIN_FREE_RADIUS) -> l
     points, free_radii = _vertices(host)
     order = np.argsort(-np.round(free_radii, 3), kind="stable")
     operations = symmetry_operations(host)
-    voids: list[InterstitialSite] = []
+    sites: list[InterstitialSite] = []
     taken = np.zeros((0, 3))
     for k in order:
-        if free_radii[k] < free_radius or len(voids) == MAX_ORBITS:
+        if free_radii[k] < free_radius or len(sites) == MAX_ORBITS:
             break
         if taken.size and distances(host.lattice, points[k], taken).min() < SAME_SITE:
             continue
@@ -62,12 +62,12 @@ def find_interstitials(host: Crystal, free_radius: float = MIN_FREE_RADIUS) -> l
             image = (rotation @ points[k] + translation) % 1.0
             if distances(host.lattice, image, orbit).min() >= SAME_SITE:
                 orbit = np.vstack([orbit, image])
-        voids.append(InterstitialSite(float(free_radii[k]), orbit))
+        sites.append(InterstitialSite(float(free_radii[k]), orbit))
         taken = np.vstack([taken, orbit])
-    return voids
+    return sites
 
 
-def rank_sites(host: Crystal, ion: str, voids: list[InterstitialSite]) -> list[InterstitialSite]:
+def rank_sites(host: Crystal, ion: str, sites: list[InterstitialSite]) -> list[InterstitialSite]:
     """Voids in the order in which an ion likes them: anions near its bond length, cations far.
 
     A cheap stand-in for the energy: among 59 hosts with twelve voids the one of lowest energy was, but for 0.01 V on
@@ -75,8 +75,8 @@ def rank_sites(host: Crystal, ion: str, voids: list[InterstitialSite]) -> list[I
     """
     anions = np.isin(host.numbers, list(ANION_RADII))
 
-    def fit(void: InterstitialSite) -> float:
-        away = distances(host.lattice, void.frac_coords[0], host.frac_coords)
+    def fit(site: InterstitialSite) -> float:
+        away = distances(host.lattice, site.frac_coords[0], host.frac_coords)
         if not anions.any():
             return float(away.min())
         nearest = int(np.argmin(np.where(anions, away, np.inf)))
@@ -84,7 +84,7 @@ def rank_sites(host: Crystal, ion: str, voids: list[InterstitialSite]) -> list[I
         cation = away[~anions].min() if not anions.all() else np.inf
         return float(2 * min(stretch, 0.0) + min(cation, 3.2) - 0.3 * abs(stretch))
 
-    return sorted(voids, key=fit, reverse=True)
+    return sorted(sites, key=fit, reverse=True)
 
 
 def crowding_energy(lattice: NDArray[np.float64], point: NDArray[np.float64], others: NDArray[np.float64]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from ionvolt.physics.reaction import balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def voltage_profile(
     potentials: PotentialPair,
     settings: RelaxSettings | None,
     cache: Cache,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Profile:
     """Empty a discharged electrode in steps.
 
@@ -105,7 +105,7 @@ def voltage_profile(
             converged &= relaxed.converged
         states.append((state, cached_outputs([state], potentials.energy_model, cache)[0].energy))
         if progress:
-            progress(done + 1, len(sites) + 1)
+            progress(done + 1, len(sites) + 1, "")
     steps, average = _steps(states, ion, potentials.version)
     return Profile(steps, average, len(sites), n_computed, converged)
 

@@ -62,10 +62,10 @@ def sites_for_trials(host: Crystal) -> list[InterstitialSite]:
     Raises:
         InputError: There is none at all.
     """
-    voids = find_interstitials(host) or find_interstitials(host, free_radius=0.0)[:1]
-    if not voids:
+    interstitials = find_interstitials(host) or find_interstitials(host, free_radius=0.0)[:1]
+    if not interstitials:
         raise refusal(host.source, "no void in it to try an ion in", "Give a discharged structure instead")
-    return [void for void in voids if void.free_radius < WIDEST] or voids
+    return [site for site in interstitials if site.free_radius < WIDEST] or interstitials
 
 
 def trial_insertions(
@@ -91,17 +91,17 @@ def trial_insertions(
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
     """
-    likely = rank_sites(host, ion.symbol, list(sites or sites_for_trials(host)))[:CANDIDATES]
-    crystals = [with_ions(host, ion, void.frac_coords[:1]) for void in likely]
+    candidates = rank_sites(host, ion.symbol, list(sites or sites_for_trials(host)))[:CANDIDATES]
+    crystals = [with_ions(host, ion, site.frac_coords[:1]) for site in candidates]
     outputs = energy_model.evaluate(crystals)
     best = int(np.argmin([output.energy for output in outputs]))
     single = Trial(crystals[best], 1, outputs[best])
     wanted = default_ions(host, ion)
-    places = fill_sites(host, likely[best], wanted)
+    filled_sites = fill_sites(host, candidates[best], wanted)
     filled = single
-    if len(places) > 1:
-        crystal = with_ions(host, ion, places)
-        filled = Trial(crystal, len(places), energy_model.evaluate([crystal])[0])
+    if len(filled_sites) > 1:
+        crystal = with_ions(host, ion, filled_sites)
+        filled = Trial(crystal, len(filled_sites), energy_model.evaluate([crystal])[0])
     if IONIC_RADII[ion.symbol] > LARGE:
         filled = expand_and_relax(filled, energy_model, relaxer())
     return single, filled
@@ -122,10 +122,10 @@ def expand_and_relax(trial: Trial, potential: Potential, mover: CHGNetPotential)
             break
         best = found
     try:
-        settled = relax(best.crystal, mover, SETTLING).crystal
+        relaxed = relax(best.crystal, mover, SETTLING).crystal
     except InputError:
         return best
-    return _evaluate_or_none(settled, trial.n_ions, potential) or best
+    return _evaluate_or_none(relaxed, trial.n_ions, potential) or best
 
 
 def _evaluate_or_none(crystal: Crystal, n_ions: int, potential: Potential) -> Trial | None:
@@ -136,14 +136,14 @@ def _evaluate_or_none(crystal: Crystal, n_ions: int, potential: Potential) -> Tr
         return None
 
 
-def fill_sites(host: Crystal, void: InterstitialSite, wanted: int) -> NDArray[np.float64]:
+def fill_sites(host: Crystal, kind: InterstitialSite, wanted: int) -> NDArray[np.float64]:
     """Sites of at most so many ions in the equivalents of a void, each where the others crowd it least; (n, 3)."""
-    places = void.frac_coords[:1]
-    free = void.frac_coords[1:]
-    while len(places) < wanted:
-        free = np.array([site for site in free if distances(host.lattice, site, places).min() >= APART])
+    filled_sites = kind.frac_coords[:1]
+    free = kind.frac_coords[1:]
+    while len(filled_sites) < wanted:
+        free = np.array([site for site in free if distances(host.lattice, site, filled_sites).min() >= APART])
         if not len(free):
             break
-        crowding = [crowding_energy(host.lattice, site, places) for site in free]
-        places = np.vstack([places, free[int(np.argmin(np.round(crowding, 9)))]])
-    return places
+        crowding = [crowding_energy(host.lattice, site, filled_sites) for site in free]
+        filled_sites = np.vstack([filled_sites, free[int(np.argmin(np.round(crowding, 9)))]])
+    return filled_sites

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.errors import DataError
 from ionvolt.evaluation.leakage import data_fingerprint
 from ionvolt.store import write_json
-
-Indices = NDArray[np.int64]
-Tell = Callable[[int, int, str], None]
-"""Told units done, units in all, and words about the one that is done or begins."""
+from ionvolt.typing import Indices, ProgressCallback, no_progress
 
 DATA_FILE = "data.json"
 DRAW_SEED = 0
 """Of the rows that ``Selection.rows`` draws."""
-
-
-def silent(done: int, total: int, words: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,7 @@ class Job:
         label: Ends the names of the models, as in ``delta-mp2025``; empty: the snapshots of the data.
         jobs: Networks that are trained at the same time, where a recipe can do that.
         minutes: After which a step ends that never has enough; None: it goes through all rows.
-        tell: Told of progress.
+        progress: Told units done, units in all, and words about the one that is done or begins.
     """
 
     data: Path
@@ -91,7 +83,7 @@ class Job:
     label: str = ""
     jobs: int = 1
     minutes: float | None = None
-    tell: Tell = silent
+    progress: ProgressCallback = no_progress
 
     @property
     def own_folder(self) -> Path:

@@ -29,12 +29,13 @@ from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, load_model
 from ionvolt.physics.potentials.sevennet import load_sevennet
-from ionvolt.recipes.job import Job, Tell
+from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip.calibration import held_out
 from ionvolt.recipes.mlip.cross_validation import read_answers
 from ionvolt.recipes.mlip.recipe import MlipRecipe
 from ionvolt.recipes.mlip.relaxed import BOTH_GIVEN, COMPUTE, PHYSICS, RELAXED_DELTA, relaxed_test
 from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part
+from ionvolt.typing import Array, ProgressCallback, no_log
 
 Needs = Literal["host", "host and formula", "discharged", "both ends"]
 NEEDS: tuple[Needs, ...] = ("host", "host and formula", "discharged", "both ends")
@@ -56,8 +57,6 @@ WORDS = {
 TIMED_ATOMS, TIMED = (28, 32), 12
 """Sizes of hosts by which costs are measured, and how many of them."""
 
-Vector = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Entry:
@@ -73,7 +72,7 @@ class Entry:
 
     words: str
     needs: Needs
-    voltages: Vector
+    voltages: Array
     cost: str = ""
     note: str = ""
 
@@ -106,7 +105,12 @@ def leaderboard_protocol(settings: MlipSettings) -> Protocol:
 
 
 def trained(
-    data: ElectrodeSet, file: Path, output: Path, names: Sequence[str], settings: MlipSettings, tell: Tell
+    data: ElectrodeSet,
+    file: Path,
+    output: Path,
+    names: Sequence[str],
+    settings: MlipSettings,
+    progress: ProgressCallback,
 ) -> list[Entry]:
     """What ``ionvolt evaluate`` trains.
 
@@ -116,12 +120,12 @@ def trained(
         output: Keeps the predictions; what is there is not repeated.
         names: Of the learners (``WORDS``).
         settings: Whose folds count.
-        tell: Told of progress.
+        progress: Told of progress.
     """
     costs = learner_costs(data)
     known = recipes()
     results = leaderboard_protocol(settings).run(
-        [known[name] for name in names], read_dataset(file), path=output / "evaluate.parquet", progress=tell
+        [known[name] for name in names], read_dataset(file), path=output / "evaluate.parquet", progress=progress
     )
     place = {key: i for i, key in enumerate(zip([e.battery_id for e in data], data.ions.tolist(), strict=True))}
     model, ids, ions = results.column("model"), results.column("battery_id"), results.column("ion")
@@ -155,10 +159,10 @@ def published(data: ElectrodeSet, folder: Path) -> list[Entry]:
     return [Entry("the authors' published checkpoints", "host", voltages, "", "have seen most hosts; not Rb, Cs")]
 
 
-def voltages_as_it_is(data: ElectrodeSet, model: str | Path, rows: NDArray[np.int64]) -> Vector:
+def voltages_as_it_is(data: ElectrodeSet, model: str | Path, rows: NDArray[np.int64]) -> Array:
     """What a trained model says of some rows, V."""
     learner = Trained(load_model(model))
-    return learner.fit_predict(data, rows[:0], rows[:0], rows, seed=0, progress=lambda words: None)
+    return learner.fit_predict(data, rows[:0], rows[:0], rows, seed=0, log=no_log)
 
 
 def on_potential(recipe: MlipRecipe, job: Job) -> list[Entry]:
@@ -205,7 +209,7 @@ def relaxed(recipe: MlipRecipe, job: Job) -> list[Entry]:
     ]
 
 
-def over(data: ElectrodeSet, rows: NDArray[np.int64], voltages: Vector) -> Vector:
+def over(data: ElectrodeSet, rows: NDArray[np.int64], voltages: Array) -> Array:
     """Voltages of some rows among all, NaN for the others."""
     found = np.full(len(data), np.nan)
     found[rows] = voltages

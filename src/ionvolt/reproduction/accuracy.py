@@ -20,7 +20,7 @@ NO_LI = "there are too few Li electrodes in the data: no Li model to start from"
 
 def make_accuracy(job: Job, folder: Path) -> list[Exhibit]:
     """Fig. 2a to e, Table S2 and Fig. S4."""
-    tested = measure(job, lambda done, total, words: job.tell(f"fits {done} of {total}: {words}"))
+    tested = measure(job, lambda done, total, words: job.log(f"fits {done} of {total}: {words}"))
     write_table(voltages_rows(tested), folder, "test-voltages")
     found = [_panel(job, panel, ion, tested, folder) for panel, ion in paper.FIGURE_2.items()]
     return [*found, _table_s2(job, tested, folder), fig_s4(job, tested, folder)]
@@ -137,11 +137,11 @@ def _distributions(one: Parity) -> Claim:
     # Two tests: each p is doubled (Bonferroni).
     p = {name: min(1.0, len(parts) * float(ks_2samp(train, one.target[one.part == name]).pvalue)) for name in parts}
     holds: Holds = "yes" if min(p.values()) > 0.05 else "no"
-    told = ", ".join(f"{name} p = {value:.2f}" for name, value in p.items())
-    sentence = f"Kolmogorov-Smirnov tests against the training part, corrected for their number: {told}; " + (
+    listed = ", ".join(f"{name} p = {value:.2f}" for name, value in p.items())
+    sentence = f"Kolmogorov-Smirnov tests against the training part, corrected for their number: {listed}; " + (
         "no difference can be seen." if holds == "yes" else "one of them differs."
     )
-    return Claim("the three parts have similar distributions of voltages", "", told, holds, sentence)
+    return Claim("the three parts have similar distributions of voltages", "", listed, holds, sentence)
 
 
 def errors_rows(tested: HeldOutPredictions, ion: str) -> list[dict[str, Any]]:

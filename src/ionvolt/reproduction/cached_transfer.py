@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import data_fingerprint
-from ionvolt.evaluation.learner import Indices, Tell
 from ionvolt.evaluation.learners import voltages_of
 from ionvolt.evaluation.networks import CgcnnTransfer, Fitted, LiModel
 from ionvolt.evaluation.protocol import Unit
 from ionvolt.store import atomic_folder, fingerprint, write_arrays
+from ionvolt.typing import Indices, LogCallback, no_log
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
@@ -40,19 +40,17 @@ class CachedTransfer:
         self.settings = self._learner.settings
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> NDArray[np.float64]:
         """See ``protocol.Learner``."""
-        model, _ = self.networks(data, Unit(0, seed, train, validation, test), progress)
+        model, _ = self.networks(data, Unit(0, seed, train, validation, test), log)
         result = np.empty(len(test))
         for ion in np.unique(data.ions[test]):
             of_ion = data.ions[test] == ion
             result[of_ion] = voltages_of(model, data[test[of_ion]], str(ion))
         return result
 
-    def networks(
-        self, data: ElectrodeSet, unit: Unit, progress: Tell = lambda words: None
-    ) -> tuple[Ensemble, dict[str, Parts]]:
+    def networks(self, data: ElectrodeSet, unit: Unit, log: LogCallback = no_log) -> tuple[Ensemble, dict[str, Parts]]:
         """The ensemble of a split, and the rows that its networks learned from and chose their epochs by."""
         from ionvolt.models.cgcnn.ensemble import load_ensemble
 
@@ -63,7 +61,7 @@ class CachedTransfer:
             if model.card.training.get("mark") == mark:
                 return model, _read_parts(folder / PARTS_FILE)
         fitted = self._learner.fit(
-            data, unit.train, unit.validation, unit.test, seed=unit.seed, progress=progress
+            data, unit.train, unit.validation, unit.test, seed=unit.seed, log=log
         )  # fmt: skip
         _write(fitted, data, unit, mark, self.settings, folder)
         return load_ensemble(folder), _read_parts(folder / PARTS_FILE)
@@ -79,10 +77,10 @@ class KeptLiModel:
         self.settings = kept.settings
 
     def fit_predict(
-        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, progress: Tell
+        self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> NDArray[np.float64]:
         """See ``protocol.Learner``."""
-        model, _ = self._kept.networks(data, Unit(0, seed, train, validation, test), progress)
+        model, _ = self._kept.networks(data, Unit(0, seed, train, validation, test), log)
         return voltages_of(model, data[test], "Li")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from ionvolt.evaluation.protocol import Protocol
 from ionvolt.evaluation.results import Results, read_results
 from ionvolt.reproduction.cached_transfer import CachedTransfer, KeptLiModel
 from ionvolt.reproduction.stages import Job
+from ionvolt.typing import ProgressCallback, no_progress
 
 LABELS = {
     "mean": "mean of the training part",
@@ -150,12 +151,12 @@ def plans(job: Job) -> Iterator[tuple[str, Protocol, list[Learner]]]:
             yield "scratch", job.protocol(job.others, seeds), [CgcnnScratch(1, job.recipe.epochs)]
 
 
-def measure(job: Job, tell: Callable[[int, int, str], None] = lambda done, total, words: None) -> HeldOutPredictions:
+def measure(job: Job, progress: ProgressCallback = no_progress) -> HeldOutPredictions:
     """Let everyone run through the splits; what a file holds already is not repeated.
 
     Args:
         job: What for.
-        tell: Called with what is done, of how much, and words.
+        progress: Called with what is done, of how much, and words.
     """
     chosen = list(plans(job))
     counts = [len(protocol.seeds) * (len(learners) + 1) for _, protocol, learners in chosen]
@@ -167,7 +168,7 @@ def measure(job: Job, tell: Callable[[int, int, str], None] = lambda done, total
                 learners,
                 job.data,
                 path=job.folder / f"voltages-{name}.parquet",
-                progress=lambda done, total, words, before=before: tell(before + done, sum(counts), words),  # type: ignore[misc]
+                progress=lambda done, total, words, before=before: progress(before + done, sum(counts), words),  # type: ignore[misc]
             )
         )
     return HeldOutPredictions.of(found)

@@ -29,13 +29,13 @@ def make_embedding(job: Job, folder: Path) -> list[Exhibit]:
     write_table(study.rows(), folder, f"{name}-correlations")
     write_table(learned_figures.embedding_rows(study), folder, name)
     facts = study.verdict()
-    told = ", ".join(f"r = {r:+.2f} (p = {p:.0e})" for r, p in zip(facts["pearson"], facts["p_value"], strict=True))
+    shown = ", ".join(f"r = {r:+.2f} (p = {p:.0e})" for r, p in zip(facts["pearson"], facts["p_value"], strict=True))
     sentence = (
-        f"Component 2 and the covalent radius (Cordero): {told}; beyond 95 % of embeddings with random weights in "
+        f"Component 2 and the covalent radius (Cordero): {shown}; beyond 95 % of embeddings with random weights in "
         f"{facts['beyond_random_embeddings']} of {facts['networks']} networks. Strongest with the radius is component "
         f"{facts['strongest_component']['1']} of the first network (r = {facts['strongest_pearson']['1']:+.2f})."
     )
-    radius = Claim("component 2 goes linearly with the covalent radius", "linear", told, facts["holds"], sentence)
+    radius = Claim("component 2 goes linearly with the covalent radius", "linear", shown, facts["holds"], sentence)
     apart, chance = learned_figures.families_apart(study)
     holds: Holds = "yes" if chance < 0.01 and apart > 0.25 else "in part" if chance < 0.01 else "no"
     verdict = (
@@ -68,8 +68,8 @@ def make_importances(job: Job, folder: Path) -> list[Exhibit]:
     from ionvolt.descriptors import FEATURES
 
     data = job.cleaned.for_ion(ion)
-    rows = features_of(data, job.tell)
-    job.tell("random forest")
+    rows = features_of(data, job.log)
+    job.log("random forest")
     study = importances.forest_importances(
         rows, FEATURES, data.voltages, groups=data.frameworks, n_trees=job.recipe.n_trees, seed=job.recipe.seeds[0]
     )

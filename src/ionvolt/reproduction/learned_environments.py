@@ -37,16 +37,16 @@ def make_environments(job: Job, folder: Path) -> list[Exhibit]:
     if not job.has_li:
         return _missing(names, NO_LI)
     model, data, precision = _with_local_heads(job)
-    job.tell("local voltages of all atoms")
+    job.log("local voltages of all atoms")
     atoms = atoms_of(
-        model, _graphs(data), "Li", progress=lambda done, total: job.tell(f"local voltages: {done}/{total}")
+        model, _graphs(data), "Li", progress=lambda done, total, _: job.log(f"local voltages: {done}/{total}")
     )
     distinct = atoms[atoms.oxygen].distinct() if atoms.oxygen.any() else atoms[atoms.oxygen]
     if len(distinct) < FEWEST_ENVIRONMENTS:
         return _missing(
             names, f"the Li hosts hold {len(distinct)} distinct oxygen environments; {FEWEST_ENVIRONMENTS} are needed"
         )
-    job.tell("oxygen environments: clusters and map")
+    job.log("oxygen environments: clusters and map")
     study = environments.study_environments(atoms, n_map=job.recipe.n_map, seed=job.recipe.seeds[0])
     facts = study.verdict()
     where = f"{len(data)} Li hosts, networks of the first split; local voltages by eq. (2) of the paper, {precision}"
@@ -178,8 +178,8 @@ def _fig_s3(study: EnvironmentStudy, folder: Path) -> Exhibit:
     best = max(r, key=lambda k: abs(r[k][0]))
     (value, p) = r[best]
     holds: Holds = "yes" if p < 0.01 and abs(value) > 0.5 else "in part" if p < 0.05 else "no"
-    told = ", ".join(f"component {k}: r = {v:+.2f} (p = {q:.3f})" for k, (v, q) in r.items())
-    sentence = f"Median component of each of {len(rows)} elements against its covalent radius: {told}."
+    shown = ", ".join(f"component {k}: r = {v:+.2f} (p = {q:.3f})" for k, (v, q) in r.items())
+    sentence = f"Median component of each of {len(rows)} elements against its covalent radius: {shown}."
     claim = Claim(
         "oxygen environments follow the covalent radius", "similar trend", f"r = {value:+.2f}", holds, sentence
     )

@@ -63,8 +63,8 @@ def _classical(job: Job, cathodes: list[Cathode], name: str) -> list[Estimate]:
     data = ElectrodeSet([*job.cleaned, *hosts], job.cleaned.provenance)
     test = np.arange(len(job.cleaned), len(data))
     unit = job.unit
-    job.tell(f"{LABELS[name]}: measured cathodes")
-    voltages = learner.fit_predict(data, unit.train, unit.validation, test, seed=unit.seed, progress=job.tell)
+    job.log(f"{LABELS[name]}: measured cathodes")
+    voltages = learner.fit_predict(data, unit.train, unit.validation, test, seed=unit.seed, log=job.log)
     pool = np.concatenate([unit.train, unit.validation])
     known = {
         ion: set(job.cleaned.frameworks[pool[job.cleaned.ions[pool] == ion]].tolist()) for ion in {*job.ions, "Li"}

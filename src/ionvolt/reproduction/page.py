@@ -46,7 +46,7 @@ def _short(title: str) -> str:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{counts[word]} {told}" for word, told in COUNTED if counts[word]) or "none are there"
+    return ", ".join(f"{counts[word]} {words}" for word, words in COUNTED if counts[word]) or "none are there"
 
 
 def _dot(claim: Claim) -> str:

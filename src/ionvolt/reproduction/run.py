@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ionvolt.reproduction.page import write_page
 from ionvolt.reproduction.settings import FULL, Recipe
 from ionvolt.reproduction.stages import FEWEST, Job, Stage, run_stage, stage_facts
 from ionvolt.store import write_json
+from ionvolt.typing import ProgressCallback, no_progress
 
 STAGES = (
     Stage("counts", "counting electrodes", make_counts),
@@ -37,7 +37,6 @@ ORDER = (
 """Exhibits on the page."""
 
 PAGE, SUMMARY = "index.html", "summary.json"
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def reproduce(
     *,
     recipe: Recipe = FULL,
     source: str = "",
-    progress: Progress = lambda done, total, words: None,
+    progress: ProgressCallback = no_progress,
 ) -> Reproduction:
     """Make all tables and figures of the paper from a data set and judge what the paper says of them.
 
@@ -89,7 +88,7 @@ def reproduce(
     found: dict[str, Exhibit] = {}
     for done, stage in enumerate(STAGES):
         progress(done, len(STAGES), stage.words)
-        job.tell = lambda words, done=done: progress(done, len(STAGES), words)  # type: ignore[misc]
+        job.log = lambda words, done=done: progress(done, len(STAGES), words)  # type: ignore[misc]
         found |= {exhibit.name: exhibit for exhibit in run_stage(stage, job)}
     exhibits = [found[name] for name in ORDER]
     _publish(job, output, exhibits)

@@ -19,6 +19,7 @@ from ionvolt.evaluation.protocol import Protocol, Unit
 from ionvolt.reproduction.exhibits import Exhibit
 from ionvolt.reproduction.settings import Recipe
 from ionvolt.store import atomic_folder, content_key, write_json
+from ionvolt.typing import LogCallback, no_log
 
 FORMAT = 1
 """Raise it when a stage makes something else of the same data and recipe."""
@@ -27,7 +28,6 @@ FEWEST = 20
 """Electrodes of an ion below which no model of it is trained."""
 
 STAGE_FILE = "stage.json"
-Tell = Callable[[str], None]
 
 
 @dataclass(eq=False)
@@ -39,14 +39,14 @@ class Job:
         recipe: How much is trained.
         folder: Where the stages' folders are.
         source: What the data set is called.
-        tell: Told in a few words what is being done.
+        log: Told in a few words what is being done.
     """
 
     data: ElectrodeSet
     recipe: Recipe
     folder: Path
     source: str = ""
-    tell: Tell = field(default=lambda words: None)
+    log: LogCallback = field(default=no_log)
 
     @classmethod
     def open(cls, data: ElectrodeSet, recipe: Recipe, output: Path, source: str) -> Job:
@@ -113,7 +113,7 @@ def run_stage(stage: Stage, job: Job) -> list[Exhibit]:
     folder = job.folder / stage.name
     if not (folder / STAGE_FILE).is_file():
         with atomic_folder(folder) as part:
-            job.tell(stage.words)
+            job.log(stage.words)
             start = time.monotonic()
             exhibits = stage.make(job, part)
             content = {"seconds": round(time.monotonic() - start, 1), "exhibits": [e.to_dict() for e in exhibits]}

@@ -23,8 +23,7 @@ from mp_api.client.core.exceptions import MPRestError
 from mp_api.client.core.utils import validate_endpoint
 
 from ionvolt.errors import UnavailableError
-
-Notify = Callable[[str], None]
+from ionvolt.typing import LogCallback
 
 SERVICE = "Materials Project"
 _REPEATED = {408, 429, 500, 502, 503, 504}
@@ -76,7 +75,7 @@ class Service:
         Raises:
             UnavailableError: Whatever the client raised.
         """
-        with _told_plainly(self.source):
+        with _in_plain_words(self.source):
             return call(self.rester, *arguments)
 
     def database_now(self) -> str:
@@ -90,14 +89,14 @@ class PatientSession(requests.Session):
     Whatever else goes wrong is told at once: a refused key (401, 403) never gets better by asking again.
     """
 
-    def __init__(self, key: str, source: str, patience: Patience, notify: Notify | None = None) -> None:
+    def __init__(self, key: str, source: str, patience: Patience, log: LogCallback | None = None) -> None:
         from mp_api.client.core import client
 
         from ionvolt._version import __version__
 
         super().__init__()
         self.headers.update({"x-api-key": key, "user-agent": f"ionvolt/{__version__} mp-api/{client.__version__}"})
-        self.source, self.patience, self.notify = source, patience, notify
+        self.source, self.patience, self.log = source, patience, log
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
         """One answer that came whole.
@@ -123,8 +122,8 @@ class PatientSession(requests.Session):
                 else:
                     return answer
             if attempt < self.patience.tries:
-                if self.notify:
-                    self.notify(f"{trouble}; asking again in {pause:.0f} s")
+                if self.log:
+                    self.log(f"{trouble}; asking again in {pause:.0f} s")
                 time.sleep(pause)
         raise UnavailableError(
             self.source,
@@ -153,7 +152,7 @@ def connected(
     *,
     source: str = SERVICE,
     patience: Patience | None = None,
-    notify: Notify | None = None,
+    log: LogCallback | None = None,
 ) -> Iterator[Service]:
     """The client, ready to be asked.
 
@@ -162,16 +161,16 @@ def connected(
         endpoint: Address of the API, if not the Materials Project's own.
         source: What errors are about.
         patience: How long to go on asking.
-        notify: Told why there is a pause.
+        log: Told why there is a pause.
 
     Raises:
         UnavailableError: The key is refused, or the service does not answer.
     """
     address = validate_endpoint(endpoint)
     patience = patience or Patience()
-    with warnings.catch_warnings(), PatientSession(key, source, patience, notify) as session:
+    with warnings.catch_warnings(), PatientSession(key, source, patience, log) as session:
         warnings.simplefilter("ignore")
-        with _told_plainly(source):
+        with _in_plain_words(source):
             # The client asks for this as well, but without a time limit.
             version = database_version(session, address, source)
             rester = _client(key, address, session, patience)
@@ -193,7 +192,7 @@ def _client(key: str, address: str, session: PatientSession, patience: Patience)
 
 
 @contextmanager
-def _told_plainly(source: str) -> Iterator[None]:
+def _in_plain_words(source: str) -> Iterator[None]:
     try:
         yield
     except UnavailableError:
@@ -209,8 +208,8 @@ def database_version(session: requests.Session, address: str, source: str = SERV
         UnavailableError: The service states none.
     """
     answer = session.get(f"{address}heartbeat")
-    told = answer.json() if answer.status_code == 200 else {}
-    version = told.get("db_version") if isinstance(told, dict) else None
+    found = answer.json() if answer.status_code == 200 else {}
+    version = found.get("db_version") if isinstance(found, dict) else None
     if not isinstance(version, str) or not version:
         raise UnavailableError(
             source,

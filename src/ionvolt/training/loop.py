@@ -24,9 +24,7 @@ from torch.nn import functional
 from ionvolt.errors import ModelError
 from ionvolt.store import atomic_file, fingerprint, write_text
 from ionvolt.training.settings import Settings
-
-Indices = NDArray[np.int64]
-Progress = Callable[[dict[str, float]], None]
+from ionvolt.typing import EpochCallback, Indices
 
 
 @dataclass
@@ -55,7 +53,7 @@ def fit(
     *,
     scale: tuple[float, float] | None = None,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: EpochCallback | None = None,
 ) -> History:
     """Train a network in place and leave it with the weights of its best validation epoch.
 

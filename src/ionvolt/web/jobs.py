@@ -54,10 +54,10 @@ class Job:
         self.task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
 
-    def say(self, kind: str, content: dict[str, Any]) -> None:
+    def emit(self, kind: str, content: dict[str, Any]) -> None:
         """Tell all readers of an event; every one says how far the job is."""
-        told = content | {"done": self.done, "total": self.total, "seconds_left": self.seconds_left}
-        self.events.append((kind, told))
+        event = content | {"done": self.done, "total": self.total, "seconds_left": self.seconds_left}
+        self.events.append((kind, event))
         self.size += len(json.dumps(content))
         self._news.set()
         self._news = asyncio.Event()
@@ -102,7 +102,7 @@ class Job:
         if self.ended is None:
             self.status, self.problem, self.ended = status, why, time.monotonic()
             self.seconds_left = None
-            self.say("end", {"status": status, "problem": why})
+            self.emit("end", {"status": status, "problem": why})
 
 
 class Jobs:

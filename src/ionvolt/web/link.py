@@ -50,7 +50,7 @@ class Link:
         self._stream.write(packed(message))
         self._stream.flush()
 
-    def tell(self, progress: Message) -> None:
+    def report(self, progress: Message) -> None:
         """Say how far the task has come."""
         self.send({"progress": progress})
 

@@ -32,7 +32,7 @@ def compute(task: Message, workshop: Workshop) -> Message:
         working_ion(task["ions"][0]),
         computer,
         profile=task["profile"],
-        progress=workshop.tell,
+        log=workshop.log,
     )
     ends = {"discharged": found.discharged, "charged": found.charged}
     files = [{"role": role} | formats_of(crystal) for role, crystal in ends.items()]
@@ -44,10 +44,10 @@ def order(task: Message, workshop: Workshop) -> Message:
     given = task["structure"]
     text = base64.b64decode(given["base64"]).decode("utf-8", "replace") if "base64" in given else str(given["text"])
     disordered = read_disordered(text + "\n", str(given["name"]), limits=workshop.limits)
-    found = order_crystal(disordered, OrderSettings(max_atoms=task["max_atoms"]), cache=Cache(None), told=workshop.tell)
+    found = order_crystal(disordered, OrderSettings(max_atoms=task["max_atoms"]), cache=Cache(None), log=workshop.log)
     predictions = []
     if task["ions"]:
-        workshop.tell("predicting every ordering")
+        workshop.log("predicting every ordering")
         model = workshop.models[task["model"]]
         predictions = [
             p.to_dict()

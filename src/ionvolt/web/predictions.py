@@ -23,7 +23,7 @@ class Run:
         client: Who asks.
         deadline: Time of the event loop when it must be answered.
         seconds: How long that is from its start.
-        say: Takes what happens: kind and content.
+        emit: Takes what happens: kind and content.
         total: Pieces in all.
         done: Of those, done.
         left: Estimated seconds of a worker that are left.
@@ -33,7 +33,7 @@ class Run:
     client: str
     deadline: float
     seconds: float
-    say: Callable[[str, dict[str, Any]], None] = lambda kind, content: None
+    emit: Callable[[str, dict[str, Any]], None] = lambda kind, content: None
     total: int = 0
     done: int = 0
     left: float = 0.0
@@ -110,7 +110,7 @@ class Structure:
         except Problem as error:
             self.run.past(len(ions), thought)
             self.problem = error
-            self.run.say("problem", {"index": self.index, "problem": error.to_dict()})
+            self.run.emit("problem", {"index": self.index, "problem": error.to_dict()})
 
     async def _ion_by_ion(
         self, crystal: dict[str, Any], charged: dict[str, Any] | None, ask: Ask, costs: Costs, width: int
@@ -145,7 +145,7 @@ class Structure:
         except Problem:
             self.doubts = []
         if self.doubts:
-            self.run.say("doubts", {"index": self.index, "doubts": self.doubts})
+            self.run.emit("doubts", {"index": self.index, "doubts": self.doubts})
 
     def _in_order(self) -> list[str]:
         """The ion asked for first, then those that the structure holds, then the others."""
@@ -154,7 +154,7 @@ class Structure:
 
     def _read(self, reply: dict[str, Any]) -> None:
         self.facts = {key: reply[key] for key in ("formula", "n_atoms", "holds")}
-        self.run.say("structure", {"index": self.index, "name": self.name} | self.facts)
+        self.run.emit("structure", {"index": self.index, "name": self.name} | self.facts)
 
     def _take(self, reply: dict[str, Any], ions: Sequence[str]) -> None:
         for prediction in reply["predictions"]:
@@ -162,11 +162,11 @@ class Structure:
         for entry in reply["ions_refused"]:
             self.refused[entry["working_ion"]] = Problem("refused", InputError(**entry["refused"]))
         for ion in ions:
-            told = {"index": self.index, "working_ion": ion}
+            about = {"index": self.index, "working_ion": ion}
             if ion in self.found:
-                self.run.say("prediction", told | {"prediction": _doubted(self.found[ion], self.doubts or [])})
+                self.run.emit("prediction", about | {"prediction": _doubted(self.found[ion], self.doubts or [])})
             elif ion in self.refused:
-                self.run.say("refused", told | {"problem": self.refused[ion].to_dict()})
+                self.run.emit("refused", about | {"problem": self.refused[ion].to_dict()})
 
     @property
     def name(self) -> str:

@@ -114,12 +114,12 @@ class Service:
             structures = [Structure(asked, index, run) for index in range(len(asked.structures))]
             results = job.outcome["results"] = [structure.entry() for structure in structures]
 
-            def say(kind: str, content: dict[str, Any]) -> None:
+            def emit(kind: str, content: dict[str, Any]) -> None:
                 job.done, job.total, job.seconds_left = run.done, run.total, self._seconds_left(run)
                 results[content["index"]] = structures[content["index"]].entry()
-                job.say(kind, content)
+                job.emit(kind, content)
 
-            run.say = say
+            run.emit = emit
             await self._answer_all(asked, run, structures)
 
         return self._begin("predict", client, size, asked.pieces, work, attended=attended)
@@ -147,14 +147,14 @@ class Service:
 
             def heard(progress: dict[str, Any]) -> None:
                 job.seconds_left = round(max(1.0, cost - run.elapsed(asyncio.get_running_loop().time())), 1)
-                job.say("progress", progress)
+                job.emit("progress", progress)
 
             waits = self.pieces.long.turns.running >= self.pieces.long.size
             heard({"text": "waiting for its turn" if waits else "beginning"})
             reply = await self.pieces.ask_long(task, run, cost_of, cost, heard)
             job.done = 1
             job.outcome |= {"result": reply["result"], "structures": reply["structures"]}
-            job.say("result", {"result": reply["result"]})
+            job.emit("result", {"result": reply["result"]})
 
         return self._begin(kind, client, size, 1, work, attended=attended)
 
@@ -164,7 +164,7 @@ class Service:
             return given, guessed_atoms(given)
         reply = await self.pieces.ask({"task": "read", "structure": given}, run, "read", READ_SECONDS)
         n_atoms = reply["n_atoms"]
-        job.say("structure", {"index": 0, "name": given["name"], "formula": reply["formula"], "n_atoms": n_atoms})
+        job.emit("structure", {"index": 0, "name": given["name"], "formula": reply["formula"], "n_atoms": n_atoms})
         if n_atoms > self.settings.long_atoms:
             rule = f"it holds {n_atoms} atoms, and this server computes up to {self.settings.long_atoms}"
             remedy = "Give the primitive cell, or run ionvolt compute on a machine of your own"

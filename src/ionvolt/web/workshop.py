@@ -36,9 +36,9 @@ class Workshop:
         """The charged structure of a task, if there is one."""
         return crystal_of(task["charged"], self.limits) if task.get("charged") else None
 
-    def tell(self, words: str) -> None:
+    def log(self, words: str) -> None:
         """Say what begins."""
-        self.link.tell({"text": words})
+        self.link.report({"text": words})
 
 
 def facts_of(crystal: Crystal) -> Message:

@@ -60,15 +60,15 @@ def local_voltages(
     sizes = torch.from_numpy(np.array([len(atoms[0])]) if n_atoms is None else n_atoms)
     crystal = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
     additive, linear, reference = [], [], []
-    for vectors, head, beside in zip(atoms, heads, local, strict=True):
+    for vectors, head, local_head in zip(atoms, heads, local, strict=True):
         head.eval()
         pooled = torch.zeros(len(sizes), vectors.shape[1]).index_add(0, crystal, vectors) / sizes[:, None]
-        start = torch.where(torch.isnan(beside.baseline), pooled, beside.baseline)
+        start = torch.where(torch.isnan(local_head.baseline), pooled, local_head.baseline)
         slope = path_gradient(head, start, pooled)
         additive.append(
             (head(pooled)[crystal] + ((vectors - pooled[crystal]) * slope[crystal]).sum(1)).double().numpy()
         )
-        linear.append(beside(vectors).double().numpy())
+        linear.append(local_head(vectors).double().numpy())
         reference.append(float(head(start).mean()))
     return LocalVoltages(np.array(additive), np.array(linear), np.array(reference))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from ionvolt.typing import Array
 
 _WALKS_AT_ONCE = 500_000
 

@@ -24,11 +24,10 @@ from ionvolt.models.classical.forests import Forest
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import Array
 
 KIND = "classical"
 _ROWS_AT_ONCE = 512
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from ionvolt.ions import working_ion
 from ionvolt.models.card import ModelCard, parameters_of
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import chemistry_of
-from ionvolt.models.measured.regression import Array, Electrode, Regression, columns, matrix
+from ionvolt.models.measured.regression import Electrode, Regression, columns, matrix
 from ionvolt.models.registry import SHIPPED
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.physics.cache import Cache, cached_outputs
@@ -23,6 +23,7 @@ from ionvolt.physics.potentials.sevennet import PBE_HEAD, R2SCAN_HEAD, load_seve
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import Array
 
 FAMILY = "measured-2026"
 """Folder of the two shipped models: with the functionals' gap, and without."""

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.models.measured.chemistry import ANIONS, Anion, ElectrodeChemistry
-
-Array = NDArray[np.float64]
+from ionvolt.typing import Array
 
 METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo")
 """Metals with an offset of their own; the others share one."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.ions import WorkingIon
 from ionvolt.structures.crystal import Crystal
-
-Indices = NDArray[np.int64]
-Array = NDArray[np.float64]
+from ionvolt.typing import Array, Indices
 
 MOVED = 0.8
 """Å that an atom may lie from its partner where both crystals list their atoms in one order."""

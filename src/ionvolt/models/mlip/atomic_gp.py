@@ -12,16 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ionvolt.models.mlip.delta_network import IONS, EndMemberPair, collate_pairs
 from ionvolt.models.tensors import Arrays
-
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float32]
+from ionvolt.typing import Array, Array32
 
 CLIP = 6.0
-TOGETHER = 64
+BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -62,24 +59,24 @@ class AtomicGP:
         shifts: V for each ion, shape (n_ions,).
     """
 
-    mean: Matrix
-    scale: Matrix
-    directions: Matrix
-    phases: Matrix
-    weights: Matrix
-    shifts: Matrix
+    mean: Array32
+    scale: Array32
+    directions: Array32
+    phases: Array32
+    weights: Array32
+    shifts: Array32
 
-    def corrections(self, pairs: Sequence[EndMemberPair]) -> Vector:
+    def corrections(self, pairs: Sequence[EndMemberPair]) -> Array:
         """What the voltage of the potential lacks, in V, shape (n_pairs,)."""
         ions = np.array([IONS.index(pair.ion) for pair in pairs])
         sums = pair_features(pairs, self.mean, self.scale, self.directions, self.phases)
-        corrections: Vector = (sums @ self.weights + self.shifts[ions]).astype(np.float64)
+        corrections: Array = (sums @ self.weights + self.shifts[ions]).astype(np.float64)
         return corrections
 
-    def atom_energies(self, atoms: Matrix) -> Vector:
+    def atom_energies(self, atoms: Array32) -> Array:
         """Corrections of the energies of atoms in eV, shape (N,), from their vectors, shape (N, size)."""
         features = atom_features(atoms, self.mean, self.scale, self.directions, self.phases)
-        energies: Vector = (features @ self.weights).astype(np.float64)
+        energies: Array = (features @ self.weights).astype(np.float64)
         return energies
 
     def arrays(self) -> Arrays:
@@ -94,27 +91,27 @@ class AtomicGP:
         return cls(*(arrays[f"atom_kernel.{name}"].astype(np.float32) for name in cls.__dataclass_fields__))
 
 
-def atom_features(atoms: Matrix, mean: Matrix, scale: Matrix, directions: Matrix, phases: Matrix) -> Matrix:
+def atom_features(atoms: Array32, mean: Array32, scale: Array32, directions: Array32, phases: Array32) -> Array32:
     """Random features of atoms, shape (N, n_features)."""
     standardised = np.clip((atoms - mean) / scale, -CLIP, CLIP)
-    features: Matrix = np.cos(standardised @ directions + phases) * np.float32(np.sqrt(2 / len(phases)))
+    features: Array32 = np.cos(standardised @ directions + phases) * np.float32(np.sqrt(2 / len(phases)))
     return features
 
 
 def pair_features(
-    pairs: Sequence[EndMemberPair], mean: Matrix, scale: Matrix, directions: Matrix, phases: Matrix
-) -> Matrix:
+    pairs: Sequence[EndMemberPair], mean: Array32, scale: Array32, directions: Array32, phases: Array32
+) -> Array32:
     """Random features of the atoms, added up as their energies enter the voltage, shape (n_pairs, n_features)."""
     parts = []
-    for start in range(0, len(pairs), TOGETHER):
-        batch = collate_pairs(pairs[start : start + TOGETHER])
+    for start in range(0, len(pairs), BATCH_SIZE):
+        batch = collate_pairs(pairs[start : start + BATCH_SIZE])
         features = atom_features(batch.atoms.numpy(), mean, scale, directions, phases)
         weighted = torch.from_numpy(features * batch.weight.numpy()[:, None])
-        parts.append(torch.zeros(len(batch.ion), len(phases)).index_add_(0, batch.owner, weighted).numpy())
+        parts.append(torch.zeros(len(batch.ion), len(phases)).index_add_(0, batch.graph_index, weighted).numpy())
     return np.concatenate(parts)
 
 
-def fit_atom_kernel(pairs: Sequence[EndMemberPair], target: Vector, settings: AtomKernelSettings) -> AtomicGP:
+def fit_atom_kernel(pairs: Sequence[EndMemberPair], target: Array, settings: AtomKernelSettings) -> AtomicGP:
     """Fit on training pairs.
 
     Args:
@@ -132,15 +129,15 @@ def fit_atom_kernel(pairs: Sequence[EndMemberPair], target: Vector, settings: At
     phases = rng.uniform(0, 2 * np.pi, settings.n_features).astype(np.float32)
     sums = pair_features(pairs, mean, scale, directions, phases)
     ions = np.array([IONS.index(pair.ion) for pair in pairs])
-    lacking = target - np.array([pair.physics for pair in pairs])
+    residual = target - np.array([pair.physics for pair in pairs])
     energies = (sums @ sums.T).astype(np.float64)
     unit = float(np.trace(energies)) / len(pairs)
     kernel = energies / unit + settings.ion * (ions[:, None] == ions[None]) + settings.common
     importance = np.ones(len(pairs))
     dual = np.zeros(len(pairs))
     for _ in range(settings.rounds):
-        dual = np.linalg.solve(kernel + settings.ridge * np.diag(1 / importance), lacking)
-        importance = settings.robust / np.maximum(np.abs(lacking - kernel @ dual), settings.robust)
+        dual = np.linalg.solve(kernel + settings.ridge * np.diag(1 / importance), residual)
+        importance = settings.robust / np.maximum(np.abs(residual - kernel @ dual), settings.robust)
     shifts = settings.ion * np.bincount(ions, dual, minlength=len(IONS)) + settings.common * dual.sum()
     weights = (sums.T @ dual.astype(np.float32)) / np.float32(unit)
     return AtomicGP(mean, scale, directions, phases, weights.astype(np.float32), shifts.astype(np.float32))

@@ -28,8 +28,7 @@ from ionvolt.models.uncertainty.domain import ensemble_mean, ensemble_std
 from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.references import metal_energy
 from ionvolt.structures.crystal import Crystal
-
-Array = NDArray[np.float64]
+from ionvolt.typing import Array
 
 AS_A_WHOLE = "what the learned correction says of the electrode as a whole"
 KERNEL = "the kernel on whole crystals, half of the answer, and what the networks say of the electrode as a whole"
@@ -60,7 +59,7 @@ def attribute_pair(
     """
     discharged, charged = ends
     ion = WORKING_IONS[pair.ion]
-    shared, told_apart = charged_onto_discharged(discharged, charged, ion)
+    shared, distinguished = charged_onto_discharged(discharged, charged, ion)
     potential = _from_potential(pair, shared, discharged.numbers == ion.number)
     members = onto(shared, network_contributions(networks, pair))
     atoms = onto(shared, kernel_contributions(kernel, pair))
@@ -74,7 +73,7 @@ def attribute_pair(
         remainder_is=AS_A_WHOLE,
         pooling="sum",
         potential=potential,
-        notes=() if told_apart else (BY_ELEMENT,),
+        notes=() if distinguished else (BY_ELEMENT,),
     )
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, EndMembers, remove_ion
@@ -42,7 +41,6 @@ Route = Literal["relaxed", "inserted"]
 into the charged host and both relaxed."""
 ROUTES: tuple[Route, ...] = ("relaxed", "inserted")
 VARIANTS: tuple[Variant, ...] = ("both", "discharged")
-Vector = NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -52,12 +50,12 @@ class Corrector:
     Attributes:
         networks: Members that differ in their random start.
         kernel: Of another kind than the members.
-        trust: Judges the answers.
+        domain: Judges the answers.
     """
 
     networks: list[DeltaNetwork]
     kernel: AtomicGP
-    trust: ApplicabilityDomain
+    domain: ApplicabilityDomain
 
 
 @dataclass(frozen=True)
@@ -77,13 +75,13 @@ class DeltaModel:
 
     Attributes:
         correctors: One for each variant.
-        emptying: Tells whether an electrode gives up all of its ions.
+        full_extraction: Tells whether an electrode gives up all of its ions.
         card: What it is.
         routes: Interval widths of computed electrodes, by how their ends came about.
     """
 
     correctors: dict[Variant, Corrector]
-    emptying: FullExtractionClassifier
+    full_extraction: FullExtractionClassifier
     card: ModelCard
     routes: dict[Route, Conformal] = field(default_factory=dict)
 
@@ -119,7 +117,7 @@ class DeltaModel:
             pairs, self._answers(pairs, ends, variants), variants, ends, strict=True
         ):
             corrector = self.correctors[variant]
-            kept = float(corrector.trust.fade(corrector.trust.distances([pair.charged]))[0])
+            kept = float(corrector.domain.fade(corrector.domain.distances([pair.charged]))[0])
             found.append(attribute_pair(pair, answer, corrector.networks, corrector.kernel, kept, both))
         return found
 
@@ -134,10 +132,10 @@ class DeltaModel:
 
     def _extraction(self, full: CrystalFeatures, empty: CrystalFeatures, discharged: Crystal, ion: str) -> float | None:
         """Probability of full extraction; None far from all training hosts, of which it has learned nothing."""
-        trust = self.correctors["discharged"].trust
-        if trust.distances([empty])[0] > trust.distance_limit:
+        domain = self.correctors["discharged"].domain
+        if domain.distances([empty])[0] > domain.distance_limit:
             return None
-        return self.emptying.chance(full, discharged, WORKING_IONS[ion])
+        return self.full_extraction.probability(full, discharged, WORKING_IONS[ion])
 
     def _pairs(
         self, queries: Sequence[Query]
@@ -174,18 +172,18 @@ class DeltaModel:
         self.require([ion])
         working_ion = WORKING_IONS[ion]
         (full,) = compute_features([discharged])
-        chance = self.emptying.chance(full, discharged, working_ion)
-        if chance >= FULL_EXTRACTION_THRESHOLD:
-            return None, chance
+        probability = self.full_extraction.probability(full, discharged, working_ion)
+        if probability >= FULL_EXTRACTION_THRESHOLD:
+            return None, probability
         host = remove_ion(discharged, working_ion)
         try:
             (empty,) = compute_features([host])
         except InputError:
-            return None, chance
+            return None, probability
         if self._extraction(full, empty, discharged, ion) is None:
-            return None, chance
+            return None, probability
         pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)
-        return self.estimate_pairs([pair], [host], ["discharged"])[0], chance
+        return self.estimate_pairs([pair], [host], ["discharged"])[0], probability
 
     def estimate_computed(self, computed: AverageVoltage, variant: Variant, route: Route | None = None) -> Estimate:
         """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again.
@@ -221,16 +219,16 @@ class DeltaModel:
             kernel = corrector.kernel.corrections(some)
             physics = np.array([pair.physics for pair in some])
             learned = ensemble_mean(members, kernel)
-            distances = corrector.trust.distances([pair.charged for pair in some])
-            voltages = physics + corrector.trust.fade(distances) * learned
+            distances = corrector.domain.distances([pair.charged for pair in some])
+            voltages = physics + corrector.domain.fade(distances) * learned
             spread = ensemble_std(members, kernel)
             ions = np.array([IONS.index(pair.ion) for pair in some])
             conformal = (
-                corrector.trust.conformal if route is None else self.routes.get(route, corrector.trust.conformal)
+                corrector.domain.conformal if route is None else self.routes.get(route, corrector.domain.conformal)
             )
             widths = conformal.half_widths(difficulty_features(spread, distances, learned), ions)
             for j, i in enumerate(chosen):
-                reasons = corrector.trust.reasons(hosts[i], float(distances[j]), float(spread[j]), float(widths[j]))
+                reasons = corrector.domain.reasons(hosts[i], float(distances[j]), float(spread[j]), float(widths[j]))
                 answers[i] = with_interval(
                     float(voltages[j]), float(widths[j]), float(spread[j]), reasons, self.card.name, float(physics[j])
                 )
@@ -263,9 +261,9 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
     for variant, corrector in model.correctors.items():
         for index, network in enumerate(corrector.networks):
             arrays |= named_arrays(f"{variant}.network.{index}", network)
-        more = corrector.kernel.arrays() | corrector.trust.arrays()
+        more = corrector.kernel.arrays() | corrector.domain.arrays()
         arrays |= {f"{variant}.{name}": array for name, array in more.items()}
-    arrays |= model.emptying.arrays()
+    arrays |= model.full_extraction.arrays()
     for route, conformal in model.routes.items():
         arrays |= {f"route.{route}.{name}": array for name, array in conformal.arrays().items()}
     model.card.hyperparameters = {"n_members": len(next(iter(model.correctors.values())).networks)}

@@ -17,7 +17,7 @@ IONS = tuple(WORKING_IONS)
 CLIP = 8.0
 """Standardised numbers beyond this many deviations are taken as this many: an odd crystal must not run away."""
 
-TOGETHER = 64
+BATCH_SIZE = 64
 """Electrodes in one pass."""
 
 
@@ -27,23 +27,23 @@ class AtomBatch:
 
     Attributes:
         atoms: Atom vectors, shape (N, ATOM_SIZE), float32.
-        owner: Electrode of each atom, shape (N,), int64.
-        side: 0 for atoms of the discharged crystal, 1 for those of the charged one, shape (N,), int64.
+        graph_index: Electrode of each atom, shape (N,), int64.
+        end_member: 0 for atoms of the discharged crystal, 1 for those of the charged one, shape (N,), int64.
         weight: Volts that an eV of the atom's energy adds to the voltage, shape (N,), float32.
         ion: Index of the working ion in ``IONS``, shape (B,), int64.
-        facts: Numbers of the electrode, shape (B, 4), float32 (see ``Pair.facts``).
+        global_features: Numbers of the electrode, shape (B, 4), float32: ``EndMemberPair.global_features``.
     """
 
     atoms: Tensor
-    owner: Tensor
-    side: Tensor
+    graph_index: Tensor
+    end_member: Tensor
     weight: Tensor
     ion: Tensor
-    facts: Tensor
+    global_features: Tensor
 
     def arrays(self) -> list[NDArray[np.float32]]:
         """The floating-point contents, by which a run recognises its data."""
-        return [t.numpy() for t in (self.atoms, self.weight, self.facts)]
+        return [t.numpy() for t in (self.atoms, self.weight, self.global_features)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class EndMemberPair:
     physics: float
 
     @property
-    def facts(self) -> list[float]:
+    def global_features(self) -> list[float]:
         """Physical voltage, ions per host atom, logarithm of the volume ratio, charge of the ion."""
         growth = (self.discharged_cells * self.discharged.volume) / (self.charged_cells * self.charged.volume)
         per_atom = self.n_ions / (self.charged_cells * len(self.charged))
@@ -82,15 +82,17 @@ def collate_pairs(pairs: Sequence[EndMemberPair]) -> AtomBatch:
     full = -np.array([pair.discharged_cells for pair in pairs]) / charge
     empty = np.array([pair.charged_cells for pair in pairs]) / charge
     sizes = np.array([len(pair.discharged) for pair in pairs] + [len(pair.charged) for pair in pairs])
-    side = np.repeat([0, 1], len(pairs))
+    end_member = np.repeat([0, 1], len(pairs))
     crystals = [pair.discharged for pair in pairs] + [pair.charged for pair in pairs]
     return AtomBatch(
         atoms=torch.from_numpy(np.concatenate([crystal.atoms for crystal in crystals])),
-        owner=torch.from_numpy(np.repeat(np.tile(np.arange(len(pairs)), 2), sizes)),
-        side=torch.from_numpy(np.repeat(side, sizes)),
+        graph_index=torch.from_numpy(np.repeat(np.tile(np.arange(len(pairs)), 2), sizes)),
+        end_member=torch.from_numpy(np.repeat(end_member, sizes)),
         weight=torch.from_numpy(np.repeat(np.concatenate([full, empty]), sizes).astype(np.float32)),
         ion=torch.tensor([IONS.index(pair.ion) for pair in pairs]),
-        facts=torch.tensor([pair.facts for pair in pairs], dtype=torch.float32).reshape(len(pairs), 4),
+        global_features=torch.tensor([pair.global_features for pair in pairs], dtype=torch.float32).reshape(
+            len(pairs), 4
+        ),
     )
 
 
@@ -151,10 +153,10 @@ class DeltaNetwork(nn.Module):
         n = len(batch.ion)
         atoms = self.atom_scale(batch.atoms)
         energies = self._energies(atoms) * batch.weight
-        from_energies = torch.zeros(n).index_add(0, batch.owner, energies)
-        means = _mean(self.side(atoms), 2 * batch.owner + batch.side, 2 * n).view(n, -1)
+        from_energies = torch.zeros(n).index_add(0, batch.graph_index, energies)
+        means = _mean(self.side(atoms), 2 * batch.graph_index + batch.end_member, 2 * n).view(n, -1)
         ion = nn.functional.one_hot(batch.ion, len(IONS)).float()
-        shift: Tensor = self.shift(torch.cat([means, ion, batch.facts], 1)).squeeze(1)
+        shift: Tensor = self.shift(torch.cat([means, ion, batch.global_features], 1)).squeeze(1)
         return from_energies + 0.3 * shift
 
     def atom_energies(self, atoms: Tensor) -> Tensor:
@@ -170,8 +172,8 @@ class DeltaNetwork(nn.Module):
 def corrections(networks: Sequence[DeltaNetwork], pairs: Sequence[EndMemberPair]) -> NDArray[np.float64]:
     """What every member adds to the voltage of the potential, in V, shape (n_members, n_pairs)."""
     parts = []
-    for start in range(0, len(pairs), TOGETHER):
-        batch = collate_pairs(pairs[start : start + TOGETHER])
+    for start in range(0, len(pairs), BATCH_SIZE):
+        batch = collate_pairs(pairs[start : start + BATCH_SIZE])
         parts.append(np.array([network.eval()(batch).double().numpy() for network in networks]))
     return np.concatenate(parts, axis=1)
 

@@ -25,12 +25,11 @@ from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
+from ionvolt.typing import Array
 
 KIND = "foundation"
-TOGETHER = 64
+BATCH_SIZE = 64
 """Hosts that are held at once."""
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,13 @@ class FoundationModel:
     Attributes:
         networks: Members that differ in their random start.
         kernel: The kernel on the crystal.
-        trust: Judges the answers.
+        domain: Judges the answers.
         card: What it is.
     """
 
     networks: list[DeltaNetwork]
     kernel: HostIonKRR
-    trust: ApplicabilityDomain
+    domain: ApplicabilityDomain
     card: ModelCard
 
     def __post_init__(self) -> None:
@@ -81,8 +80,8 @@ class FoundationModel:
         """See ``interface.Predictor``."""
         self.require([query.ion for query in queries])
         answers: list[Estimate] = []
-        for start in range(0, len(queries), TOGETHER):
-            some = queries[start : start + TOGETHER]
+        for start in range(0, len(queries), BATCH_SIZE):
+            some = queries[start : start + BATCH_SIZE]
             inserted = featurise_trials([query.host for query in some], [query.ion for query in some])
             answers += self.estimate_featurised(inserted, some)
         return answers
@@ -91,8 +90,8 @@ class FoundationModel:
         """See ``interface.Predictor``; the kernel's half of the answer is the remainder."""
         self.require([query.ion for query in queries])
         found: list[AtomContributions] = []
-        for start in range(0, len(queries), TOGETHER):
-            some = queries[start : start + TOGETHER]
+        for start in range(0, len(queries), BATCH_SIZE):
+            some = queries[start : start + BATCH_SIZE]
             trials = featurise_trials([query.host for query in some], [query.ion for query in some])
             for query, trial, answer in zip(some, trials, self.estimate_featurised(trials, some), strict=True):
                 assert trial.cell is not None
@@ -108,36 +107,36 @@ class FoundationModel:
         members = network_voltages(self.networks, inserted) + shift
         voltages = ensemble_mean(members, kernel)
         spread = ensemble_std(members, kernel)
-        distances = self.trust.distances([host.host for host in inserted])
+        distances = self.domain.distances([host.host for host in inserted])
         # Voltages far from the middle are rarer, and harder.
-        widths = self.trust.conformal.half_widths(
+        widths = self.domain.conformal.half_widths(
             difficulty_features(spread, distances, voltages - self.kernel.target_mean), ions
         )
         answers = []
         for i, query in enumerate(queries):
-            reasons = self.trust.reasons(query.host, float(distances[i]), float(spread[i]), float(widths[i]))
+            reasons = self.domain.reasons(query.host, float(distances[i]), float(spread[i]), float(widths[i]))
             answers.append(
                 with_interval(float(voltages[i]), float(widths[i]), float(spread[i]), reasons, self.card.name)
             )
         return answers
 
 
-def network_voltages(networks: Sequence[DeltaNetwork], inserted: Sequence[TrialFeatures]) -> Vector:
+def network_voltages(networks: Sequence[DeltaNetwork], inserted: Sequence[TrialFeatures]) -> Array:
     """What every member says, in V, shape (n_members, n_hosts)."""
     pairs = [host.pair for host in inserted]
     return np.array([pair.physics for pair in pairs]) + corrections(networks, pairs)
 
 
 def kernel_voltages(
-    kernel: HostIonKRR, inserted: Sequence[TrialFeatures], ions: NDArray[np.int64], content: Vector
-) -> tuple[Vector, Vector]:
+    kernel: HostIonKRR, inserted: Sequence[TrialFeatures], ions: NDArray[np.int64], content: Array
+) -> tuple[Array, Array]:
     """What the kernel on crystals says, in V, shape (n_hosts,), and by how much the ion content moved it.
 
     The networks do not know the content: what it does to the kernel's voltage is done to theirs.
     """
     parts, moved = [], []
-    for start in range(0, len(inserted), TOGETHER):
-        part = slice(start, start + TOGETHER)
+    for start in range(0, len(inserted), BATCH_SIZE):
+        part = slice(start, start + BATCH_SIZE)
         distances = kernel.distances(np.stack([host.features for host in inserted[part]]))
         parts.append(kernel.voltages(distances, ions[part], content[part]))
         moved.append(parts[-1] - kernel.voltages(distances, ions[part], np.full(len(content[part]), np.nan)))
@@ -150,7 +149,7 @@ def save_foundation(model: FoundationModel, folder: Path) -> None:
     for index, network in enumerate(model.networks):
         arrays |= named_arrays(f"network.{index}", network)
     model.card.hyperparameters = {"n_members": len(model.networks), "kernel": asdict(model.kernel.settings)}
-    write_model(folder, arrays | model.kernel.arrays() | model.trust.arrays(), model.card)
+    write_model(folder, arrays | model.kernel.arrays() | model.domain.arrays(), model.card)
 
 
 def load_foundation(folder: Path) -> FoundationModel:

@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.ions import WORKING_IONS, WorkingIon
 from ionvolt.models.mlip.latent_features import POOLED_SIZE, CrystalFeatures
 from ionvolt.models.tensors import Arrays
 from ionvolt.physics.insertion import redox_active
 from ionvolt.structures.crystal import Crystal
-
-Vector = NDArray[np.float64]
+from ionvolt.typing import Array
 
 FULL_EXTRACTION_THRESHOLD = 0.5
 """Chance from which on an electrode is taken to be emptied."""
@@ -35,10 +33,10 @@ class FullExtractionClassifier:
         constant: Added to them.
     """
 
-    coefficients: Vector
+    coefficients: Array
     constant: float
 
-    def chance(self, vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> float:
+    def probability(self, vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> float:
         """How likely all ions go out, 0 to 1."""
         score = float(full_extraction_features(vectors, discharged, ion) @ self.coefficients) + self.constant
         return float(1 / (1 + np.exp(-score)))
@@ -54,7 +52,7 @@ class FullExtractionClassifier:
         return cls(coefficients, float(arrays["emptying.constant"][0]))
 
 
-def full_extraction_features(vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> Vector:
+def full_extraction_features(vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> Array:
     """What tells whether an electrode is emptied, shape (N_FEATURES,); the same for a supercell.
 
     What the potential sees of it; the share of each element among its atoms; which ion; the logarithm of the electrons

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.models.tensors import Arrays
-
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float32]
+from ionvolt.typing import Array, Array32
 
 CLIP = 8.0
 
@@ -69,14 +67,14 @@ class HostIonKRR:
     """
 
     settings: KRRSettings
-    mean: Matrix
-    scale: Matrix
-    importance: Matrix
-    references: Matrix
+    mean: Array32
+    scale: Array32
+    importance: Array32
+    references: Array32
     ions: NDArray[np.int64]
-    content: Vector
-    ion_kernel: Vector
-    weights: Vector
+    content: Array
+    ion_kernel: Array
+    weights: Array
     target_mean: float
 
     def arrays(self) -> Arrays:
@@ -92,15 +90,15 @@ class HostIonKRR:
         own["target_mean"] = float(own["target_mean"][0])
         return cls(settings, **own)
 
-    def standardised(self, features: Matrix) -> Matrix:
+    def standardised(self, features: Array32) -> Array32:
         """Features as the kernel measures them."""
         return standardise(features, self.mean, self.scale, self.importance)
 
-    def distances(self, features: Matrix) -> Matrix:
+    def distances(self, features: Array32) -> Array32:
         """Mean absolute difference from each reference host, shape (n_queries, n)."""
         return mean_differences(self.standardised(features), self.references)
 
-    def voltages(self, distances: Matrix, ions: NDArray[np.int64], content: Vector) -> Vector:
+    def voltages(self, distances: Array32, ions: NDArray[np.int64], content: Array) -> Array:
         """Voltages in V, shape (n_queries,).
 
         Args:
@@ -113,7 +111,7 @@ class HostIonKRR:
         without = (between_ions * (hosts + self.settings.offset)) @ self.weights[0]
         known = np.isfinite(content)
         if not known.any():
-            answer: Vector = without + self.target_mean
+            answer: Array = without + self.target_mean
             return answer
         filled = np.where(known, content, 0.0)
         like = content_kernel(filled, self.content, self.settings)
@@ -122,44 +120,44 @@ class HostIonKRR:
         return answer
 
 
-def standardise(features: Matrix, mean: Matrix, scale: Matrix, importance: Matrix | None = None) -> Matrix:
+def standardise(features: Array32, mean: Array32, scale: Array32, importance: Array32 | None = None) -> Array32:
     """Features in deviations, clipped, each multiplied by how much it counts where that is given."""
     standardised = np.clip((features - mean) / scale, -CLIP, CLIP)
-    weighted: Matrix = (standardised if importance is None else standardised * importance).astype(np.float32)
+    weighted: Array32 = (standardised if importance is None else standardised * importance).astype(np.float32)
     return weighted
 
 
-def mean_differences(a: Matrix, b: Matrix) -> Matrix:
+def mean_differences(a: Array32, b: Array32) -> Array32:
     """Mean absolute difference of every row of ``a`` from every row of ``b``, shape (len(a), len(b))."""
     from scipy.spatial.distance import cdist
 
-    distances: Matrix = (cdist(a, b, "cityblock") / a.shape[1]).astype(np.float32)
+    distances: Array32 = (cdist(a, b, "cityblock") / a.shape[1]).astype(np.float32)
     return distances
 
 
-def content_kernel(a: Vector, b: Vector, settings: KRRSettings) -> Vector:
+def content_kernel(a: Array, b: Array, settings: KRRSettings) -> Array:
     """Likeness of numbers of ions per host atom."""
-    like: Vector = np.exp(-np.abs(a[:, None] - b[None]) / settings.content_width)
+    like: Array = np.exp(-np.abs(a[:, None] - b[None]) / settings.content_width)
     return like
 
 
-def ion_kernel(descriptors: Matrix, settings: KRRSettings) -> Vector:
+def ion_kernel(descriptors: Array32, settings: KRRSettings) -> Array:
     """Likeness of ions from their standardised properties (without the one-hot), shape (n_ions, n_ions)."""
     square = ((descriptors[:, None].astype(np.float64) - descriptors[None]) ** 2).sum(-1)
-    like: Vector = (1 - settings.own) * np.exp(-square / (2 * settings.ion_width**2)) + settings.own * np.eye(
+    like: Array = (1 - settings.own) * np.exp(-square / (2 * settings.ion_width**2)) + settings.own * np.eye(
         len(descriptors)
     )
     return like
 
 
 def fit_kernel(
-    features: Matrix,
+    features: Array32,
     ions: NDArray[np.int64],
-    content: Vector,
-    target: Vector,
-    descriptors: Matrix,
+    content: Array,
+    target: Array,
+    descriptors: Array32,
     settings: KRRSettings,
-    importance: Matrix | None = None,
+    importance: Array32 | None = None,
 ) -> HostIonKRR:
     """Fit on training rows.
 
@@ -176,8 +174,8 @@ def fit_kernel(
     counts = np.ones(features.shape[1], dtype=np.float32) if importance is None else importance
     # Rounded as they will be stored, so that the loaded model is the one that was fitted.
     references = standardise(features, mean, scale, counts).astype(np.float16).astype(np.float32)
-    likeness = ion_kernel(descriptors, settings)
-    between_ions = likeness[np.ix_(ions, ions)]
+    similarity = ion_kernel(descriptors, settings)
+    between_ions = similarity[np.ix_(ions, ions)]
     hosts = np.exp(-mean_differences(references, references).astype(np.float64) / settings.width)
     like = content_kernel(content, content, settings)
     offset = float(target.mean())
@@ -185,4 +183,4 @@ def fit_kernel(
     for kernel in (hosts, hosts * like):
         matrix = between_ions * (kernel + settings.offset) + settings.ridge * np.eye(len(target))
         weights.append(np.linalg.solve(matrix, target - offset))
-    return HostIonKRR(settings, mean, scale, counts, references, ions, content, likeness, np.array(weights), offset)
+    return HostIonKRR(settings, mean, scale, counts, references, ions, content, similarity, np.array(weights), offset)

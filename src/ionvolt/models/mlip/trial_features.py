@@ -71,12 +71,12 @@ def featurise_trials(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[Tria
     """
     unique = {id(host): host for host in hosts}
     cells = {key: primitive_cell(host) for key, host in unique.items()}
-    voids = {key: sites_for_trials(cell) for key, cell in cells.items()}
+    sites = {key: sites_for_trials(cell) for key, cell in cells.items()}
     potential = load_sevennet()
     vectors = dict(zip(cells, compute_features(list(cells.values())), strict=True))
     found = []
     for key, ion in zip(map(id, hosts), ions, strict=True):
-        trials = trial_insertions(cells[key], WORKING_IONS[ion], potential, voids[key])
+        trials = trial_insertions(cells[key], WORKING_IONS[ion], potential, sites[key])
         found.append(replace(trial_features(vectors[key], *trials, ion), cell=cells[key], filled=trials[1].crystal))
     return found
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Vector = NDArray[np.float64]
+from ionvolt.typing import Array
 
 LEVEL = 0.9
 MIN_CALIBRATION_SIZE = 40
@@ -33,19 +33,19 @@ class Difficulty:
         scale: Deviation of each feature.
     """
 
-    coefficients: Vector
+    coefficients: Array
     constant: float
-    mean: Vector
-    scale: Vector
+    mean: Array
+    scale: Array
 
-    def __call__(self, features: Vector) -> Vector:
+    def __call__(self, features: Array) -> Array:
         """Expected error in V, shape (n,), of features of shape (n, n_features)."""
         standardised = np.clip((features - self.mean) / self.scale, -3, 3)
-        expected: Vector = np.exp(self.constant + standardised @ self.coefficients)
+        expected: Array = np.exp(self.constant + standardised @ self.coefficients)
         return expected
 
 
-def fit_difficulty(features: Vector, errors: Vector, strength: float = 10.0) -> Difficulty:
+def fit_difficulty(features: Array, errors: Array, strength: float = 10.0) -> Difficulty:
     """Ridge regression of the logarithm of held-out absolute errors on difficulty features."""
     mean, scale = features.mean(0), features.std(0) + 1e-9
     x = np.clip((features - mean) / scale, -3, 3)
@@ -67,10 +67,10 @@ class Conformal:
     difficulty: Difficulty
     quantiles: dict[int, float]
 
-    def half_widths(self, features: Vector, ions: NDArray[np.int64]) -> Vector:
+    def half_widths(self, features: Array, ions: NDArray[np.int64]) -> Array:
         """Half-widths in V, shape (n,), of the 90 % intervals."""
         multiples = np.array([self.quantiles.get(int(ion), self.quantiles[-1]) for ion in ions])
-        widths: Vector = multiples * self.difficulty(features)
+        widths: Array = multiples * self.difficulty(features)
         return widths
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -96,14 +96,14 @@ class Conformal:
         return cls(difficulty, dict(zip(arrays["quantile_ions"].tolist(), arrays["quantiles"].tolist(), strict=True)))
 
 
-def conformal_quantile(scores: Vector, level: float = LEVEL) -> float:
+def conformal_quantile(scores: Array, level: float = LEVEL) -> float:
     """The ceil((n + 1) level)-th smallest score, with which a new exchangeable score complies at that level."""
     n = len(scores)
     rank = int(np.ceil((n + 1) * level))
     return float(np.sort(scores)[min(rank, n) - 1])
 
 
-def calibrate(features: Vector, ions: NDArray[np.int64], errors: Vector, level: float = LEVEL) -> Conformal:
+def calibrate(features: Array, ions: NDArray[np.int64], errors: Array, level: float = LEVEL) -> Conformal:
     """Learn difficulty and quantiles from held-out errors in V.
 
     Args:

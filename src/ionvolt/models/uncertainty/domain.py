@@ -12,8 +12,8 @@ from ionvolt.models.mlip.host_krr import mean_differences, standardise
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.conformal import Conformal, Difficulty
 from ionvolt.structures.crystal import SYMBOLS, Crystal
+from ionvolt.typing import Array
 
-Vector = NDArray[np.float64]
 DOMAIN_PERCENTILE, WIDTH_PERCENTILE = 97, 90
 """Percentiles of held-out electrodes beyond which distance or spread, or the width of the interval, are a reason."""
 
@@ -46,18 +46,18 @@ class ApplicabilityDomain:
     spread_limit: float
     width_limit: float
 
-    def distances(self, hosts: Sequence[CrystalFeatures]) -> Vector:
+    def distances(self, hosts: Sequence[CrystalFeatures]) -> Array:
         """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
         features = np.stack([host.fingerprint for host in hosts])
         return nearest(features, self.mean, self.scale, self.references)
 
-    def fade(self, distances: Vector) -> Vector:
+    def fade(self, distances: Array) -> Array:
         """How much of a learned correction is kept, shape (n,): all within the limit, none from ``FADED`` times it on.
 
         A correction says nothing of chemistries that it has not seen; there the potential's own voltage is nearer.
         """
         beyond = (distances / self.distance_limit - 1) / (FADED - 1)
-        kept: Vector = np.clip(1 - beyond, 0.0, 1.0)
+        kept: Array = np.clip(1 - beyond, 0.0, 1.0)
         return kept
 
     def reasons(self, host: Crystal, distance: float, spread: float, half_width: float) -> tuple[str, ...]:
@@ -128,24 +128,24 @@ def nearest(
     mean: NDArray[np.float32],
     scale: NDArray[np.float32],
     references: NDArray[np.float32],
-) -> Vector:
+) -> Array:
     """Mean absolute difference of features from the nearest reference, shape (n,)."""
-    distances: Vector = mean_differences(standardise(features, mean, scale), references).min(1).astype(np.float64)
+    distances: Array = mean_differences(standardise(features, mean, scale), references).min(1).astype(np.float64)
     return distances
 
 
-def difficulty_features(spread: Vector, distance: Vector, disagreement: Vector) -> Vector:
+def difficulty_features(spread: Array, distance: Array, disagreement: Array) -> Array:
     """Difficulty features, shape (n, 3): logarithms of spread (V), distance and disagreement (V)."""
     return np.stack([np.log(spread + 0.01), np.log(distance + 0.01), np.log(np.abs(disagreement) + 0.01)], axis=1)
 
 
-def ensemble_mean(members: Vector, *others: Vector) -> Vector:
+def ensemble_mean(members: Array, *others: Array) -> Array:
     """The mean over kinds of learners, V, shape (n,): members of one kind, shape (n_members, n), and others."""
-    mean: Vector = np.mean([members.mean(0), *others], axis=0)
+    mean: Array = np.mean([members.mean(0), *others], axis=0)
     return mean
 
 
-def ensemble_std(members: Vector, *others: Vector) -> Vector:
+def ensemble_std(members: Array, *others: Array) -> Array:
     """How far the answers lie apart, V, shape (n,): members of one kind, shape (n_members, n), and other learners."""
-    apart: Vector = np.sqrt(members.var(0) + np.var([members.mean(0), *others], axis=0))
+    apart: Array = np.sqrt(members.var(0) + np.var([members.mean(0), *others], axis=0))
     return apart

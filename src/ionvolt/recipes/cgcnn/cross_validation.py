@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings, HeldOutTest
 from ionvolt.recipes.job import Job
 from ionvolt.store import fingerprint, unclaimed, write_json
-from ionvolt.training.cgcnn.networks import MemberProgress, pooled_vectors, train_ensemble, transfer_heads
+from ionvolt.training.cgcnn.networks import pooled_vectors, train_ensemble, transfer_heads
 from ionvolt.training.cgcnn.runs import Parts, frameworks_of_tests, prepare
 from ionvolt.training.settings import Settings
+from ionvolt.typing import LogCallback, MemberCallback
 
 HELD_OUT = "held-out"
 """Folder."""
@@ -37,8 +38,6 @@ FORMAT = 1
 """Of the files; raised when the work changes, so that it is done again."""
 MODELS = ("mean", "li_model", "scratch", "fine_tuned", "transfer", "network", "network_first_member")
 """What is measured, by name; ``network`` is Li's own model, ``transfer`` that of the other ions."""
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -127,24 +126,24 @@ def evaluate(data: ElectrodeSet, settings: CgcnnSettings, job: Job) -> None:
         if path.exists() and not is_done(path, mark(cleaned[unit.test.cleaning], settings, unit)):
             path.unlink()  # other settings or rows
     graphs, done = Graphs(), sum(path.exists() for path in files)
-    job.tell(done, len(files), "held-out parts")
+    job.progress(done, len(files), "held-out parts")
     for path in unclaimed(files):
         unit = files[path]
         rows = cleaned[unit.test.cleaning]
 
-        def say(words: str, unit: Unit = unit, done: int = done) -> None:
-            job.tell(done, len(files), f"{unit.name}: {words}")
+        def log(words: str, unit: Unit = unit, done: int = done) -> None:
+            job.progress(done, len(files), f"{unit.name}: {words}")
 
         unfinished = job.own_folder / HELD_OUT / f"{unit.name}.networks"
-        record = predict_unit(rows, unit, settings, graphs, unfinished, job.jobs, say)
+        record = predict_unit(rows, unit, settings, graphs, unfinished, job.jobs, log)
         content: dict[str, Any] = {ion: tested.to_dict() for ion, tested in record.items()}
         write_json(path, {"mark": mark(rows, settings, unit), "ions": content}, indent=None)
         shutil.rmtree(unfinished, ignore_errors=True)
         done += 1
-        job.tell(done, len(files), f"{unit.name}: {in_words(record)}")
-    lacking = [path.name for path in files if not path.exists()]
-    if lacking:
-        raise DataError(f"{job.own_folder / HELD_OUT}: another run is at {', '.join(lacking)}. Wait for it, call again")
+        job.progress(done, len(files), f"{unit.name}: {in_words(record)}")
+    missing = [path.name for path in files if not path.exists()]
+    if missing:
+        raise DataError(f"{job.own_folder / HELD_OUT}: another run is at {', '.join(missing)}. Wait for it, call again")
 
 
 def predict_unit(
@@ -154,7 +153,7 @@ def predict_unit(
     graphs: Graphs,
     folder: Path,
     jobs: int,
-    say: Callable[[str], None],
+    log: LogCallback,
 ) -> dict[str, IonPredictions]:
     """One seed of one split: every ion's test predictions by every model.
 
@@ -165,7 +164,7 @@ def predict_unit(
         graphs: That are known.
         folder: Where unfinished networks are kept; a killed run goes on from there.
         jobs: Networks trained at the same time.
-        say: Told what is being done.
+        log: Told what is being done.
     """
     test, seed = unit.test, unit.seed
     others = [ion for ion in ions_of(data) if ion != "Li"]
@@ -179,7 +178,7 @@ def predict_unit(
         replace(settings.li, seed=100 * seed),
         folder=folder / "Li",
         jobs=jobs,
-        progress=progress(say, "Li", settings.li),
+        progress=epoch_log(log, "Li", settings.li),
     )
     record: dict[str, IonPredictions] = {}
     if len(li.split.test):
@@ -192,7 +191,7 @@ def predict_unit(
         except DataError:
             continue  # too few electrodes to learn from
         if len(parts.split.test):
-            say(ion)
+            log(ion)
             record[ion] = predict_transferred(
                 parts, networks, graphs.of(parts.rows), unit, settings, folder / ion, jobs
             )
@@ -277,11 +276,11 @@ def mean_of(networks: Sequence[CGCNN], graphs: Sequence[CrystalGraph], test: NDA
     return [float(v) for v in voltages.mean(0)]
 
 
-def progress(say: Callable[[str], None], ion: str, settings: Settings) -> MemberProgress:
+def epoch_log(log: LogCallback, ion: str, settings: Settings) -> MemberCallback:
     """Tells of the epochs of an ion's networks."""
 
     def show(member: int, record: dict[str, float]) -> None:
-        say(f"{ion} network {member + 1}: epoch {int(record['epoch']) + 1} of {settings.epochs}")
+        log(f"{ion} network {member + 1}: epoch {int(record['epoch']) + 1} of {settings.epochs}")
 
     return show
 

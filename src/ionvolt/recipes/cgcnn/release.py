@@ -17,7 +17,7 @@ from ionvolt.evaluation.testing import elements_of
 from ionvolt.models.card import ModelCard
 from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
 from ionvolt.recipes.cards import attribution, label_of, provenance
-from ionvolt.recipes.cgcnn.cross_validation import Graphs, ions_of, progress
+from ionvolt.recipes.cgcnn.cross_validation import Graphs, epoch_log, ions_of
 from ionvolt.recipes.cgcnn.local_heads import fit_ion
 from ionvolt.recipes.cgcnn.report import IonReport, reports
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings
@@ -61,7 +61,7 @@ def fit(data: ElectrodeSet, settings: CgcnnSettings, job: Job, name: str) -> Ens
     card = ensemble.card
     calibration: dict[str, dict[str, float]] = {}
     for ion in ensemble.ions:
-        job.tell(0, 0, f"{ion}: local voltages")
+        job.progress(0, 0, f"{ion}: local voltages")
         local = fit_ion(ensemble, data, whole, pooled, ion, settings.checked)
         card.add_ion(ion, elements_of(parts[ion], np.arange(len(parts[ion].rows))), ion_facts(parts[ion], ion))
         calibration[ion] = calibration_of(ensemble, parts[ion], ion, tests, settings)
@@ -104,8 +104,8 @@ def train_final(parts: Mapping[str, Parts], settings: CgcnnSettings, job: Job, g
     """Train the Li networks, transfer them, and keep what distances are measured from; a killed run goes on."""
     folder, li = job.own_folder / "final", parts["Li"]
 
-    def say(words: str) -> None:
-        job.tell(0, 0, words)
+    def log(words: str) -> None:
+        job.progress(0, 0, words)
 
     networks, _ = train_ensemble(
         graphs.of(li.rows),
@@ -114,7 +114,7 @@ def train_final(parts: Mapping[str, Parts], settings: CgcnnSettings, job: Job, g
         settings.li,
         folder=folder / "Li",
         jobs=job.jobs,
-        progress=progress(say, "Li", settings.li),
+        progress=epoch_log(log, "Li", settings.li),
     )
     heads = {"Li": [n.head for n in networks]}
     ensemble = Ensemble([n.trunk for n in networks], heads, ModelCard(name))
@@ -122,7 +122,7 @@ def train_final(parts: Mapping[str, Parts], settings: CgcnnSettings, job: Job, g
     for ion, own in parts.items():
         rows = graphs.of(own.rows)
         if ion != "Li":
-            say(f"{ion}: heads")
+            log(f"{ion}: heads")
             ensemble.heads[ion], _ = transfer_heads(
                 networks, rows, own.rows.voltages, own.members, settings.head, folder=folder / ion, jobs=job.jobs
             )
@@ -161,4 +161,4 @@ def write(data: ElectrodeSet, settings: CgcnnSettings, job: Job, folders: Sequen
     """Fit the model and write its folder."""
     for folder in folders:
         save_ensemble(fit(data, settings, job, folder.name), folder)
-        job.tell(0, 0, f"{folder}: written")
+        job.progress(0, 0, f"{folder}: written")

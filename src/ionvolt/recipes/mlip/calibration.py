@@ -28,9 +28,7 @@ from ionvolt.models.uncertainty.domain import (
 from ionvolt.recipes.mlip.cross_validation import FoldAnswers, shipped
 from ionvolt.recipes.mlip.settings import Case, MlipSettings
 from ionvolt.structures.crystal import Crystal
-
-Vector = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from ionvolt.typing import Array, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +53,15 @@ class HeldOut:
     fold: NDArray[np.int64]
     ions: NDArray[np.int64]
     frameworks: NDArray[np.str_]
-    target: Vector
-    voltage: Vector
-    spread: Vector
-    distance: Vector
-    disagreement: Vector
-    physics: Vector | None = None
+    target: Array
+    voltage: Array
+    spread: Array
+    distance: Array
+    disagreement: Array
+    physics: Array | None = None
 
     @property
-    def errors(self) -> Vector:
+    def errors(self) -> Array:
         """Answer less label, V."""
         return self.voltage - self.target
 
@@ -94,7 +92,7 @@ def held_out(answers: Sequence[FoldAnswers], data: ElectrodeSet, case: Case, set
     )
 
 
-def difficulty(held: HeldOut) -> Vector:
+def difficulty(held: HeldOut) -> Array:
     """Difficulty features, shape (n, n_features), just as the models make them of an answer."""
     return difficulty_features(held.spread, held.distance, held.disagreement)
 
@@ -104,7 +102,7 @@ def intervals(held: HeldOut) -> Conformal:
     return calibrate(difficulty(held), held.ions, held.errors)
 
 
-def cross_fitted_widths(held: HeldOut) -> Vector:
+def cross_fitted_widths(held: HeldOut) -> Array:
     """Half-width of each row, V, calibrated on the other folds."""
     widths = np.empty(len(held.rows))
     for own in each_fold(held):
@@ -127,7 +125,7 @@ class Limits:
     width: float
 
 
-def limits(held: HeldOut, widths: Vector) -> Limits:
+def limits(held: HeldOut, widths: Array) -> Limits:
     """Percentiles of held-out rows."""
     return Limits(
         float(np.percentile(held.distance, DOMAIN_PERCENTILE)),
@@ -136,7 +134,7 @@ def limits(held: HeldOut, widths: Vector) -> Limits:
     )
 
 
-def cross_fitted_beyond(held: HeldOut, widths: Vector) -> Mask:
+def cross_fitted_beyond(held: HeldOut, widths: Array) -> Mask:
     """Rows out of the domain, by limits from the other folds (elements never seen are left aside: they are few)."""
     beyond = np.zeros(len(held.rows), dtype=bool)
     for own in each_fold(held):
@@ -154,7 +152,7 @@ def each_fold(held: HeldOut) -> list[Mask]:
     return [odd, ~odd]
 
 
-def domain(held: HeldOut, hosts: Sequence[CrystalFeatures], crystals: Sequence[Crystal]) -> ApplicabilityDomain:
+def fit_domain(held: HeldOut, hosts: Sequence[CrystalFeatures], crystals: Sequence[Crystal]) -> ApplicabilityDomain:
     """What judges a fitted model's answers.
 
     Args:

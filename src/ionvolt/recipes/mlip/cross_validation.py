@@ -23,11 +23,12 @@ from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.host_krr import standardise
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.domain import ensemble_mean, nearest
-from ionvolt.recipes.job import Indices, Job
-from ionvolt.recipes.mlip.learners import Learners, PairLearners, Say, Voltages, fit_learners, learners_from
+from ionvolt.recipes.job import Job
+from ionvolt.recipes.mlip.learners import Learners, PairLearners, Voltages, fit_learners, learners_from
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
 from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
+from ionvolt.typing import Array, Indices, LogCallback
 
 HELD_OUT = "held-out"
 """Folder."""
@@ -36,8 +37,6 @@ FORMAT = 1
 
 FOLDS = {"framework": framework_folds, "random": random_folds}
 """How rows are dealt out, by the name of the split."""
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class FoldAnswers:
 
     fold: int
     rows: Indices
-    physics: Vector
-    distance: Vector
+    physics: Array
+    distance: Array
     voltages: dict[Case, Voltages]
 
 
@@ -101,29 +100,29 @@ def evaluate(table: Table, settings: MlipSettings, job: Job) -> None:
         if path.exists() and not is_done(path, marks[unit]):
             path.unlink()  # other settings, rows or features
     done = sum(path.exists() for path in files)
-    job.tell(done, len(units), "held-out answers")
+    job.progress(done, len(units), "held-out answers")
     for path in unclaimed(files):
         unit = files[path]
-        found = answer(table, settings, unit, job, partial(_say, job, done, len(units), unit))
+        found = answer(table, settings, unit, job, partial(_log, job, done, len(units), unit))
         write_arrays(path, to_arrays(found) | {"mark": np.array(marks[unit])}, compressed=False)
         done += 1
-        _say(job, done, len(units), unit, in_words(found, table.data.voltages, settings))
-    lacking = [path.name for path in files if not path.exists()]
-    if lacking:
-        raise DataError(f"{job.own_folder / HELD_OUT}: another run is at {', '.join(lacking)}. Wait for it, call again")
+        _log(job, done, len(units), unit, in_words(found, table.data.voltages, settings))
+    missing = [path.name for path in files if not path.exists()]
+    if missing:
+        raise DataError(f"{job.own_folder / HELD_OUT}: another run is at {', '.join(missing)}. Wait for it, call again")
 
 
-def _say(job: Job, done: int, total: int, unit: Unit, words: str) -> None:
-    job.tell(done, total, f"{unit.name}: {words}")
+def _log(job: Job, done: int, total: int, unit: Unit, words: str) -> None:
+    job.progress(done, total, f"{unit.name}: {words}")
 
 
-def answer(table: Table, settings: MlipSettings, unit: Unit, job: Job, say: Say) -> FoldAnswers:
+def answer(table: Table, settings: MlipSettings, unit: Unit, job: Job, log: LogCallback) -> FoldAnswers:
     """Fit learners without a fold, keep them, and let them answer for it."""
     rows = table.parts[unit.test.part]
     train, tested = parts_of(rows, folds(table.data, unit.test, settings.n_folds)[unit.fold])
     seeds = [100 * unit.test.seed + m for m in range(unit.test.members)]
     unfinished = job.own_folder / HELD_OUT / f"{unit.name}.networks"
-    learners = fit_learners(rows, train, settings, seeds, folder=unfinished, say=say)
+    learners = fit_learners(rows, train, settings, seeds, folder=unfinished, log=log)
     write_arrays(learners_file(job.own_folder, unit), learners.arrays() | {"train": rows.rows[train]}, compressed=False)
     shutil.rmtree(unfinished, ignore_errors=True)
     return FoldAnswers(
@@ -135,7 +134,7 @@ def answer(table: Table, settings: MlipSettings, unit: Unit, job: Job, say: Say)
     )
 
 
-def distances(learned: Sequence[CrystalFeatures], asked: Sequence[CrystalFeatures]) -> Vector:
+def distances(learned: Sequence[CrystalFeatures], asked: Sequence[CrystalFeatures]) -> Array:
     """From each host that is asked for to the nearest one that was learned from, as ``ApplicabilityDomain`` has it."""
     known = np.stack([host.fingerprint for host in learned])
     mean, scale = known.mean(0), known.std(0) + 1e-6
@@ -270,7 +269,7 @@ def from_arrays(fold: int, arrays: dict[str, NDArray[np.generic]], part: Part) -
     return FoldAnswers(fold, rows.astype(np.int64), physics.astype(np.float64), distance.astype(np.float64), voltages)
 
 
-def in_words(answers: FoldAnswers, target: Vector, settings: MlipSettings) -> str:
+def in_words(answers: FoldAnswers, target: Array, settings: MlipSettings) -> str:
     """The errors of each learner and of the shipped ones together."""
     texts = []
     for case, voltages in answers.voltages.items():
@@ -281,6 +280,6 @@ def in_words(answers: FoldAnswers, target: Vector, settings: MlipSettings) -> st
     return "; ".join(texts)
 
 
-def shipped(voltages: Voltages, settings: MlipSettings, case: Case) -> list[Vector]:
+def shipped(voltages: Voltages, settings: MlipSettings, case: Case) -> list[Array]:
     """What the shipped learners of a case say, V: members of the networks, shape (n_members, n), then the others."""
     return [voltages[name] for name in settings.shipped[case]]

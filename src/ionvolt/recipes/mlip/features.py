@@ -21,18 +21,18 @@ from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_feature
 from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.trial_insertion import trial_insertions
-from ionvolt.recipes.job import Indices, Tell
 from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
+from ionvolt.typing import Indices, ProgressCallback
 
-VECTORS, INSERTED = "vectors", "inserted"
+FEATURES, INSERTED = "vectors", "inserted"
 """Folders."""
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def emptied_name(electrode: Electrode) -> str:
+def delithiated_name(electrode: Electrode) -> str:
     """The name of an electrode's discharged structure without its ions."""
     return f"{electrode.id_discharge}|{electrode.working_ion}"
 
@@ -47,7 +47,7 @@ def structures(data: ElectrodeSet) -> dict[str, Crystal]:
     for e in data:
         if e.discharged is not None:
             try:
-                found[emptied_name(e)] = remove_ion(e.discharged, WORKING_IONS[e.working_ion])
+                found[delithiated_name(e)] = remove_ion(e.discharged, WORKING_IONS[e.working_ion])
             except InputError:
                 continue
     return found
@@ -72,7 +72,7 @@ def require_ids(data: ElectrodeSet) -> None:
                 )
 
 
-def vector_files(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path) -> dict[Path, list[str]]:
+def feature_files(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path) -> dict[Path, list[str]]:
     """Files in which features of the structures of some rows stand, or are to stand, and the names in each.
 
     Files are numbered by hundreds of all the structures of the data. A file of a part of a hundred says so in its name.
@@ -82,7 +82,7 @@ def vector_files(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path) -
     for number, start in enumerate(range(0, len(names), a_file)):
         whole = names[start : start + a_file]
         part = [name for name in whole if name in wanted]
-        path = folder / VECTORS / f"{number:03d}.npz"
+        path = folder / FEATURES / f"{number:03d}.npz"
         if part and part != whole and not path.exists():
             path = path.with_stem(f"{path.stem}-{fingerprint(part)[:10]}")
         if part:
@@ -90,12 +90,14 @@ def vector_files(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path) -
     return files
 
 
-def compute_vectors(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path, tell: Tell) -> None:
+def compute_structure_features(
+    data: ElectrodeSet, rows: Indices, a_file: int, folder: Path, progress: ProgressCallback
+) -> None:
     """Run the potential over the structures of some rows; what stands in files is not repeated."""
     crystals = structures(data)
-    files = vector_files(data, rows, a_file, folder)
+    files = feature_files(data, rows, a_file, folder)
     done = sum(path.exists() for path in files)
-    tell(done, len(files), "features of structures")
+    progress(done, len(files), "features of structures")
     for path in unclaimed(files):
         kept, refused = [], 0
         for name in files[path]:
@@ -105,7 +107,7 @@ def compute_vectors(data: ElectrodeSet, rows: Indices, a_file: int, folder: Path
                 refused += 1
         write_arrays(path, packed(kept), compressed=False)
         done += 1
-        tell(done, len(files), f"{path.name}: {len(kept)} structures" + (f", {refused} refused" if refused else ""))
+        progress(done, len(files), f"{path.name}: {len(kept)} structures" + (f", {refused} refused" if refused else ""))
 
 
 def packed(named: Sequence[tuple[str, CrystalFeatures]]) -> Arrays:
@@ -130,11 +132,11 @@ def unpacked(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, CrystalF
         yield name, CrystalFeatures(float(arrays["energy"][i]), own, arrays["pooled"][i], float(arrays["volume"][i]))
 
 
-def read_vectors(files: Mapping[Path, Sequence[str]], known: Set[str]) -> dict[str, CrystalFeatures]:
+def read_structure_features(files: Mapping[Path, Sequence[str]], known: Set[str]) -> dict[str, CrystalFeatures]:
     """The features in some files, by name; those that the potential refused are not among them.
 
     Args:
-        files: From ``vector_files``.
+        files: From ``feature_files``.
         known: Names of all structures of the data.
 
     Raises:
@@ -149,11 +151,11 @@ def read_vectors(files: Mapping[Path, Sequence[str]], known: Set[str]) -> dict[s
     return found
 
 
-def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, tell: Tell) -> None:
+def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, progress: ProgressCallback) -> None:
     """Try the ion in the host of some rows, a file for each row; what stands in files is not repeated."""
     files = {trial_file(folder, row): data[row] for row in rows.tolist()}
     done = sum(path.exists() for path in files)
-    tell(done, len(files), "ions tried in hosts")
+    progress(done, len(files), "ions tried in hosts")
     for path in unclaimed(files):
         try:
             arrays = trial_arrays(files[path])
@@ -161,7 +163,7 @@ def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, tell: Tell) 
             arrays = {"refused": np.array(str(error))}
         write_arrays(path, arrays, compressed=False)
         done += 1
-        tell(done, len(files), f"{path.name}: {files[path].working_ion} tried in {files[path].formula_charge}")
+        progress(done, len(files), f"{path.name}: {files[path].working_ion} tried in {files[path].formula_charge}")
 
 
 def trial_file(folder: Path, row: int) -> Path:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
@@ -21,19 +20,16 @@ from ionvolt.models.mlip.full_extraction import (
     FullExtractionClassifier,
     full_extraction_features,
 )
-from ionvolt.recipes.job import Indices
 from ionvolt.recipes.mlip.cross_validation import folds, parts_of
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import MlipSettings
+from ionvolt.typing import Array, Indices, Mask
 
 RECORD = "full extraction"
 """Under which the card's evaluation holds the report."""
 
 STRENGTH = 0.01
 """Inverse of the regularisation, of standardised facts."""
-
-Vector = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,84 +38,84 @@ class ExtractionRows:
 
     Attributes:
         part: Both end members, whose order the rows have.
-        facts: Shape (n, N_FEATURES).
-        emptied: Whether the label is that of giving up all ions, shape (n,).
+        features: Shape (n, N_FEATURES).
+        fully_extracted: Whether the label is that of giving up all ions, shape (n,).
     """
 
     part: PartRows
-    facts: Vector
-    emptied: Mask
+    features: Array
+    fully_extracted: Mask
 
 
 def extraction_rows(table: Table) -> ExtractionRows:
     """What is learned from: the discharged structures of the part ``both``."""
     part = table.parts["both"]
     data = table.data[part.rows]
-    facts = [
+    features = [
         full_extraction_features(pair.discharged, e.discharged, WORKING_IONS[e.working_ion])
         for pair, e in zip(part.pairs, data, strict=True)
         if e.discharged is not None
     ]
-    return ExtractionRows(part, np.array(facts), emptied(data))
+    return ExtractionRows(part, np.array(features), fully_extracted(data))
 
 
-def emptied(data: ElectrodeSet) -> Mask:
+def fully_extracted(data: ElectrodeSet) -> Mask:
     """Whether the charged hosts are free of the ion."""
     return np.array([WORKING_IONS[e.working_ion].number not in e.host.numbers for e in data], dtype=bool)
 
 
-def fit_full_extraction(facts: Vector, emptied: Mask) -> FullExtractionClassifier:
+def fit_full_extraction(features: Array, fully_extracted: Mask) -> FullExtractionClassifier:
     """Fit a logistic regression on electrodes; where all are alike, the answer is the share with a pinch of doubt.
 
     Args:
-        facts: From ``full_extraction_features``, shape (n, N_FEATURES).
-        emptied: Whether the charged host is free of the ion, shape (n,).
+        features: From ``full_extraction_features``, shape (n, N_FEATURES).
+        fully_extracted: Whether the charged host is free of the ion, shape (n,).
 
     Raises:
         ModelError: scikit-learn is not installed.
     """
-    if emptied.all() or not emptied.any():
-        share = (float(emptied.sum()) + 1) / (len(emptied) + 2)
-        return FullExtractionClassifier(np.zeros(facts.shape[1]), float(np.log(share / (1 - share))))
+    if fully_extracted.all() or not fully_extracted.any():
+        share = (float(fully_extracted.sum()) + 1) / (len(fully_extracted) + 2)
+        return FullExtractionClassifier(np.zeros(features.shape[1]), float(np.log(share / (1 - share))))
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
         raise ModelError(
             "recipe: scikit-learn is not installed. Install it: pip install 'ionvolt[baselines]'"
         ) from error
-    mean, scale = facts.mean(0), facts.std(0) + 1e-9
-    fitted = LogisticRegression(C=STRENGTH, max_iter=1000).fit((facts - mean) / scale, emptied)
+    mean, scale = features.mean(0), features.std(0) + 1e-9
+    fitted = LogisticRegression(C=STRENGTH, max_iter=1000).fit((features - mean) / scale, fully_extracted)
     coefficients = fitted.coef_[0] / scale
     return FullExtractionClassifier(coefficients, float(fitted.intercept_[0] - coefficients @ mean))
 
 
 def fit(rows: ExtractionRows, places: Indices) -> FullExtractionClassifier:
     """Fit on some of the rows."""
-    return fit_full_extraction(rows.facts[places], rows.emptied[places])
+    return fit_full_extraction(rows.features[places], rows.fully_extracted[places])
 
 
-def held_out_chances(rows: ExtractionRows, table: Table, settings: MlipSettings) -> Vector:
+def held_out_probabilities(rows: ExtractionRows, table: Table, settings: MlipSettings) -> Array:
     """How likely each row is emptied, told by what was learned without its fold, shape (n,)."""
-    chances = np.full(len(rows.part), np.nan)
+    probabilities = np.full(len(rows.part), np.nan)
     for test_rows in folds(table.data, settings.calibrating("both"), settings.n_folds):
         train, tested = parts_of(rows.part, test_rows)
         model = fit(rows, train)
-        chances[tested] = 1 / (1 + np.exp(-(rows.facts[tested] @ model.coefficients + model.constant)))
-    return chances
+        probabilities[tested] = 1 / (1 + np.exp(-(rows.features[tested] @ model.coefficients + model.constant)))
+    return probabilities
 
 
-def report(rows: ExtractionRows, chances: Vector, settings: MlipSettings) -> Record:
+def report(rows: ExtractionRows, probabilities: Array, settings: MlipSettings) -> Record:
     """What the Δ-model's card says of it: how often a model without the electrode's framework is right."""
-    emptied, test = rows.emptied, settings.calibrating("both")
+    fully_extracted, test = rows.fully_extracted, settings.calibrating("both")
     note = f"{test.split} {settings.n_folds}-fold"
     values: dict[str, Any] = {
-        "n": len(emptied),
-        "share_emptied": round(float(emptied.mean()), 3),
-        "right": round(float(((chances >= FULL_EXTRACTION_THRESHOLD) == emptied).mean()), 3),
+        "n": len(fully_extracted),
+        "share_fully_extracted": round(float(fully_extracted.mean()), 3),
+        "right": round(float(((probabilities >= FULL_EXTRACTION_THRESHOLD) == fully_extracted).mean()), 3),
     }
-    if not emptied.all() and emptied.any():
+    if not fully_extracted.all() and fully_extracted.any():
         from sklearn.metrics import log_loss, roc_auc_score
 
-        values["area_under_roc"] = round(float(roc_auc_score(emptied, chances)), 3)
-        values["log_loss"] = round(float(log_loss(emptied, chances)), 3)
+        values["area_under_roc"] = round(float(roc_auc_score(fully_extracted, probabilities)), 3)
+        values["log_loss"] = round(float(log_loss(fully_extracted, probabilities)), 3)
     return Record(RECORD, values=values, note=note)

@@ -6,7 +6,7 @@ calibration and release take whatever stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,15 +19,13 @@ from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corre
 from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
 from ionvolt.models.mlip.host_krr import HostIonKRR
 from ionvolt.models.tensors import Arrays, fill, named_arrays
-from ionvolt.recipes.job import Indices
 from ionvolt.recipes.mlip.rows import PartRows
 from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part
 from ionvolt.training.mlip.fit import train_atomic_gp, train_delta_network, train_host_krr
+from ionvolt.typing import Array, Indices, LogCallback
 
-Vector = NDArray[np.float64]
-Voltages = dict[str, Vector]
+Voltages = dict[str, Array]
 """V, by learner: shape (n,), and (n_members, n) of ``networks``."""
-Say = Callable[[str], None]
 
 
 class Learners(Protocol):
@@ -115,7 +113,7 @@ def fit_learners(
     *,
     compared: bool = True,
     folder: Path | None = None,
-    say: Say = lambda words: None,
+    log: LogCallback = lambda words: None,
 ) -> Learners:
     """Fit a part's learners on some of its rows.
 
@@ -126,18 +124,18 @@ def fit_learners(
         seeds: One for each network.
         compared: Whether learners that are not shipped are fitted, too.
         folder: Where unfinished networks are kept; a killed run goes on from there.
-        say: Told what is being done.
+        log: Told what is being done.
     """
     corrections_of = settings.corrections[rows.part]
     networks = []
     for seed in seeds:
-        say(f"network {seed}")
+        log(f"network {seed}")
         networks.append(
             train_delta_network(
                 rows.pairs, rows.target, train, corrections_of, seed, folder=folder / str(seed) if folder else None
             )
         )
-    say("kernels")
+    log("kernels")
     if rows.part != "charged":
         return PairLearners(rows.part, networks, train_atomic_gp(rows.pairs, rows.target, train, corrections_of))
     atoms = train_atomic_gp(rows.pairs, rows.target, train, corrections_of) if compared else None

@@ -14,7 +14,7 @@ from ionvolt.ions import WORKING_IONS, EndMembers
 from ionvolt.physics.average import AverageVoltage, RelaxOptions, compute
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.potentials.pair import PotentialPair
-from ionvolt.recipes.job import Tell
+from ionvolt.typing import ProgressCallback
 
 HIGHEST_V = 7.0
 """Rows with a larger voltage, of either sign, are left out."""
@@ -49,7 +49,7 @@ def compute_rows(
     potentials: PotentialPair,
     cache: Cache,
     options: RelaxOptions,
-    tell: Tell,
+    progress: ProgressCallback,
 ) -> list[ComputedRow]:
     """Compute rows; what the potential refuses is told and left out.
 
@@ -59,7 +59,7 @@ def compute_rows(
         potentials: For relaxing and for energies.
         cache: Where results are remembered.
         options: How end members are treated.
-        tell: Told of every row.
+        progress: Told of every row.
     """
     found = []
     for done, row in enumerate(rows, start=1):
@@ -71,7 +71,7 @@ def compute_rows(
             found.append(ComputedRow(row, computed))
         except InputError as error:
             words = f"{row.battery_id}: {error}"
-        tell(done, len(rows), words)
+        progress(done, len(rows), words)
     return found
 
 

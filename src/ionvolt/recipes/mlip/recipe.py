@@ -13,7 +13,7 @@ from ionvolt.recipes.cards import label_of
 from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import cross_validation
-from ionvolt.recipes.mlip.features import compute_trials, compute_vectors, require_ids
+from ionvolt.recipes.mlip.features import compute_structure_features, compute_trials, require_ids
 from ionvolt.recipes.mlip.relaxed import compute_relaxed
 from ionvolt.recipes.mlip.release import reports, write
 from ionvolt.recipes.mlip.report import Errors
@@ -49,14 +49,14 @@ class MlipRecipe:
             data = self._whole(job)
             rows = job.selection.of(data)
             require_ids(data)
-            compute_vectors(data, rows, self.settings.structures_a_file, job.folder, job.tell)
-            compute_trials(data, rows, job.folder, job.tell)
+            compute_structure_features(data, rows, self.settings.structures_a_file, job.folder, job.progress)
+            compute_trials(data, rows, job.folder, job.progress)
         elif step == RELAXED.name:
             data = self._whole(job)
-            compute_relaxed(data, job.selection.of(data), job.folder, job.tell, job.minutes)
+            compute_relaxed(data, job.selection.of(data), job.folder, job.progress, job.minutes)
         elif step == INSERTED.name:
             data = self._whole(job)
-            compute_inserted(data, job.selection.of(data), job.folder, job.tell, job.minutes)
+            compute_inserted(data, job.selection.of(data), job.folder, job.progress, job.minutes)
         elif step == ROUTES.name:
             folder = self.models(job)[1]
             recalibrate(folder, folder, self.table(job, ("both",)), self.settings, job)

@@ -26,7 +26,7 @@ from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.physics.average import AverageVoltage, compute
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
-from ionvolt.recipes.job import Indices, Job, Tell
+from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
 from ionvolt.recipes.mlip.calibration import HeldOut, held_out
 from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
@@ -34,14 +34,13 @@ from ionvolt.recipes.mlip.features import read
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import MlipSettings
 from ionvolt.store import unclaimed, write_arrays
+from ionvolt.typing import Array, Indices, ProgressCallback
 
 RELAXED = "relaxed"
 """Folder."""
 
 ORDER_SEED = 1
 """Of the order of the rows."""
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,12 @@ def relaxed_file(folder: Path, row: int) -> Path:
 
 
 def compute_relaxed(
-    data: ElectrodeSet, rows: Indices, folder: Path, tell: Tell, minutes: float | None, cache: Cache | None = None
+    data: ElectrodeSet,
+    rows: Indices,
+    folder: Path,
+    progress: ProgressCallback,
+    minutes: float | None,
+    cache: Cache | None = None,
 ) -> None:
     """Relax the ends of some rows, in a random order, until time is up; what stands in files is not repeated."""
     chosen = np.random.default_rng(ORDER_SEED).permutation(len(data))
@@ -73,7 +77,7 @@ def compute_relaxed(
     potentials, cache = load_potentials(), Cache(default_folder()) if cache is None else cache
     end = time.monotonic() + 60 * (np.inf if minutes is None else minutes)
     done = sum(path.exists() for path in files)
-    tell(done, len(files), "ends relaxed")
+    progress(done, len(files), "ends relaxed")
     for path in unclaimed(files):
         if time.monotonic() > end:
             break
@@ -83,7 +87,7 @@ def compute_relaxed(
             arrays = {"refused": np.array(str(error))}
         write_arrays(path, arrays, compressed=False)
         done += 1
-        tell(done, len(files), f"{path.name}: {in_words(arrays, files[path])}")
+        progress(done, len(files), f"{path.name}: {in_words(arrays, files[path])}")
 
 
 def relaxed_arrays(electrode: Electrode, potentials: PotentialPair, cache: Cache) -> dict[str, Any]:
@@ -158,14 +162,14 @@ class RelaxedTest:
     Attributes:
         rows: Of the table, shape (n,).
         voltages: V, by the way in words, each of shape (n,); NaN where a way gives none.
-        emptied: Rows whose label is that of giving up all ions.
+        fully_extracted: Rows whose label is that of giving up all ions.
         seconds: Median CPU time of relaxing and evaluating, s.
         mean_seconds: Mean of the same.
     """
 
     rows: Indices
-    voltages: dict[str, Vector]
-    emptied: NDArray[np.bool_]
+    voltages: dict[str, Array]
+    fully_extracted: NDArray[np.bool_]
     seconds: float
     mean_seconds: float
 
@@ -191,9 +195,9 @@ def relaxed_test(table: Table, settings: MlipSettings, job: Job) -> RelaxedTest 
     unrelaxed[found.rows] = found.voltage
     unrelaxed = unrelaxed[rows]
     extraction = full_extraction.extraction_rows(table)
-    chances = full_extraction.held_out_chances(extraction, table, settings)
+    probabilities = full_extraction.held_out_probabilities(extraction, table, settings)
     place = np.searchsorted(both.rows, rows)
-    partly = chances[place] < FULL_EXTRACTION_THRESHOLD
+    partly = probabilities[place] < FULL_EXTRACTION_THRESHOLD
     seconds = np.array([ends[row].seconds for row in rows.tolist()])
     return RelaxedTest(
         rows,
@@ -205,7 +209,7 @@ def relaxed_test(table: Table, settings: MlipSettings, job: Job) -> RelaxedTest 
             PHYSICS: np.array([ends[row].pair.physics for row in rows.tolist()]),
             BOTH_GIVEN: np.array([both.pairs[i].physics for i in place]),
         },
-        extraction.emptied[place],
+        extraction.fully_extracted[place],
         float(np.median(seconds)),
         float(seconds.mean()),
     )

@@ -17,7 +17,7 @@ from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundatio
 from ionvolt.recipes.cards import attribution, label_of, provenance
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
-from ionvolt.recipes.mlip.calibration import domain, held_out
+from ionvolt.recipes.mlip.calibration import fit_domain, held_out
 from ionvolt.recipes.mlip.cross_validation import read_answers
 from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, fit_learners
 from ionvolt.recipes.mlip.report import HeldOutReport, report_on
@@ -70,12 +70,12 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
     learners = fit_part(rows, settings, job)
     assert isinstance(learners, HostLearners)
     answers = read_answers(settings, settings.calibrating("charged"), job)
-    trust = domain(held_out(answers, table.data, "charged", settings), rows.hosts, table.data.hosts)
+    domain = fit_domain(held_out(answers, table.data, "charged", settings), rows.hosts, table.data.hosts)
     of = settings.corrections["charged"]
     chosen = {"networks": asdict(of.networks), "unit": of.unit, "kernel": asdict(settings.host_kernel)}
     tests = reports(table, settings, job, "charged")
     card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen)
-    return FoundationModel(learners.networks, learners.crystal_kernel, trust, card)
+    return FoundationModel(learners.networks, learners.crystal_kernel, domain, card)
 
 
 def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
@@ -87,14 +87,14 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
         learners = fit_part(rows, settings, job)
         assert isinstance(learners, PairLearners)
         answers = read_answers(settings, settings.calibrating(variant), job)
-        trust = domain(held_out(answers, table.data, variant, settings), rows.hosts, table.data.hosts)
-        correctors[variant] = Corrector(learners.networks, learners.atom_kernel, trust)
+        domain = fit_domain(held_out(answers, table.data, variant, settings), rows.hosts, table.data.hosts)
+        correctors[variant] = Corrector(learners.networks, learners.atom_kernel, domain)
         tests |= reports(table, settings, job, variant)
     chosen: dict[str, Any] = {variant: asdict(settings.corrections[variant]) for variant in VARIANTS}
     card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)
     rows_of = full_extraction.extraction_rows(table)
-    chances = full_extraction.held_out_chances(rows_of, table, settings)
-    card.evaluation.append(full_extraction.report(rows_of, chances, settings))
+    probabilities = full_extraction.held_out_probabilities(rows_of, table, settings)
+    card.evaluation.append(full_extraction.report(rows_of, probabilities, settings))
     model = DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
     return calibrate_routes(model, held_out_routes(table, settings, job))
 
@@ -109,7 +109,7 @@ def fit_part(rows: PartRows, settings: MlipSettings, job: Job) -> Learners:
         list(seeds),
         compared=False,
         folder=job.own_folder / "final" / rows.part,
-        say=lambda words: job.tell(0, 0, f"{rows.part}: {words}"),
+        log=lambda words: job.progress(0, 0, f"{rows.part}: {words}"),
     )
 
 
@@ -157,6 +157,6 @@ def elements_of(data: ElectrodeSet) -> list[int]:
 def write(table: Table, settings: MlipSettings, job: Job, host_folder: Path, delta_folder: Path) -> None:
     """Fit both models and write their folders."""
     save_foundation(fit_host(table, settings, job, host_folder.name), host_folder)
-    job.tell(0, 0, f"{host_folder}: written")
+    job.progress(0, 0, f"{host_folder}: written")
     save_delta(fit_delta(table, settings, job, delta_folder.name), delta_folder)
-    job.tell(0, 0, f"{delta_folder}: written")
+    job.progress(0, 0, f"{delta_folder}: written")

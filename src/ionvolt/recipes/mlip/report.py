@@ -6,16 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.models.card import Record
 from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.recipes.cards import rounded
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_beyond, cross_fitted_widths
-
-Vector = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from ionvolt.typing import Array, Mask
 
 CHEMISTRIES_FROM = 20
 """Rows of a chemistry from which on its error is told."""
@@ -119,7 +116,7 @@ def report_on(held: HeldOut) -> HeldOutReport:
     )
 
 
-def errors_of(held: HeldOut, widths: Vector, beyond: Mask, own: Mask) -> Errors:
+def errors_of(held: HeldOut, widths: Array, beyond: Mask, own: Mask) -> Errors:
     """Errors of some rows."""
     error = np.abs(held.errors)
     parted = beyond[own].any() and not beyond[own].all()
@@ -135,7 +132,7 @@ def errors_of(held: HeldOut, widths: Vector, beyond: Mask, own: Mask) -> Errors:
     )
 
 
-def by_anion(held: HeldOut, error: Vector) -> dict[str, tuple[int, float]]:
+def by_anion(held: HeldOut, error: Array) -> dict[str, tuple[int, float]]:
     """Errors by the anions of the framework, so that a reader sees for which chemistries the model fails."""
     labels = np.array([anions_of(str(formula)) for formula in held.frameworks])
     found = {}

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import InputError
@@ -26,7 +25,7 @@ from ionvolt.models.uncertainty.conformal import Conformal, calibrate
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
-from ionvolt.recipes.job import Indices, Job, Tell
+from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, difficulty, held_out
 from ionvolt.recipes.mlip.cross_validation import answer_pairs
@@ -35,6 +34,7 @@ from ionvolt.recipes.mlip.relaxed import RelaxedEnds, from_arrays, held_out_rela
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import MlipSettings
 from ionvolt.store import unclaimed, write_arrays
+from ionvolt.typing import Indices, ProgressCallback
 
 INSERTED = "inserted_ends"
 """Folder."""
@@ -48,11 +48,14 @@ MOST_ATOMS = 28
 FEWEST = 20
 """Held-out electrodes from which on a way is calibrated by itself."""
 
-Vector = NDArray[np.float64]
-
 
 def compute_inserted(
-    data: ElectrodeSet, rows: Indices, folder: Path, tell: Tell, minutes: float | None, cache: Cache | None = None
+    data: ElectrodeSet,
+    rows: Indices,
+    folder: Path,
+    progress: ProgressCallback,
+    minutes: float | None,
+    cache: Cache | None = None,
 ) -> None:
     """Fill hosts and relax both ends, in a random order, until time is up; what stands in files is not repeated."""
     chosen = np.random.default_rng(ORDER_SEED).permutation(len(data))
@@ -61,7 +64,7 @@ def compute_inserted(
     potentials, cache = load_potentials(), Cache(None) if cache is None else cache
     end = time.monotonic() + 60 * (np.inf if minutes is None else minutes)
     done = sum(path.exists() for path in files)
-    tell(done, len(files), "hosts filled")
+    progress(done, len(files), "hosts filled")
     for path in unclaimed(files):
         if time.monotonic() > end:
             break
@@ -71,7 +74,7 @@ def compute_inserted(
             arrays = {"refused": np.array(str(error))}
         write_arrays(path, arrays, compressed=False)
         done += 1
-        tell(done, len(files), f"{path.name}: {in_words(arrays, files[path])}")
+        progress(done, len(files), f"{path.name}: {in_words(arrays, files[path])}")
 
 
 def inserted_arrays(electrode: Electrode, potentials: PotentialPair, cache: Cache) -> dict[str, Any]:
@@ -104,9 +107,9 @@ def held_out_route(table: Table, settings: MlipSettings, job: Job, route: Route)
     ends = {row: found for row, found in ends.items() if row in set(both.rows.tolist())}
     if route == "relaxed":  # where full extraction is unlikely, another variant answers
         extraction = full_extraction.extraction_rows(table)
-        chances = full_extraction.held_out_chances(extraction, table, settings)
+        probabilities = full_extraction.held_out_probabilities(extraction, table, settings)
         place = {row: i for i, row in enumerate(both.rows.tolist())}
-        ends = {row: found for row, found in ends.items() if chances[place[row]] >= FULL_EXTRACTION_THRESHOLD}
+        ends = {row: found for row, found in ends.items() if probabilities[place[row]] >= FULL_EXTRACTION_THRESHOLD}
     if len(ends) < FEWEST:
         return None
     if route == "relaxed":
@@ -167,7 +170,7 @@ def calibrate_routes(model: DeltaModel, held: Mapping[Route, HeldOut | None]) ->
         if found is None:
             continue
         model.routes[route] = calibrate(difficulty(found), found.ions, found.errors)
-        report = report_route(found, model.correctors["both"].trust.conformal)
+        report = report_route(found, model.correctors["both"].domain.conformal)
         reports[route] = {name: getattr(report, name) for name in report.__dataclass_fields__}
     model.card.training["routes"] = reports
     return model

@@ -17,20 +17,18 @@ from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.mlip.trial_features import TrialFeatures
 from ionvolt.physics.reaction import balance
-from ionvolt.recipes.job import Indices
 from ionvolt.recipes.mlip.features import (
-    emptied_name,
+    delithiated_name,
+    feature_files,
+    read_structure_features,
     read_trials,
-    read_vectors,
     require_ids,
     structures,
     trial_file,
-    vector_files,
 )
 from ionvolt.recipes.mlip.settings import Part
 from ionvolt.training.mlip.fit import HostRows
-
-Vector = NDArray[np.float64]
+from ionvolt.typing import Array, Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +47,9 @@ class PartRows:
     part: Part
     rows: Indices
     pairs: list[EndMemberPair]
-    target: Vector
+    target: Array
     trials: list[TrialFeatures]
-    content: Vector
+    content: Array
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -106,7 +104,7 @@ def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequen
     """
     some = data[numbers]
     require_ids(some)
-    features = read_vectors(vector_files(data, numbers, a_file, folder), structures(data).keys())
+    features = read_structure_features(feature_files(data, numbers, a_file, folder), structures(data).keys())
     found: dict[Part, PartRows] = {}
     for part in parts:
         if part == "charged":
@@ -129,7 +127,7 @@ def _pair_rows(data: ElectrodeSet, part: Part, features: dict[str, CrystalFeatur
         ion = WORKING_IONS[e.working_ion]
         full, empty = (
             features.get(e.id_discharge or ""),
-            features.get(e.id_charge if part == "both" else emptied_name(e)),
+            features.get(e.id_charge if part == "both" else delithiated_name(e)),
         )
         if full is None or empty is None:
             continue

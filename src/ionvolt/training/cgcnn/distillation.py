@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ionvolt.graphs import CrystalGraph, GraphBatch, collate
 from ionvolt.models.cgcnn.network import N_FEATURES, Trunk, pool
 from ionvolt.models.mlip.delta_network import Standardise
-from ionvolt.training.loop import Indices, Progress, fit
+from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
+from ionvolt.typing import EpochCallback, Indices
 
 IMITATION = Settings(epochs=15, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, loss="l1")
 """The loss is the mean over crystals of their mean squared error: ``l1`` of what the network gives, from zero."""
@@ -62,7 +63,7 @@ def imitate(
     vectors: Sequence[NDArray[np.float32]],
     settings: Settings = IMITATION,
     *,
-    progress: Progress | None = None,
+    progress: EpochCallback | None = None,
 ) -> Trunk:
     """Train a trunk to tell a potential's atom vectors; its random start is ``settings.seed``.
 

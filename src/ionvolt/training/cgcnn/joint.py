@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ionvolt.graphs import CrystalGraph
 from ionvolt.models.cgcnn.joint import IonGraphBatch, JointNetwork, collate_for_ions
 from ionvolt.models.cgcnn.network import Trunk
-from ionvolt.training.loop import Indices, Progress, fit
+from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
+from ionvolt.typing import EpochCallback, Indices
 
 JOINT = Settings(epochs=40, batch_size=64, learning_rate=5e-3, weight_decay=1e-2)
 """Chosen on a framework fold of seed 0, on which no reported figure rests."""
@@ -20,7 +21,7 @@ JOINT = Settings(epochs=40, batch_size=64, learning_rate=5e-3, weight_decay=1e-2
 PRE_TRAINED = Settings(epochs=20, batch_size=64, learning_rate=2e-3, weight_decay=1e-2)
 """The same for a network whose convolutions have learned something before."""
 
-TOGETHER = 64
+BATCH_SIZE = 64
 
 
 def train_joint(
@@ -31,7 +32,7 @@ def train_joint(
     settings: Settings = JOINT,
     *,
     trunk: Trunk | None = None,
-    progress: Progress | None = None,
+    progress: EpochCallback | None = None,
 ) -> JointNetwork:
     """Train one network on some rows; its random start is ``settings.seed``.
 
@@ -64,7 +65,7 @@ def joint_voltages(network: JointNetwork, graphs: Sequence[CrystalGraph], ions: 
     """Voltages in V, shape (n,), of hosts and ions."""
     network.eval()
     parts = [
-        network(collate_for_ions(graphs[i : i + TOGETHER], ions[i : i + TOGETHER])).double().numpy()
-        for i in range(0, len(graphs), TOGETHER)
+        network(collate_for_ions(graphs[i : i + BATCH_SIZE], ions[i : i + BATCH_SIZE])).double().numpy()
+        for i in range(0, len(graphs), BATCH_SIZE)
     ]
     return np.concatenate(parts) if parts else np.empty(0)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ionvolt.models.cgcnn.network import Head, LocalHead
-from ionvolt.training.loop import Indices
+from ionvolt.typing import Indices
 
 STRENGTHS = tuple(10.0**k for k in range(-4, 4))
 OTHERS_WEIGHT = 0.1

@@ -15,10 +15,9 @@ from torch import nn
 
 from ionvolt.graphs import CrystalGraph, GraphBatch, collate, iterate_batches
 from ionvolt.models.cgcnn.network import CGCNN, Head, Trunk
-from ionvolt.training.loop import History, Indices, fit
+from ionvolt.training.loop import History, fit
 from ionvolt.training.settings import Settings
-
-MemberProgress = Callable[[int, dict[str, float]], None]
+from ionvolt.typing import Indices, MemberCallback
 
 
 def train_ensemble(
@@ -30,7 +29,7 @@ def train_ensemble(
     initial: Sequence[CGCNN] | None = None,
     folder: Path | None = None,
     jobs: int = 1,
-    progress: MemberProgress | None = None,
+    progress: MemberCallback | None = None,
 ) -> tuple[list[CGCNN], list[History]]:
     """Train one network for each (training rows, validation rows) pair.
 
@@ -71,7 +70,7 @@ def transfer_heads(
     pooled: Sequence[torch.Tensor] | None = None,
     folder: Path | None = None,
     jobs: int = 1,
-    progress: MemberProgress | None = None,
+    progress: MemberCallback | None = None,
 ) -> tuple[list[Head], list[History]]:
     """Layer-freezing transfer: embedding and convolutions stay, the two fully connected layers are trained.
 
@@ -132,7 +131,7 @@ def _fit_members(
     settings: Settings,
     folder: Path | None,
     jobs: int,
-    progress: MemberProgress | None,
+    progress: MemberCallback | None,
 ) -> list[History]:
     """Fit every member on its part, ``jobs`` at a time, each with its own seed, folder and progress."""
 

@@ -21,9 +21,10 @@ from ionvolt.datasets.splits import Kind
 from ionvolt.errors import DataError
 from ionvolt.graphs import CrystalGraph, build_graph
 from ionvolt.models.cgcnn.network import CGCNN
-from ionvolt.training.cgcnn.networks import MemberProgress, train_ensemble, transfer_heads
-from ionvolt.training.loop import History, Indices
+from ionvolt.training.cgcnn.networks import train_ensemble, transfer_heads
+from ionvolt.training.loop import History
 from ionvolt.training.settings import Settings
+from ionvolt.typing import Indices, MemberCallback
 
 Mode = Literal["scratch", "head", "all"]
 
@@ -113,7 +114,7 @@ def run(
     graphs: Sequence[CrystalGraph] | None = None,
     folder: Path | None = None,
     jobs: int = 1,
-    progress: MemberProgress | None = None,
+    progress: MemberCallback | None = None,
 ) -> tuple[list[CGCNN], list[History]]:
     """Train the members on their parts.
 

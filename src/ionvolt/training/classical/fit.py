@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from ionvolt.errors import ModelError
 from ionvolt.models.classical.forests import Forest
 from ionvolt.models.classical.model import KernelMachine, Predictor, standardised
+from ionvolt.typing import Array, Indices
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.int64]
 Name = Literal["svr", "kernel-ridge", "random-forest", "extra-trees"]
 NAMES: tuple[Name, ...] = get_args(Name)
 

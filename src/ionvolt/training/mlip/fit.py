@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,9 @@ from ionvolt.models.mlip.delta_network import (
 )
 from ionvolt.models.mlip.host_krr import HostIonKRR, KRRSettings, fit_kernel
 from ionvolt.models.mlip.trial_features import TrialFeatures, importance
-from ionvolt.training.loop import Indices, fit
+from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
-
-Vector = NDArray[np.float64]
-Tell = Callable[[int, dict[str, float]], None]
+from ionvolt.typing import Array, Indices, MemberCallback
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class HostRows:
     """
 
     inserted: Sequence[TrialFeatures]
-    content: Vector
-    target: Vector
+    content: Array
+    target: Array
 
     @property
     def pairs(self) -> list[EndMemberPair]:
@@ -82,7 +81,7 @@ def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> Hos
 
 
 def train_atomic_gp(
-    pairs: Sequence[EndMemberPair], target: Vector, train: Indices, settings: CorrectionSettings
+    pairs: Sequence[EndMemberPair], target: Array, train: Indices, settings: CorrectionSettings
 ) -> AtomicGP:
     """Fit the kernel that corrects energies atom by atom on some rows."""
     return fit_atom_kernel([pairs[i] for i in train], target[train], settings.kernel)
@@ -90,13 +89,13 @@ def train_atomic_gp(
 
 def train_delta_network(
     pairs: Sequence[EndMemberPair],
-    target: Vector,
+    target: Array,
     train: Indices,
     settings: CorrectionSettings,
     seed: int,
     *,
     folder: Path | None = None,
-    tell: Tell | None = None,
+    progress: MemberCallback | None = None,
 ) -> DeltaNetwork:
     """Train one network on what the potential's voltages lack.
 
@@ -107,19 +106,19 @@ def train_delta_network(
         settings: How.
         seed: Of the random start and the order.
         folder: See ``training.loop.fit``.
-        tell: Told the seed and the record of every epoch.
+        progress: Told the seed and the record of every epoch.
     """
     torch.manual_seed(seed)
     atoms = np.concatenate([c.atoms for i in train for c in (pairs[i].discharged, pairs[i].charged)])
     network = DeltaNetwork()
     network.atom_scale.learn(atoms)
-    lacking = target - np.array([pair.physics for pair in pairs])
+    residual = target - np.array([pair.physics for pair in pairs])
 
     def batch_of(part: Indices) -> AtomBatch:
         return collate_pairs([pairs[i] for i in part])
 
     fit(
-        network, batch_of, lacking, train, [], replace(settings.networks, seed=seed),
-        scale=(0.0, settings.unit), folder=folder, progress=None if tell is None else lambda record: tell(seed, record),
+        network, batch_of, residual, train, [], replace(settings.networks, seed=seed),
+        scale=(0.0, settings.unit), folder=folder, progress=partial(progress, seed) if progress else None,
     )  # fmt: skip
     return network
