@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
+from ionvolt.physics.potentials.lean_import import left_out
 from ionvolt.quiet import without_prints
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.pairs import Pairs, find_pairs
@@ -31,6 +32,12 @@ DEFAULT_VERSION = "0.3.0"
 
 N_LAYERS = 4
 """Stages whose atom vectors are handed out: three convolutions and the input of the energy's last network."""
+
+UNUSED = {
+    "chgnet.model.dynamics": ("CHGNetCalculator", "MolecularDynamics", "StructOptimizer"),
+    "chgnet.utils.vasp_utils": ("parse_vasp_dir", "solve_charge_by_mag"),
+}
+"""Simulations and readers of VASP's output, which the package imports with the network."""
 
 ATOMS_TOGETHER = 200
 """Atoms in one forward pass. On one core more atoms gain nothing and leave the cache."""
@@ -82,7 +89,8 @@ class CHGNetPotential:
         """
         if version not in VERSIONS:
             raise ModelError(f"{version}: no such version of the potential. Choose from {', '.join(VERSIONS)}")
-        from chgnet.model import model
+        with left_out(UNUSED):
+            from chgnet.model import model
 
         self.version = version
         with without_prints(model):

@@ -15,6 +15,8 @@ import numpy as np
 
 from ionvolt.physics.potentials.chgnet import PotentialOutput
 from ionvolt.physics.potentials.chgnet_graph import require_known
+from ionvolt.physics.potentials.lean_import import left_out
+from ionvolt.physics.potentials.sevennet_building import forms_only, moments_once
 from ionvolt.quiet import silenced
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.pairs import find_pairs
@@ -25,6 +27,12 @@ VERSION = "7net-l3i5"
 PBE_HEAD = "7net-mf-0:pbe"
 R2SCAN_HEAD = "7net-mf-0:r2scan"
 """The two outputs of SevenNet-MF-0."""
+
+UNUSED = {
+    "pandas": (),
+    "sympy": ("Integer", "Poly", "diff", "factorial", "pi", "sqrt", "symbols"),
+}
+"""What the packages import for tables of checkpoints and for harmonics by angles."""
 
 N_SCALARS = 128
 """Numbers of an atom that do not turn with the crystal, in each layer."""
@@ -53,7 +61,7 @@ class SevenNetPotential:
         # The products that einsums would be optimised for are done here: a second of loading for nothing.
         e3nn.set_optimization_defaults(optimize_einsums=False)
         try:
-            with silenced():
+            with silenced(), left_out(UNUSED), moments_once(), forms_only():
                 checkpoint, _, head = version.partition(":")
                 network: Any = load_checkpoint(checkpoint).build_model()
         finally:
@@ -132,7 +140,7 @@ def _import_e3nn() -> None:
     chosen = torch.compiler.disable
     torch.compiler.disable = lambda function: function  # type: ignore[assignment, misc]
     # e3nn and sevenn script functions while they are imported; from PyTorch 2.14 on everybody would be told.
-    with silenced(r"`torch\.jit\."):
+    with silenced(r"`torch\.jit\."), left_out(UNUSED):
         try:
             import e3nn.o3  # noqa: F401
         finally:
