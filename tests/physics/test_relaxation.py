@@ -11,7 +11,6 @@ import pytest
 from ionvolt.errors import InputError
 from ionvolt.physics import CHGNetPotential
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder, key
-from ionvolt.physics.potentials.calculator import forces
 from ionvolt.physics.relaxation import RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, rocksalt
@@ -26,7 +25,7 @@ def strained(crystal: Crystal, shake: float = 0.08, strain: float = 0.03) -> Cry
 def test_forces_are_chgnets_own(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
     theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="efs")
-    ours = forces(potential, crystal)
+    ours = potential.forces(crystal)
     assert ours.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
     assert ours.forces == pytest.approx(theirs["f"], abs=1e-4)
     assert ours.stress * 160.21766208 == pytest.approx(theirs["s"], abs=1e-2)
@@ -35,7 +34,7 @@ def test_forces_are_chgnets_own(potential: CHGNetPotential) -> None:
 
 def test_forces_and_stress_are_slopes_of_the_energy(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
-    found = forces(potential, crystal)
+    found = potential.forces(crystal)
     step = 5e-3
     pushed = []
     for sign in (1, -1):
@@ -79,9 +78,7 @@ def test_it_stops_when_it_must_with_the_best_so_far(potential: CHGNetPotential) 
 
 
 def test_a_step_into_nowhere_ends_it_cleanly(potential: CHGNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.physics.potentials import calculator as module
-
-    real, calls = module.forces, []
+    real, calls = CHGNetPotential.forces, []
 
     def failing(*arguments):
         calls.append(1)
@@ -89,7 +86,7 @@ def test_a_step_into_nowhere_ends_it_cleanly(potential: CHGNetPotential, monkeyp
             raise InputError("x", "an atom flew away", "-")
         return real(*arguments)
 
-    monkeypatch.setattr(module, "forces", failing)
+    monkeypatch.setattr(CHGNetPotential, "forces", failing)
     result = relax(strained(disulfide()), potential)
     assert (result.converged, result.stopped_by) == (False, "error")
     assert np.isfinite(result.energy)
@@ -99,15 +96,13 @@ def test_a_step_into_nowhere_ends_it_cleanly(potential: CHGNetPotential, monkeyp
 
 
 def test_energies_that_are_no_numbers_end_it(potential: CHGNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.physics.potentials import calculator as module
-
-    real, calls = module.forces, []
+    real, calls = CHGNetPotential.forces, []
 
     def broken(*arguments):
         calls.append(1)
         return replace(real(*arguments), energy=float("nan")) if len(calls) > 3 else real(*arguments)
 
-    monkeypatch.setattr(module, "forces", broken)
+    monkeypatch.setattr(CHGNetPotential, "forces", broken)
     result = relax(strained(disulfide()), potential)
     assert (result.converged, result.stopped_by) == (False, "error")
     assert np.isfinite(result.energy)

@@ -24,6 +24,7 @@ class Later:
         return getattr(_real(*self._from), attribute)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call what stands there."""
         return _real(*self._from)(*args, **kwargs)
 
     def __mul__(self, other: Any) -> Any:

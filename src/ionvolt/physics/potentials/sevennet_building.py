@@ -33,8 +33,9 @@ def moments_once() -> Iterator[None]:
 def forms_only() -> Iterator[None]:
     """Let products that are only asked for the form of their result not write code for it."""
     from e3nn.o3 import FullTensorProduct
-    from sevenn import util
+    from sevenn import util as package_util
 
+    util: Any = package_util
     util.FullTensorProduct = partial(FullTensorProduct, compile_left_right=False)
     try:
         yield
