@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ionvolt.cli.terminal import console
+from ionvolt.cli.terminal import Column, folded, print_table
 
 if TYPE_CHECKING:
     from ionvolt.cli.choices import Assume
@@ -60,7 +60,10 @@ def order(
 
     Exit code 0: every input was ordered; 1: some were refused (one line each on standard error); 2: none was.
     """
-    from ionvolt.errors import InputError
+    from ionvolt.cli.inputs import exit_code, require_inputs
+    from ionvolt.errors import InputError, printable
+
+    require_inputs(files)
     from ionvolt.ordering import OrderSettings
     from ionvolt.physics.cache import Cache, default_folder
 
@@ -71,7 +74,7 @@ def order(
     for found in _ordered(files, settings, remembered):
         if isinstance(found, InputError):
             refused += 1
-            print(f"ionvolt: {found}", file=sys.stderr)
+            print(f"ionvolt: {printable(str(found))}", file=sys.stderr)
             continue
         paths = [] if output is None else _write(found, output, fmt, len(records), len(files))
         records.append(_record(found, paths))
@@ -79,25 +82,29 @@ def order(
             _print(found, paths)
     if as_json:
         print(json.dumps(records, ensure_ascii=False, indent=1))
-    raise typer.Exit(0 if not refused else 1 if records else 2)
+    raise typer.Exit(exit_code(len(records), refused))
 
 
 def ordered_predictions(
-    files: Sequence[str], ions: Sequence[str], model: Predictor, assume: Assume
-) -> Iterator[OrderedPrediction | InputError]:
-    """For every structure and ion the voltage over its orderings, or the error that refused the structure."""
+    files: Sequence[str], ions: Sequence[str], model: Predictor, assume: Assume, skip: Callable[[str], bool]
+) -> Iterator[list[OrderedPrediction | InputError]]:
+    """For every structure the voltages over its orderings, ion by ion, or the error that refused it.
+
+    Structures whose name ``skip`` says yes to are left out.
+    """
     from ionvolt.errors import InputError
     from ionvolt.ordered_prediction import predict_orderings
     from ionvolt.physics.cache import Cache, default_folder
 
-    for found in _ordered(files, None, Cache(default_folder())):
+    names = [name for given in files for name in _names(given) if not skip(name)]
+    for found in _ordered(names, None, Cache(default_folder())):
         if isinstance(found, InputError):
-            yield found
+            yield [found]
             continue
         try:
-            yield from predict_orderings(found, ions, model=model, assume=assume)
+            yield list(predict_orderings(found, ions, model=model, assume=assume))
         except InputError as error:
-            yield error
+            yield [error]
 
 
 def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache) -> Iterator[Orderings | InputError]:
@@ -105,7 +112,7 @@ def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache)
     from ionvolt.errors import InputError
     from ionvolt.ordering import order as order_crystal
 
-    with Bar("ordering") as bar:
+    with Bar("ordering", sum(len(_names(given)) for given in files)) as bar:
         for found in _read(files):
             if isinstance(found, InputError):
                 yield found
@@ -187,28 +194,28 @@ def _record(found: Orderings, paths: Sequence[str]) -> dict[str, Any]:
 
 
 def _print(found: Orderings, paths: Sequence[str]) -> None:
-    from rich.table import Table
-
     first = found.orderings[0]
     if found.was_ordered:
-        print(f"{found.source}: {first.crystal.formula} is ordered already")
+        print(folded(f"{found.source}: {first.crystal.formula} is ordered already"))
     else:
         many = "all" if found.complete else "found by annealing"
-        print(
+        words = (
             f"{found.source}: {first.crystal.formula}, {found.cells} primitive cells, {found.found} distinct orderings "
             f"({many}), weighted at {found.temperature:.0f} K"
         )
-        print("charges taken: " + ", ".join(f"{symbol} {charge:+.2f}" for symbol, charge in found.charges.items()))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("atoms", "energy (meV/atom)", "electrostatic (meV/atom)", "ways", "weight"):
-        table.add_column(name, justify="right")
-    if paths:
-        table.add_column("file", overflow="fold")
+        print(folded(words))
+        charges = ", ".join(f"{symbol} {charge:+.2f}" for symbol, charge in found.charges.items())
+        print(folded(f"charges taken: {charges}"))
+    columns = [
+        Column("atoms"), Column("energy\n(meV/atom)"), Column("electrostatic\n(meV/atom)"), Column("ways"),
+        Column("weight"), *([Column("file", True)] if paths else []),
+    ]  # fmt: skip
+    rows = []
     for k, one in enumerate(found.orderings):
         above = (one.energy - first.energy) / len(one.crystal) * 1000
         electrostatic = (one.electrostatic_energy - first.electrostatic_energy) / len(one.crystal) * 1000
         row = [str(len(one.crystal)), f"{above:.1f}", f"{electrostatic:.1f}", str(one.degeneracy), f"{one.weight:.3f}"]
-        table.add_row(*row, *([paths[k]] if paths else []))
-    console().print(table)
+        rows.append([*row, *([paths[k]] if paths else [])])
+    print_table(columns, rows)
     for warning in first.crystal.warnings:
-        print(f"note: {warning}")
+        print(folded(f"note: {warning}"))
