@@ -318,8 +318,8 @@ def made_by_removal(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> b
     for number, place in zip(charged.numbers, charged.frac_coords, strict=True):
         away = distances(discharged.lattice, place, discharged.frac_coords)
         away[(discharged.numbers != number) | ~free] = np.inf
-        if away.min() > SAME_PLACE:
-            return False
+        if away.min() > SAME_PLACE:  # the same cell with its origin elsewhere, or places of its own
+            return _made_by_removal_elsewhere(discharged, charged, ion)
         free[int(away.argmin())] = False
     return bool((discharged.numbers[free] == ion.number).all())
 

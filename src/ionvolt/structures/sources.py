@@ -200,6 +200,8 @@ def _stdin(limits: Limits) -> bytes:
 
 def _from_pymatgen(structure: Structure, name: str, limits: Limits) -> Crystal:
     check_atom_count(name, len(structure), limits)
+    if not all(structure.lattice.pbc):
+        raise refusal(name, "it is not periodic in all three directions", "Give a crystal")
     if not structure.is_ordered:
         return _from_disordered(structure, name, limits)
     dummy = next((s for s in structure.species if type(s).__name__ == "DummySpecies"), None)
