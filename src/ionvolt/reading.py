@@ -15,9 +15,11 @@ import numpy as np
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon, end_member, ions_of_formula, remaining_of_formula, remove_ion
 from ionvolt.models.interface import Query
+from ionvolt.physics.equilibrium import RELAX_FIRST
 from ionvolt.physics.interstitials import distances
 from ionvolt.physics.orderings import without_farthest
 from ionvolt.physics.reaction import balance
+from ionvolt.structures.bond_valence import misfit
 from ionvolt.structures.bonding import VACUUM, is_molecular, vacuum
 from ionvolt.structures.charge_balance import Electrons, count_electrons
 from ionvolt.structures.chemistry import MOBILE_IONS, has_anion
@@ -154,13 +156,15 @@ def _both(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Reading:
             "as from the discharged structure alone. ionvolt compute relaxes it"
         )
         query = Query(ion.symbol, replace(charged, warnings=()), "discharged", discharged, _count(discharged, ion))
-        return Reading(query, discharged, ion, {}, not empty, (note,), _kind(query.host, ion, discharged))
+        doubts = (*_kind(query.host, ion, discharged), *_misfit(discharged, ion))
+        return Reading(query, discharged, ion, {}, not empty, (note,), doubts)
     notes = () if same_framework(discharged, charged, ion) else (
         f"{charged.source} and {discharged.source} are different frameworks: the voltage holds the energy of the "
         "transformation, which a cell may not pay back",
     )  # fmt: skip
     query = Query(ion.symbol, charged, "both", discharged)
-    return Reading(query, discharged, ion, {}, False, notes, _kind(charged, ion, discharged))
+    doubts = (*_kind(charged, ion, discharged), *_misfit(discharged, ion))
+    return Reading(query, discharged, ion, {}, False, notes, doubts)
 
 
 def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) -> Reading:
@@ -179,7 +183,7 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
     if stays:
         notes.append(f"{', '.join(stays)} of {crystal.formula} stays in the host")
     query = Query(ion.symbol, host, "discharged", crystal, float(_count(crystal, ion)))
-    doubts = _kind(host, ion, crystal)
+    doubts = (*_kind(host, ion, crystal), *_misfit(crystal, ion))
     electrons = count_electrons(crystal)
     if electrons is not None and electrons.give < 0.05:
         doubts += (
@@ -275,6 +279,12 @@ def _kind(host: Crystal, ion: WorkingIon, discharged: Crystal | None) -> tuple[s
     if is_molecular(whole):
         found.append("separate molecules, no bonded framework: no insertion host")
     return tuple(dict.fromkeys(found))
+
+
+def _misfit(crystal: Crystal, ion: WorkingIon) -> tuple[str, ...]:
+    """Why the working ion cannot be at rest where it is."""
+    found = misfit(crystal, ion.symbol, ion.charge)
+    return () if found is None else (f"{found}. {RELAX_FIRST}",)
 
 
 def emptied(
