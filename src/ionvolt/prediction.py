@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import length_hint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ionvolt.errors import InputError
 from ionvolt.ions import (
@@ -19,9 +19,9 @@ from ionvolt.ions import (
     volumetric,
     working_ion,
 )
-from ionvolt.models.interface import Estimate, Predictor
+from ionvolt.models.interface import NORMAL_90, Estimate, Predictor, widen
 from ionvolt.ordering.hosts import host_of
-from ionvolt.physics.equilibrium import Equilibrium, equilibrium
+from ionvolt.physics.equilibrium import Equilibrium, added_half_width, equilibrium
 from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.insertion import estimated_ions
 from ionvolt.physics.potentials.chgnet import load_chgnet
@@ -45,6 +45,9 @@ __all__ = [
     "predict_many",
     "predict_partly_filled",
 ]
+
+States: TypeAlias = dict[int, Equilibrium | InputError]
+"""What was computed of crystals, by ``id``."""
 
 POSSIBLE = (-3.0, 7.0)
 """V: no electrode lies beyond; a structure that leads there is not what it seems."""
@@ -287,7 +290,7 @@ def predict_each(
             except InputError as error:
                 readings.append(error)
     answers = iter(_estimates([r for r in readings if isinstance(r, Reading)], model))
-    states: dict[int, Equilibrium | InputError] = {}
+    states: States = {}
     found: ResultList[Prediction] = ResultList()
     for reading in readings:
         answer = reading if isinstance(reading, InputError) else next(answers)
@@ -406,7 +409,7 @@ def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
     return found
 
 
-def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibrium | InputError] | None) -> Prediction:
+def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Prediction:
     crystal, ion, query = reading.crystal, reading.ion, reading.query
     low, high = POSSIBLE
     if not low <= answer.voltage <= high:
@@ -415,11 +418,13 @@ def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibriu
             f"the model gives {answer.voltage:.4g} V, beyond what any electrode shows ({low:g} to {high:g} V)",
             "Check cell and coordinates, or relax the structure first (--relax, or ionvolt compute)",
         )
-    doubts = reading.doubts
+    doubts, notes = reading.doubts, list(reading.notes)
     if answer.in_domain and states is not None:
-        doubts += _unrelaxed(reading, states)
+        given = [crystal] + ([query.host] if query.end_members == "both" else [])
+        doubts += relaxation_doubts(given, states)
+        answer, words = widened(answer, strains(given, states), query.end_members)
+        notes += words
     capacity, volume, estimate = _capacity(reading)
-    notes = list(reading.notes)
     full = None if reading.partly else answer.full_extraction
     part = full is not None and full < UNLIKELY
     if full is not None and part:
@@ -453,28 +458,40 @@ def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibriu
     )
 
 
-def _unrelaxed(reading: Reading, states: dict[int, Equilibrium | InputError]) -> tuple[str, ...]:
-    """Doubts about given structures that are far from a minimum of the energy."""
-    given = [reading.crystal] + ([reading.query.host] if reading.query.end_members == "both" else [])
-    return relaxation_doubts(given, states)
+def widened(answer: Estimate, strained: Sequence[float], given: EndMembers) -> tuple[Estimate, tuple[str, ...]]:
+    """An answer whose interval holds what forces and pressure of the given structures add, and a note on it."""
+    extra = added_half_width(strained, given)
+    if answer.lower is None or answer.upper is None or not extra:
+        return answer, ()
+    lower, upper, note = widen(answer.lower, answer.upper, extra, max(strained))
+    wider = replace(answer, lower=lower, upper=upper, std=(upper - lower) / 2 / NORMAL_90)
+    return wider, () if note is None else (note,)
 
 
-def relaxation_doubts(
-    crystals: Sequence[Crystal], states: dict[int, Equilibrium | InputError] | None = None
-) -> tuple[str, ...]:
+def relaxation_doubts(crystals: Sequence[Crystal], states: States | None = None) -> tuple[str, ...]:
     """Which of some given structures are far from a minimum of the energy; ``states`` remembers what was computed."""
-    states = {} if states is None else states
     found = []
     for crystal in crystals:
-        if id(crystal) not in states:
-            try:
-                states[id(crystal)] = equilibrium(crystal, load_chgnet())
-            except InputError as error:
-                states[id(crystal)] = error
-        state = states[id(crystal)]
-        if isinstance(state, Equilibrium) and not state.relaxed:
+        state = _state(crystal, {} if states is None else states)
+        if state is not None and not state.relaxed:
             found.append(state.doubt(crystal.formula))
     return tuple(found)
+
+
+def strains(crystals: Sequence[Crystal], states: States) -> tuple[float, ...]:
+    """How near each of some structures is to the limits (``Equilibrium.strain``); 0 where that cannot be computed."""
+    found = [_state(crystal, states) for crystal in crystals]
+    return tuple(0.0 if state is None else state.strain for state in found)
+
+
+def _state(crystal: Crystal, states: States) -> Equilibrium | None:
+    if id(crystal) not in states:
+        try:
+            states[id(crystal)] = equilibrium(crystal, load_chgnet())
+        except InputError as error:
+            states[id(crystal)] = error
+    state = states[id(crystal)]
+    return state if isinstance(state, Equilibrium) else None
 
 
 def _capacity(reading: Reading) -> tuple[float | None, float | None, bool]:

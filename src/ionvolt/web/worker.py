@@ -18,7 +18,8 @@ from ionvolt.explain.files import to_cif
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.models.interface import Predictor
 from ionvolt.models.registry import load_model
-from ionvolt.prediction import predict_checked, predict_each, relaxation_doubts
+from ionvolt.physics.equilibrium import added_half_width
+from ionvolt.prediction import States, predict_checked, predict_each, relaxation_doubts, strains
 from ionvolt.structures import Crystal, Limits, read_text
 from ionvolt.structures.wording import refusal
 from ionvolt.web import long_tasks
@@ -116,9 +117,17 @@ def predict(task: Message, workshop: Workshop) -> Message:
 
 
 def relaxation(task: Message, workshop: Workshop) -> Message:
-    """Doubts about structures that are not relaxed, which hold for all ions."""
+    """Doubts about structures that are not relaxed, and what their forces add to intervals, which hold for all ions.
+
+    ``added`` has the strain of the structures and, by what a prediction rests on, what half of an interval grows by.
+    """
     crystal, charged = workshop.crystal(task), workshop.charged(task)
-    return {"doubts": list(relaxation_doubts([crystal] if charged is None else [crystal, charged]))}
+    states: States = {}
+    given = [crystal] if charged is None else [crystal, charged]
+    doubts, strained = relaxation_doubts(given, states), strains(given, states)
+    half_widths: dict[str, float] = {ends: added_half_width(strained[:1], ends) for ends in ("charged", "discharged")}
+    half_widths["both"] = added_half_width(strained, "both")
+    return {"doubts": list(doubts), "added": {"strain": max(strained), "half_widths": half_widths}}
 
 
 def explain(task: Message, workshop: Workshop) -> Message:
