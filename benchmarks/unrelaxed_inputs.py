@@ -3,11 +3,12 @@
     python benchmarks/unrelaxed_inputs.py mp2025.parquet            # prints a table; --rows, --seed, --log
 
 From discharged electrodes drawn at random: another ion in the same cell (charge for charge), the cell scaled by 0.90 to
-0.95 or 1.06 to 1.12, or one atom moved by 0.6 to 1.2 Å. Beside each stands one that is bent a little (the cell scaled by
-at most 4 %, one atom moved by at most 0.5 Å, or all by some 0.1 Å), which may be flagged or not. An input counts as flagged where it is refused or leaves the
-domain. Beside them stand the electrodes as they are: false flags are those that the forces, the pressure or the
-distances raise (other reasons, such as a far chemistry, are counted apart). Coverage is that of the 90 % interval, for
-unflagged inputs whose right voltage is known: those of scaled and moved ones are the labels of their electrodes.
+0.95 or 1.06 to 1.12, or one atom moved by 0.6 to 1.2 Å. Beside each stands one that is bent a little (the cell scaled
+by at most 4 %, one atom moved by at most 0.5 Å, or all by some 0.1 Å), which may be flagged or not. An input counts as
+flagged where it is refused or leaves the domain. Beside them stand the electrodes as they are: false flags are those
+that forces, pressure, bond valences or distances raise (other reasons, such as a far chemistry, are counted apart).
+Coverage is that of the 90 % interval, for unflagged inputs whose right voltage is known: those of scaled and moved ones
+are the labels of their electrodes.
 The shipped models have learned from these electrodes as they are, but not from the bent ones.
 
 Every electrode is a line of the log, and a log that is there is gone on with.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ionvolt.datasets import Electrode, ElectrodeSet
-from ionvolt.errors import InputError
+from ionvolt.errors import DataError, InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_model import ROUTES, VARIANTS, DeltaModel, Route, Variant, load_delta, save_delta
 from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
@@ -203,13 +203,20 @@ class IntervalReport:
 
 
 def report_intervals(model: DeltaModel, data: ElectrodeSet, settings: MlipSettings, job: Job) -> dict[Variant, HeldOut]:
-    """Tell in a model's card how well the intervals of given ends hold; the held-out answers that make them."""
+    """Tell in a model's card how well the intervals of given ends hold.
+
+    Returns:
+        The held-out answers that make them, of the variants whose answers are there.
+    """
     told, found = {}, {}
     for variant in VARIANTS:
         test = settings.widths_from(variant)
-        held = held_out(read_answers(settings, test, job), data, variant, settings)
+        try:
+            answers = read_answers(settings, test, job), read_answers(settings, settings.calibrating(variant), job)
+        except DataError:
+            continue
+        held, frameworks = (held_out(some, data, variant, settings) for some in answers)
         widths, error = cross_fitted_widths(held), np.abs(held.errors)
-        frameworks = held_out(read_answers(settings, settings.calibrating(variant), job), data, variant, settings)
         before = intervals(frameworks).half_widths(difficulty(held), held.ions)
         report = IntervalReport(
             split=f"{test.split} {settings.n_folds}-fold, seed {test.seed}",
