@@ -305,6 +305,19 @@ def predict_each(
     return found
 
 
+def filled_host(error: DisorderError, symbol: str) -> tuple[Crystal, str]:
+    """The host of a crystal in which only sites of the working ion are partly filled, and the formula as it is filled.
+
+    Raises:
+        DisorderError: Other sites are disordered, too.
+        InputError: The host breaks a rule of ``structures.check``.
+    """
+    filled = host_of(error.crystal, working_ion(symbol))
+    if filled is None:
+        raise error
+    return filled.host, filled.formula
+
+
 def predict_partly_filled(
     error: DisorderError, ions: Sequence[str], *, model: Predictor, check_relaxation: bool = True
 ) -> ResultList[Prediction]:
@@ -318,20 +331,12 @@ def predict_partly_filled(
     found: ResultList[Prediction] = ResultList()
     for symbol in ions:
         try:
-            filled = host_of(error.crystal, working_ion(symbol))
+            host, formula = filled_host(error, symbol)
         except InputError as refused:
             found.append(refused)
             continue
-        if filled is None:
-            found.append(error)
-            continue
-        found += predict_each(
-            [filled.host],
-            [symbol],
-            model=model,
-            discharged_formula=filled.formula,
-            check_relaxation=check_relaxation,
-        )
+        options = {"discharged_formula": formula, "check_relaxation": check_relaxation}
+        found += predict_each([host], [symbol], model=model, **options)  # type: ignore[arg-type]
     return found
 
 

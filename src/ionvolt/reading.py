@@ -152,8 +152,8 @@ def _both(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Reading:
     if made_by_removal(discharged, charged, ion):
         empty = ion.symbol not in charged.composition
         note = (
-            f"{charged.source} is {discharged.source} with {ion.symbol} deleted, not a structure of its own: answered "
-            "as from the discharged structure alone. ionvolt compute relaxes it"
+            f"{deleted(discharged, charged, ion)}: answered as from the discharged structure alone. ionvolt compute "
+            "relaxes it"
         )
         query = Query(ion.symbol, replace(charged, warnings=()), "discharged", discharged, _count(discharged, ion))
         doubts = (*_kind(query.host, ion, discharged), *_misfit(discharged, ion))
@@ -281,6 +281,11 @@ def _kind(host: Crystal, ion: WorkingIon, discharged: Crystal | None) -> tuple[s
     return tuple(dict.fromkeys(found))
 
 
+def doubts_about(discharged: Crystal, charged: Crystal, ion: WorkingIon, *, relaxed: bool) -> tuple[str, ...]:
+    """Why two end members are no insertion electrode, or the ion of one that was not relaxed cannot be at rest."""
+    return (*_kind(charged, ion, discharged), *(() if relaxed else _misfit(discharged, ion)))
+
+
 def _misfit(crystal: Crystal, ion: WorkingIon) -> tuple[str, ...]:
     """Why the working ion cannot be at rest where it is."""
     found = misfit(crystal, ion.symbol, ion.charge)
@@ -315,6 +320,11 @@ def emptied(
             removed[symbol] = out
             left -= out * charge
     return host, removed
+
+
+def deleted(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> str:
+    """That a charged structure was made by deleting the ion."""
+    return f"{charged.source} is {discharged.source} with {ion.symbol} deleted, not a structure of its own"
 
 
 def made_by_removal(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> bool:

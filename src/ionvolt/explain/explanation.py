@@ -17,10 +17,11 @@ from ionvolt.graphs import build_graph
 from ionvolt.ions import EndMembers, parse_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Pooling, Predictor, Query
 from ionvolt.models.registry import AUTO, PAPER_MODEL
-from ionvolt.prediction import Assume, Prediction, as_model, predict_checked
+from ionvolt.prediction import Assume, Prediction, as_model, filled_host, predict_checked
 from ionvolt.results import ResultList
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.disorder import DisorderError
 from ionvolt.typing import ProgressCallback, no_progress
 
 
@@ -135,8 +136,24 @@ def explain(
         InputError: See ``predict``.
         ModelError: See ``predict``; or the model does not explain its answers.
     """
-    other = None if charged is None else as_crystal(charged)
-    return explain_checked([as_crystal(structure)], [ion], model=as_model(model), charged=other, **options)[0]
+    other, predictor = None if charged is None else as_crystal(charged), as_model(model)
+    try:
+        crystal = as_crystal(structure)
+    except DisorderError as error:
+        if charged is not None or options:
+            raise
+        return explain_partly_filled(error, ion, model=predictor)
+    return explain_checked([crystal], [ion], model=predictor, charged=other, **options)[0]
+
+
+def explain_partly_filled(error: DisorderError, ion: str, *, model: Predictor) -> Explanation:
+    """``explain`` for a crystal that was refused as disordered, as ``prediction.predict_partly_filled`` answers it.
+
+    Raises:
+        DisorderError: Not only sites of the working ion are partly filled.
+    """
+    host, formula = filled_host(error, ion)
+    return explain_checked([host], [ion], model=model, discharged_formula=formula)[0]
 
 
 def explain_many(
@@ -168,7 +185,13 @@ def explain_many(
         try:
             crystal = as_crystal(structure)
         except InputError as error:
-            found += [error] * len(chosen)
+            for ion in chosen:
+                try:
+                    if options or not isinstance(error, DisorderError):
+                        raise error
+                    found.append(explain_partly_filled(error, ion.symbol, model=predictor))
+                except InputError as refused:
+                    found.append(refused)
         else:
             found += explain_each([crystal], [ion.symbol for ion in chosen], model=predictor, **options)
         progress(done, length_hint(structures), "")
