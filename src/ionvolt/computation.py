@@ -271,8 +271,8 @@ def compute_partly_filled(
         raise error
     n_ions = max(1, round(filled.n_ions))
     note = (
-        f"{ion.symbol} fills {filled.n_ions:.3g} of {filled.n_sites} sites of a cell: it was taken out, and {n_ions} were "
-        "put where their energy is lowest"
+        f"{ion.symbol} fills {filled.n_ions:.3g} of {filled.n_sites} sites of a cell: it was taken out, and {n_ions} "
+        "were put where their energy is lowest"
     )
     again = replace(computer, options=replace(computer.options, insert=n_ions))
     found = compute_checked(filled.host, None, ion, again, profile=profile, log=log)

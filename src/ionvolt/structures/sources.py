@@ -43,8 +43,9 @@ def as_crystal(obj: object, source: str | None = None, limits: Limits = DEFAULT_
     """Turn whatever describes a crystal into a checked ``Crystal``.
 
     Args:
-        obj: A ``Crystal``, a ``DisorderedCrystal`` that is none, a pymatgen ``Structure`` or its dictionary, ASE ``Atoms``, a path, a Materials Project id
-            (where no file has that name), or the text of a CIF or POSCAR (a string with a line break in it is text).
+        obj: A ``Crystal``, a ``DisorderedCrystal`` that turns out ordered, a pymatgen ``Structure`` or its dictionary,
+            ASE ``Atoms``, a path, a Materials Project id (where no file has that name), or the text of a CIF or POSCAR
+            (a string with a line break in it is text).
         source: What to call it; by default the path, or the kind of object.
         limits: The bounds.
 
