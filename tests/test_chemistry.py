@@ -1,5 +1,7 @@
 """Electrons that metals give and take, what is no framework, and hosts that are emptied of other ions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pymatgen.core import Composition
@@ -68,6 +70,14 @@ def test_frameworks_molecules_and_slabs() -> None:
     molecule = Crystal(np.eye(3) * 5.0, np.array([7, 7]), np.array([[0.0, 0, 0], [0.22, 0, 0]]))
     assert is_molecular(molecule)
     assert is_molecular(Crystal.from_pymatgen(molecule.to_pymatgen().make_supercell((2, 1, 1))))
+    # Dry ice, whatever the order of its atoms.
+    carbon = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    along = np.array([[1, 1, 1], [-1, -1, 1], [-1, 1, -1], [1, -1, -1]]) * 0.119
+    dry_ice = Crystal(
+        np.eye(3) * 5.62, np.array([6] * 4 + [8] * 8), np.vstack([carbon, carbon + along, carbon - along])
+    )
+    for order in (np.arange(12), np.random.default_rng(0).permutation(12)):
+        assert is_molecular(replace(dry_ice, numbers=dry_ice.numbers[order], frac_coords=dry_ice.frac_coords[order]))
 
 
 def test_a_host_is_emptied_as_far_as_its_metals_give_electrons() -> None:
@@ -121,6 +131,8 @@ def test_a_charged_end_that_was_made_by_deleting_the_ion() -> None:
     assert made_by_removal(full, shuffled, LI)
     doubled = Crystal.from_pymatgen(empty.to_pymatgen().make_supercell((1, 2, 1)))
     assert made_by_removal(full, doubled, LI)
+    elsewhere = Crystal(empty.lattice, empty.numbers, empty.frac_coords + np.array([0.25, 0.1, 0.3]))
+    assert made_by_removal(full, elsewhere, LI)
     relaxed = Crystal(empty.lattice * 0.98, empty.numbers, empty.frac_coords)
     moved = empty.frac_coords.copy()
     moved[0] += 0.03

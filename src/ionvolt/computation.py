@@ -8,12 +8,13 @@ learned where calculated voltages stop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ionvolt.errors import InputError
 from ionvolt.ions import EndMembers, WorkingIon, capacity_grav, end_member, volumetric, working_ion
+from ionvolt.ordering.hosts import host_of
 from ionvolt.parallel import Work, answered, jobs_of, shown
 from ionvolt.physics.average import AverageVoltage, RelaxOptions
 from ionvolt.physics.average import compute as average_of
@@ -24,9 +25,12 @@ from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.profile import Profile, voltage_profile
 from ionvolt.physics.reaction import balance
 from ionvolt.physics.relaxation import RelaxSettings
+from ionvolt.prediction import States, relaxation_doubts, strains, widened
+from ionvolt.reading import deleted, doubts_about, made_by_removal
 from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.disorder import DisorderError
 from ionvolt.typing import LogCallback, ProgressCallback, no_log, no_progress
 
 if TYPE_CHECKING:
@@ -220,7 +224,13 @@ def compute(
     options = RelaxOptions(relax, insert, settings or RelaxSettings())
     computer = Computer.load(potential, cache, options)
     other = None if charged is None else as_crystal(charged)
-    return compute_checked(as_crystal(structure), other, working_ion(ion), computer, profile=profile, log=log)
+    try:
+        crystal = as_crystal(structure)
+    except DisorderError as error:
+        if other is not None or insert is not None:
+            raise
+        return compute_partly_filled(error, working_ion(ion), computer, profile=profile, log=log)
+    return compute_checked(crystal, other, working_ion(ion), computer, profile=profile, log=log)
 
 
 def compute_many(
@@ -266,6 +276,9 @@ def _ends(electrode: object) -> Ends:
     ends = list(electrode) if isinstance(electrode, tuple | list) else [electrode]
     try:
         crystals = [as_crystal(end) for end in ends if end is not None]
+    except DisorderError as error:
+        # Of two end members neither is filled as a file says.
+        return error if len(ends) == 1 else InputError(error.source, error.rule, error.remedy)
     except InputError as error:
         return error
     if not crystals:
@@ -274,16 +287,16 @@ def _ends(electrode: object) -> Ends:
 
 
 def computing(
-    ion: str, potential: str, cache: Cache | None, options: RelaxOptions
+    ion: str, potential: str | PotentialPair, cache: Cache | None, options: RelaxOptions
 ) -> Callable[[list[Ends]], list[VoltageResult | InputError]]:
     """What computes lists of electrodes, one process's share of ``parallel.answered``."""
     computer, chosen = Computer.load(potential, cache, options), working_ion(ion)
 
     def one(ends: Ends) -> VoltageResult | InputError:
-        if isinstance(ends, InputError):
-            return ends
         try:
-            return compute_checked(*ends, chosen, computer)
+            if isinstance(ends, DisorderError):
+                return compute_partly_filled(ends, chosen, computer)
+            return ends if isinstance(ends, InputError) else compute_checked(*ends, chosen, computer)
         except InputError as error:
             return error
 
@@ -319,6 +332,11 @@ def compute_checked(
     discharged: Crystal | None = structure
     if charged is None and (holds == "charged" or options.insert is not None):
         discharged, charged = None, structure
+    reservations: tuple[str, ...] = ()
+    if discharged and charged and options.relax is None and made_by_removal(discharged, charged, ion):
+        reservations = (f"{deleted(discharged, charged, ion)}: both were relaxed",)
+        options = replace(options, relax=True)
+        charged = charged if ion.symbol in charged.composition else None
     given: EndMembers = "charged" if discharged is None else "discharged" if charged is None else "both"
     average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, log)
     found: Profile | None = None
@@ -328,7 +346,54 @@ def compute_checked(
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
     answer, notes = corrected(average, discharged, given)
+    answer, doubts = judged(answer, average, given)
+    notes = (*reservations, *doubts, *notes)
     return _result(structure.source, average, given, answer, notes, found, expected(average, given, computer.cache))
+
+
+def compute_partly_filled(
+    error: DisorderError, ion: WorkingIon, computer: Computer, *, profile: bool = False, log: LogCallback = no_log
+) -> VoltageResult:
+    """``compute`` for a crystal that was refused as disordered, where only sites of the working ion are partly filled.
+
+    It is emptied, and as many ions as the sites hold are put in, rounded to whole ones (``ordering.host_of``).
+
+    Raises:
+        DisorderError: Other sites are disordered, too.
+    """
+    filled = host_of(error.crystal, ion)
+    if filled is None:
+        raise error
+    n_ions = max(1, round(filled.n_ions))
+    note = (
+        f"{ion.symbol} fills {filled.n_ions:.3g} of {filled.n_sites} sites of a cell: it was taken out, and {n_ions} "
+        "were put where their energy is lowest"
+    )
+    again = replace(computer, options=replace(computer.options, insert=n_ions))
+    found = compute_checked(filled.host, None, ion, again, profile=profile, log=log)
+    return replace(found, source=error.crystal.source, warnings=(*found.warnings, note))
+
+
+def judged(
+    answer: Estimate | None, average: AverageVoltage, given: EndMembers
+) -> tuple[Estimate | None, tuple[str, ...]]:
+    """An answer as the structures behind it allow: wider where they are strained, out of the domain where in doubt.
+
+    Returns:
+        The answer, and doubts and notes.
+    """
+    relaxed = average.converged is not None
+    doubts = doubts_about(average.discharged, average.charged, average.ion, relaxed=relaxed)
+    notes: tuple[str, ...] = ()
+    if not relaxed:
+        ends = [average.discharged, *([average.charged] if given == "both" else [])]
+        states: States = {}
+        doubts += relaxation_doubts(ends, states)
+        if answer is not None:
+            answer, notes = widened(answer, strains(ends, states), given)
+    if answer is not None and doubts:
+        answer = replace(answer, in_domain=False)
+    return answer, (*doubts, *notes)
 
 
 def corrected(

@@ -19,10 +19,10 @@ from ionvolt.ions import (
     volumetric,
     working_ion,
 )
-from ionvolt.models.interface import Estimate, Predictor
+from ionvolt.models.interface import NORMAL_90, Estimate, Predictor, widen
 from ionvolt.ordering.hosts import host_of
 from ionvolt.parallel import Work, answered, jobs_of, shown
-from ionvolt.physics.equilibrium import Equilibrium, equilibrium
+from ionvolt.physics.equilibrium import Equilibrium, added_half_width, equilibrium
 from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.insertion import estimated_ions
 from ionvolt.physics.potentials.chgnet import load_chgnet
@@ -49,6 +49,9 @@ __all__ = [
     "predict_many",
     "predict_partly_filled",
 ]
+
+States: TypeAlias = dict[int, Equilibrium | InputError]
+"""What was computed of crystals, by ``id``."""
 
 POSSIBLE = (-3.0, 7.0)
 """V: no electrode lies beyond; a structure that leads there is not what it seems."""
@@ -357,7 +360,7 @@ def predict_each(
             except InputError as error:
                 readings.append(error)
     answers = iter(_estimates([r for r in readings if isinstance(r, Reading)], model))
-    states: dict[int, Equilibrium | InputError] = {}
+    states: States = {}
     found: ResultList[Prediction] = ResultList()
     for reading in readings:
         answer = reading if isinstance(reading, InputError) else next(answers)
@@ -370,6 +373,19 @@ def predict_each(
         except InputError as error:
             found.append(error)
     return found
+
+
+def filled_host(error: DisorderError, symbol: str) -> tuple[Crystal, str]:
+    """The host of a crystal in which only sites of the working ion are partly filled, and the formula as it is filled.
+
+    Raises:
+        DisorderError: Other sites are disordered, too.
+        InputError: The host breaks a rule of ``structures.check``.
+    """
+    filled = host_of(error.crystal, working_ion(symbol))
+    if filled is None:
+        raise error
+    return filled.host, filled.formula
 
 
 def predict_partly_filled(
@@ -385,20 +401,12 @@ def predict_partly_filled(
     found: ResultList[Prediction] = ResultList()
     for symbol in ions:
         try:
-            filled = host_of(error.crystal, working_ion(symbol))
+            host, formula = filled_host(error, symbol)
         except InputError as refused:
             found.append(refused)
             continue
-        if filled is None:
-            found.append(error)
-            continue
-        found += predict_each(
-            [filled.host],
-            [symbol],
-            model=model,
-            discharged_formula=filled.formula,
-            check_relaxation=check_relaxation,
-        )
+        options = {"discharged_formula": formula, "check_relaxation": check_relaxation}
+        found += predict_each([host], [symbol], model=model, **options)  # type: ignore[arg-type]
     return found
 
 
@@ -475,7 +483,7 @@ def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
     return found
 
 
-def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibrium | InputError] | None) -> Prediction:
+def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Prediction:
     crystal, ion, query = reading.crystal, reading.ion, reading.query
     low, high = POSSIBLE
     if not low <= answer.voltage <= high:
@@ -484,11 +492,13 @@ def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibriu
             f"the model gives {answer.voltage:.4g} V, beyond what any electrode shows ({low:g} to {high:g} V)",
             "Check cell and coordinates, or relax the structure first (--relax, or ionvolt compute)",
         )
-    doubts = reading.doubts
+    doubts, notes = reading.doubts, list(reading.notes)
     if answer.in_domain and states is not None:
-        doubts += _unrelaxed(reading, states)
+        given = [crystal] + ([query.host] if query.end_members == "both" else [])
+        doubts += relaxation_doubts(given, states)
+        answer, words = widened(answer, strains(given, states), query.end_members)
+        notes += words
     capacity, volume, estimate = _capacity(reading)
-    notes = list(reading.notes)
     full = None if reading.partly else answer.full_extraction
     part = full is not None and full < UNLIKELY
     if full is not None and part:
@@ -522,28 +532,40 @@ def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibriu
     )
 
 
-def _unrelaxed(reading: Reading, states: dict[int, Equilibrium | InputError]) -> tuple[str, ...]:
-    """Doubts about given structures that are far from a minimum of the energy."""
-    given = [reading.crystal] + ([reading.query.host] if reading.query.end_members == "both" else [])
-    return relaxation_doubts(given, states)
+def widened(answer: Estimate, strained: Sequence[float], given: EndMembers) -> tuple[Estimate, tuple[str, ...]]:
+    """An answer whose interval holds what forces and pressure of the given structures add, and a note on it."""
+    extra = added_half_width(strained, given)
+    if answer.lower is None or answer.upper is None or not extra:
+        return answer, ()
+    lower, upper, note = widen(answer.lower, answer.upper, extra, max(strained))
+    wider = replace(answer, lower=lower, upper=upper, std=(upper - lower) / 2 / NORMAL_90)
+    return wider, () if note is None else (note,)
 
 
-def relaxation_doubts(
-    crystals: Sequence[Crystal], states: dict[int, Equilibrium | InputError] | None = None
-) -> tuple[str, ...]:
+def relaxation_doubts(crystals: Sequence[Crystal], states: States | None = None) -> tuple[str, ...]:
     """Which of some given structures are far from a minimum of the energy; ``states`` remembers what was computed."""
-    states = {} if states is None else states
     found = []
     for crystal in crystals:
-        if id(crystal) not in states:
-            try:
-                states[id(crystal)] = equilibrium(crystal, load_chgnet())
-            except InputError as error:
-                states[id(crystal)] = error
-        state = states[id(crystal)]
-        if isinstance(state, Equilibrium) and not state.relaxed:
+        state = _state(crystal, {} if states is None else states)
+        if state is not None and not state.relaxed:
             found.append(state.doubt(crystal.formula))
     return tuple(found)
+
+
+def strains(crystals: Sequence[Crystal], states: States) -> tuple[float, ...]:
+    """How near each of some structures is to the limits (``Equilibrium.strain``); 0 where that cannot be computed."""
+    found = [_state(crystal, states) for crystal in crystals]
+    return tuple(0.0 if state is None else state.strain for state in found)
+
+
+def _state(crystal: Crystal, states: States) -> Equilibrium | None:
+    if id(crystal) not in states:
+        try:
+            states[id(crystal)] = equilibrium(crystal, load_chgnet())
+        except InputError as error:
+            states[id(crystal)] = error
+    state = states[id(crystal)]
+    return state if isinstance(state, Equilibrium) else None
 
 
 def _capacity(reading: Reading) -> tuple[float | None, float | None, bool]:

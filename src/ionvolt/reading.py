@@ -15,9 +15,11 @@ import numpy as np
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon, end_member, ions_of_formula, remaining_of_formula, remove_ion
 from ionvolt.models.interface import Query
+from ionvolt.physics.equilibrium import RELAX_FIRST
 from ionvolt.physics.interstitials import distances
 from ionvolt.physics.orderings import without_farthest
 from ionvolt.physics.reaction import balance
+from ionvolt.structures.bond_valence import misfit
 from ionvolt.structures.bonding import VACUUM, is_molecular, vacuum
 from ionvolt.structures.charge_balance import Electrons, count_electrons
 from ionvolt.structures.chemistry import MOBILE_IONS, has_anion
@@ -150,17 +152,19 @@ def _both(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Reading:
     if made_by_removal(discharged, charged, ion):
         empty = ion.symbol not in charged.composition
         note = (
-            f"{charged.source} is {discharged.source} with {ion.symbol} deleted, not a structure of its own: answered "
-            "as from the discharged structure alone. ionvolt compute relaxes it"
+            f"{deleted(discharged, charged, ion)}: answered as from the discharged structure alone. ionvolt compute "
+            "relaxes it"
         )
         query = Query(ion.symbol, replace(charged, warnings=()), "discharged", discharged, _count(discharged, ion))
-        return Reading(query, discharged, ion, {}, not empty, (note,), _kind(query.host, ion, discharged))
+        doubts = (*_kind(query.host, ion, discharged), *_misfit(discharged, ion))
+        return Reading(query, discharged, ion, {}, not empty, (note,), doubts)
     notes = () if same_framework(discharged, charged, ion) else (
         f"{charged.source} and {discharged.source} are different frameworks: the voltage holds the energy of the "
         "transformation, which a cell may not pay back",
     )  # fmt: skip
     query = Query(ion.symbol, charged, "both", discharged)
-    return Reading(query, discharged, ion, {}, False, notes, _kind(charged, ion, discharged))
+    doubts = (*_kind(charged, ion, discharged), *_misfit(discharged, ion))
+    return Reading(query, discharged, ion, {}, False, notes, doubts)
 
 
 def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) -> Reading:
@@ -179,7 +183,7 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
     if stays:
         notes.append(f"{', '.join(stays)} of {crystal.formula} stays in the host")
     query = Query(ion.symbol, host, "discharged", crystal, float(_count(crystal, ion)))
-    doubts = _kind(host, ion, crystal)
+    doubts = (*_kind(host, ion, crystal), *_misfit(crystal, ion))
     electrons = count_electrons(crystal)
     if electrons is not None and electrons.give < 0.05:
         doubts += (
@@ -277,6 +281,17 @@ def _kind(host: Crystal, ion: WorkingIon, discharged: Crystal | None) -> tuple[s
     return tuple(dict.fromkeys(found))
 
 
+def doubts_about(discharged: Crystal, charged: Crystal, ion: WorkingIon, *, relaxed: bool) -> tuple[str, ...]:
+    """Why two end members are no insertion electrode, or the ion of one that was not relaxed cannot be at rest."""
+    return (*_kind(charged, ion, discharged), *(() if relaxed else _misfit(discharged, ion)))
+
+
+def _misfit(crystal: Crystal, ion: WorkingIon) -> tuple[str, ...]:
+    """Why the working ion cannot be at rest where it is."""
+    found = misfit(crystal, ion.symbol, ion.charge)
+    return () if found is None else (f"{found}. {RELAX_FIRST}",)
+
+
 def emptied(
     crystal: Crystal, ion: WorkingIon, electrons: Electrons | None, *, certain: bool
 ) -> tuple[Crystal, dict[str, int]]:
@@ -307,6 +322,11 @@ def emptied(
     return host, removed
 
 
+def deleted(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> str:
+    """That a charged structure was made by deleting the ion."""
+    return f"{charged.source} is {discharged.source} with {ion.symbol} deleted, not a structure of its own"
+
+
 def made_by_removal(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> bool:
     """Whether a charged structure is the discharged one with ions deleted: same cell, same places."""
     lengths = np.linalg.norm(discharged.lattice, axis=1, keepdims=True)
@@ -318,8 +338,8 @@ def made_by_removal(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> b
     for number, place in zip(charged.numbers, charged.frac_coords, strict=True):
         away = distances(discharged.lattice, place, discharged.frac_coords)
         away[(discharged.numbers != number) | ~free] = np.inf
-        if away.min() > SAME_PLACE:
-            return False
+        if away.min() > SAME_PLACE:  # the same cell with its origin elsewhere, or places of its own
+            return _made_by_removal_elsewhere(discharged, charged, ion)
         free[int(away.argmin())] = False
     return bool((discharged.numbers[free] == ion.number).all())
 

@@ -16,7 +16,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from ionvolt._version import __version__
 from ionvolt.errors import IonVoltError
-from ionvolt.structures import Crystal, Limits, read_text
+from ionvolt.structures import Crystal, DisorderedCrystal, Limits, read_text
+from ionvolt.structures.disorder import DisorderError
 
 LIMITS = Limits(max_bytes=2_000_000, max_atoms=500, max_unfolded=5_000)
 """Of a structure that is predicted or explained."""
@@ -155,13 +156,17 @@ def _answering() -> Iterator[None]:
             raise ToolError(str(error)) from error
 
 
-def _crystal(given: str, name: str, limits: Limits = LIMITS) -> Crystal:
+def _crystal(given: str, name: str, limits: Limits = LIMITS) -> Crystal | DisorderedCrystal:
+    """What is given; a disordered crystal as such, since some are answered."""
     from ionvolt.structures.materials_project import fetch_crystal, is_id
 
     given = given.strip("\n")
     if is_id(given.strip()):
         return fetch_crystal(given.strip(), limits=limits)
-    return read_text(given, name, limits=limits)
+    try:
+        return read_text(given, name, limits=limits)
+    except DisorderError as error:
+        return error.crystal
 
 
 def _shipped(model: str | None) -> str | None:

@@ -9,6 +9,7 @@ from datasets.builders import electrode, of_frameworks
 from ionvolt.datasets import (
     ElectrodeSet,
     Split,
+    chemical_system_folds,
     excluding_frameworks,
     framework_folds,
     framework_split,
@@ -28,7 +29,7 @@ fractions = st.tuples(st.integers(0, 10), st.integers(0, 10), st.integers(1, 10)
     lambda parts: tuple(p / sum(parts) for p in parts)
 )
 SPLITTERS = [random_split, framework_split]
-FOLDERS = [random_folds, framework_folds]
+FOLDERS = [random_folds, framework_folds, chemical_system_folds]
 quick = settings(max_examples=60, deadline=None)
 
 
@@ -99,7 +100,12 @@ def test_the_voltages_do_not_matter(data, seed):
 @given(data=sets, seed=seeds, n_folds=st.integers(2, 6), shuffle=st.randoms(use_true_random=False))
 @quick
 def test_folds(folder, data, seed, n_folds, shuffle):
-    groups = len(data) if folder is random_folds else len(set(data.frameworks))
+    labels = {
+        random_folds: data.keys,
+        framework_folds: data.frameworks,
+        chemical_system_folds: data.chemical_systems,
+    }[folder]
+    groups = len(set(labels))
     if groups < n_folds:
         with pytest.raises(DataError, match=f"{n_folds} folds cannot be made of {groups} "):
             folder(data, n_folds, seed)
@@ -108,8 +114,9 @@ def test_folds(folder, data, seed, n_folds, shuffle):
     assert len(folds) == n_folds
     assert all(len(fold) for fold in folds)
     assert sorted(np.concatenate(folds).tolist()) == list(range(len(data)))
-    if folder is framework_folds:
-        assert frameworks_apart(data, folds)
+    if folder is not random_folds:
+        names = [set(np.asarray(labels)[fold]) for fold in folds]
+        assert sum(map(len, names)) == len(set().union(*names))
     order = list(range(len(data)))
     shuffle.shuffle(order)
     assert named(data, folds) == named(data[order], folder(data[order], n_folds, seed))

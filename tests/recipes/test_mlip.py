@@ -17,7 +17,7 @@ from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict
 from ionvolt.recipes.job import Job, Selection
 from ionvolt.recipes.mlip import full_extraction, routes
-from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, fit_domain, held_out
+from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, fit_domain, held_out, intervals
 from ionvolt.recipes.mlip.cross_validation import HELD_OUT, Unit, answer_pairs, read_answers, read_learners
 from ionvolt.recipes.mlip.features import FEATURES, compute_structure_features, feature_files
 from ionvolt.recipes.mlip.learner_selection import choices
@@ -40,6 +40,8 @@ SETTINGS = MlipSettings(
         CrossValidation("both", "framework", 1, 1),
         CrossValidation("discharged", "framework", 1, 1),
         CrossValidation("charged", "random", 1, 1),
+        CrossValidation("both", "chemical-system", 1, 1),
+        CrossValidation("discharged", "chemical-system", 1, 1),
     ),
     final_members=2,
     corrections={"both": _CORRECTIONS, "discharged": _CORRECTIONS, "charged": _CORRECTIONS},
@@ -88,8 +90,8 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
     assert list(card.ions) == ["Li", "Mg"]
     assert card.training["packages"]["sevenn"]
     assert card.values("full extraction")["n"] == 14
-    units = [what for what in seen if "framework-1" in what[2] or "random-1" in what[2]]
-    assert units[-1][:2] == (12, 12)
+    units = [what for what in seen if any(f"{split}-1" in what[2] for split in ("framework", "random", "system"))]
+    assert units[-1][:2] == (18, 18)
 
 
 def test_what_is_done_is_not_repeated(done: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +166,8 @@ def test_models_answer_as_their_card_says(done: Job) -> None:
     assert (host.card.kind, delta.card.kind) == ("foundation", "delta")
     names = ["framework 3-fold", "framework 3-fold, discharged composition known", "random 3-fold"]
     assert list(host.card.errors()) == names
-    assert list(delta.card.errors()) == ["both, framework 3-fold", "discharged, framework 3-fold"]
+    splits = ["framework 3-fold", "chemical-system 3-fold"]
+    assert list(delta.card.errors()) == [f"{part}, {split}" for part in ("both", "discharged") for split in splits]
     lines = {(line.test, line.ion): line for line in RECIPE.report(done)}
     seen = delta.card.values("both, framework 3-fold", "Mg")
     assert lines["both, framework 3-fold", "Mg"].mae == pytest.approx(seen["mae"], abs=1e-4)
@@ -182,8 +185,7 @@ def test_a_part_of_the_rows(done: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     RECIPE.do("evaluate", job)
     assert asked == []
     assert {path.name for path in (done.folder / "Li" / HELD_OUT).glob("both-*.npz")} == {
-        "both-framework-1-1.npz",
-        "both-framework-1-1.learners.npz",
+        f"both-{split}-1-1{kind}.npz" for split in ("framework", "chemical-system") for kind in ("", ".learners")
     }
     with pytest.raises(DataError, match="Leave --folds out"):
         RECIPE.do("fit", job)
@@ -335,8 +337,14 @@ def test_a_fitted_model_has_intervals_of_computed_ends(
     assert list(by_step.routes) == list(after.routes) == ["relaxed"]
     assert after.routes["relaxed"].quantiles == by_step.routes["relaxed"].quantiles
     assert after.card.training["routes"]["relaxed"]["n"] >= 5
-    given = [model.correctors["both"].domain.conformal.quantiles for model in (before, after)]
-    assert given[0] == given[1]
+    for variant in ("both", "discharged"):
+        judges = [model.correctors[variant].domain for model in (before, by_step, after)]
+        test = SETTINGS.widths_from(variant)
+        assert test.split == "chemical-system"
+        held = held_out(read_answers(SETTINGS, test, job), table.data, variant, SETTINGS)
+        assert all(one.conformal.quantiles == intervals(held).quantiles for one in judges)
+        assert len({(one.distance_limit, one.spread_limit, one.width_limit) for one in judges}) == 1
+        assert after.card.training["intervals"][variant]["n"] == len(held.rows)
 
 
 def test_relaxed_ends_of_earlier_files() -> None:
@@ -396,7 +404,7 @@ def test_intervals_of_a_fold_rest_on_the_others_and_cover() -> None:
 
 def test_limits_are_percentiles_of_held_out_rows(done: Job) -> None:
     table, held = RECIPE.table(done), made_up(1000, 1)
-    domain = fit_domain(held, table.parts["both"].hosts, table.data.hosts)
+    domain = fit_domain(held, held, table.parts["both"].hosts, table.data.hosts)
     assert (held.distance > domain.distance_limit).mean() == pytest.approx(0.03, abs=0.002)
     assert (held.spread > domain.spread_limit).mean() == pytest.approx(0.03, abs=0.002)
     assert domain.elements == {int(z) for e in toy() for z in e.host.numbers}

@@ -305,6 +305,15 @@ def test_pymatgen_json_and_dictionaries(tmp_path):
     assert read_file(f"{path}#b").formula == "FePO4"
 
 
+def test_structures_of_pymatgen_that_are_not_periodic():
+    """Slabs and molecules in a box, as pymatgen marks them."""
+    crystal = WHOLE["olivine"].to_pymatgen()
+    flat = Structure(Lattice(crystal.lattice.matrix, pbc=(True, True, False)), crystal.species, crystal.frac_coords)
+    for slab in (flat, flat.as_dict()):
+        with pytest.raises(InputError, match="not periodic"):
+            as_crystal(slab)
+
+
 def test_json_with_occupancies():
     corners = [[0, 0, 0], [0.5, 0.5, 0.5]]
     half = Structure(Lattice.cubic(3.6), [{"Fe": 0.5, "Mn": 0.5}, "O"], corners)
@@ -362,6 +371,10 @@ def test_json_sites_that_are_refused():
             as_crystal(document)
 
 
+def one_of(symbol):
+    return {"name": symbol, "chemical_symbols": [symbol], "concentration": [1.0]}
+
+
 def optimade(crystal, **changes):
     kinds = dict.fromkeys(crystal.symbols)
     attributes = {
@@ -393,6 +406,10 @@ def test_optimade(tmp_path):
         as_crystal(optimade(one, species=shared))
     for changes, part in (
         ({"nperiodic_dimensions": 2}, "periodic"),
+        ({"dimension_types": [1, 1, 0]}, "periodic"),
+        ({"structure_features": ["assemblies"]}, "assemblies"),
+        ({"structure_features": ["implicit_atoms"]}, "have no place"),
+        ({"species": [one_of("Ti"), one_of("O") | {"attached": ["H"], "nattached": [1]}]}, "attached"),
         ({"species": []}, "not laid out"),
         ({"lattice_vectors": [[0, 0, 0]] * 3}, "no volume"),
         ({"cartesian_site_positions": [[0, 0, 0]]}, "6 sites and places 1"),

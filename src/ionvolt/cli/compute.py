@@ -108,12 +108,19 @@ def _single(
     from ionvolt.cli.compute_output import print_one, print_profile, record_of
     from ionvolt.cli.pairs import Pair, load
     from ionvolt.cli.progress import Bar
-    from ionvolt.computation import compute_checked
+    from ionvolt.computation import compute_checked, compute_partly_filled
     from ionvolt.ions import working_ion
+    from ionvolt.structures.disorder import DisorderError
 
     pair = Pair(file, charged, ion)
     with Bar("computing") as bar:
-        result = compute_checked(*load(pair), working_ion(ion), computer, profile=profile, log=bar.describe)
+        more: dict[str, Any] = {"profile": profile, "log": bar.describe}
+        try:
+            result = compute_checked(*load(pair), working_ion(ion), computer, **more)
+        except DisorderError as error:
+            if charged is not None or computer.options.insert is not None:
+                raise
+            result = compute_partly_filled(error, working_ion(ion), computer, **more)
     if vasp is not None:
         _write_vasp(result, vasp)
     if as_json:

@@ -16,7 +16,7 @@ from ionvolt.cli.terminal import Column, folded, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.explain import Explanation
-    from ionvolt.structures import Crystal
+    from ionvolt.structures import Crystal, DisorderedCrystal
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -95,17 +95,19 @@ def explain(
         if path is not None and path.exists() and not replace:
             raise InputError(str(path), "a file of that name is there", "Give another name, or --replace")
     from ionvolt.cli.progress import Bar
-    from ionvolt.explain import explain_each
+    from ionvolt.explain import explain_each, explain_many
     from ionvolt.explain.files import to_cif
     from ionvolt.ions import parse_ions
     from ionvolt.prediction import as_model
+    from ionvolt.structures import DisorderedCrystal
 
     if png and png.suffix not in FIGURES:
         raise InputError(str(png), "no kind of figure", f"End its name in {', '.join(FIGURES)}")
     ions = [chosen.symbol for chosen in parse_ions(ion)]
     predictor = as_model(model)
     predictor.require(ions)
-    crystals, refused = _read(files)
+    plain = assume == "auto" and not (charged or discharged_formula or charged_formula or relax or exchange)
+    crystals, refused = _read(files, partly=plain)
     if charged is not None and len(crystals) + refused > 1:
         raise InputError("--charged", "it belongs to one discharged structure", "Give one FILE")
     if (png or cif) and (len(crystals) + refused > 1 or len(ions) > 1):
@@ -114,10 +116,14 @@ def explain(
     other = only(charged) if charged is not None else None
     with Bar("explaining structures", len(crystals)) as bar:
         for crystal in crystals:
-            for found in explain_each(
-                [crystal], ions, model=predictor, assume=assume, charged=other, relax=relax, exchange=exchange,
-                discharged_formula=discharged_formula, charged_formula=charged_formula,
-            ):  # fmt: skip
+            if isinstance(crystal, DisorderedCrystal):
+                answers = explain_many([crystal], ions, model=predictor)
+            else:
+                answers = explain_each(
+                    [crystal], ions, model=predictor, assume=assume, charged=other, relax=relax, exchange=exchange,
+                    discharged_formula=discharged_formula, charged_formula=charged_formula,
+                )  # fmt: skip
+            for found in answers:
                 if isinstance(found, InputError):
                     print(f"ionvolt: {printable(str(found))}", file=sys.stderr)
                     refused += 1
@@ -144,14 +150,18 @@ def explain(
     raise typer.Exit(exit_code(len(explanations), refused))
 
 
-def _read(files: list[str]) -> tuple[list[Crystal], int]:
-    """The crystals, and how many inputs were refused."""
+def _read(files: list[str], *, partly: bool) -> tuple[list[Crystal | DisorderedCrystal], int]:
+    """The crystals, disordered ones too where these may be asked about, and how many inputs were refused."""
     from ionvolt.errors import InputError
     from ionvolt.structures import read_many
+    from ionvolt.structures.disorder import DisorderError
 
-    crystals, refused = [], 0
+    crystals: list[Crystal | DisorderedCrystal] = []
+    refused = 0
     for result in read_many(files):
-        if isinstance(result, InputError):
+        if partly and isinstance(result, DisorderError):
+            crystals.append(result.crystal)
+        elif isinstance(result, InputError):
             print(f"ionvolt: {printable(str(result))}", file=sys.stderr)
             refused += 1
         else:

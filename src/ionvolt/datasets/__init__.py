@@ -5,6 +5,7 @@ from ionvolt.datasets.parquet import read_dataset, write_dataset
 from ionvolt.datasets.records import Electrode, ElectrodeSet, framework_of
 from ionvolt.datasets.splits import (
     Split,
+    chemical_system_folds,
     excluding_frameworks,
     framework_folds,
     framework_split,
@@ -18,6 +19,7 @@ __all__ = [
     "Electrode",
     "ElectrodeSet",
     "Split",
+    "chemical_system_folds",
     "clean",
     "excluding_frameworks",
     "framework_folds",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, overload
@@ -15,6 +16,8 @@ from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,11 @@ class ElectrodeSet:
         return np.array([e.framework for e in self.electrodes], dtype=np.str_)
 
     @property
+    def chemical_systems(self) -> NDArray[np.str_]:
+        """Elements of the frameworks, such as ``Fe-O-P``, shape (n,)."""
+        return np.array([chemical_system_of(e.framework) for e in self.electrodes], dtype=np.str_)
+
+    @property
     def keys(self) -> list[str]:
         """What names a row whatever its place: snapshot, battery id and ion."""
         return [f"{e.snapshot}:{e.battery_id}:{e.working_ion}" for e in self.electrodes]
@@ -139,6 +147,11 @@ class ElectrodeSet:
 
         names = [field.name for field in fields(Electrode) if field.name not in ("host", "discharged")]
         return pd.DataFrame({name: [getattr(e, name) for e in self.electrodes] for name in names})
+
+
+def chemical_system_of(formula: str) -> str:
+    """The elements of a formula, sorted: ``Fe-O-P``."""
+    return "-".join(sorted(set(_SYMBOL.findall(formula))))
 
 
 def framework_of(formula: str, ion: str) -> str:

@@ -14,7 +14,7 @@ from ionvolt.datasets.records import ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.typing import Indices
 
-Kind = Literal["random", "framework"]
+Kind = Literal["random", "framework", "chemical-system"]
 FRACTIONS = (0.8, 0.1, 0.1)
 
 
@@ -26,7 +26,8 @@ class Split:
         train: Rows to learn from.
         validation: Rows to choose by (epoch, settings).
         test: Rows for the one final error.
-        kind: ``random``, or ``framework``: a framework stands in one part only, whatever the ion.
+        kind: ``random``, or ``framework``: a framework stands in one part only, whatever the ion. Folds may be of the
+            kind ``chemical-system``, too: so do all frameworks of the same elements.
         seed: Of the split.
         fractions: Of training, validation and test rows that were asked for.
     """
@@ -52,6 +53,11 @@ def framework_split(data: ElectrodeSet, seed: int, fractions: tuple[float, float
 def framework_folds(data: ElectrodeSet, n_folds: int, seed: int) -> list[Indices]:
     """Cross-validation: test rows of each fold, whole frameworks, all rows once."""
     return _folds(data, np.arange(len(data)), n_folds, "framework", f"fold:{seed}")
+
+
+def chemical_system_folds(data: ElectrodeSet, n_folds: int, seed: int) -> list[Indices]:
+    """Cross-validation: test rows of each fold, all frameworks of the same elements together, all rows once."""
+    return _folds(data, np.arange(len(data)), n_folds, "chemical-system", f"fold:{seed}")
 
 
 def random_folds(data: ElectrodeSet, n_folds: int, seed: int) -> list[Indices]:
@@ -106,10 +112,11 @@ def _split(
 
 
 def _folds(data: ElectrodeSet, rows: Indices, n_folds: int, kind: Kind, salt: str) -> list[Indices]:
-    labels = np.asarray(data.keys if kind == "random" else data.frameworks)[rows]
+    groups = {"random": data.keys, "framework": data.frameworks, "chemical-system": data.chemical_systems}
+    labels = np.asarray(groups[kind])[rows]
     names, group, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if not 2 <= n_folds <= len(names):
-        what = "electrodes" if kind == "random" else "frameworks"
+        what = {"random": "electrodes", "framework": "frameworks", "chemical-system": "chemical systems"}[kind]
         raise DataError(f"{n_folds} folds cannot be made of {len(names)} {what}. Give more data or ask for fewer folds")
     order = _ranked(names.tolist(), f"{kind}:{salt}")
     middle = (np.cumsum(sizes[order]) - 0.5 * sizes[order]) / sizes.sum()

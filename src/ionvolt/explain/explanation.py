@@ -18,10 +18,20 @@ from ionvolt.ions import EndMembers, parse_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Pooling, Predictor, Query
 from ionvolt.models.registry import AUTO, PAPER_MODEL
 from ionvolt.parallel import Work, answered, jobs_of, shown
-from ionvolt.prediction import Assume, Prediction, Question, as_model, as_question, by_name, predict_checked
+from ionvolt.prediction import (
+    Assume,
+    Prediction,
+    Question,
+    as_model,
+    as_question,
+    by_name,
+    filled_host,
+    predict_checked,
+)
 from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.disorder import DisorderError
 from ionvolt.typing import ProgressCallback, no_progress
 
 
@@ -141,8 +151,24 @@ def explain(
         InputError: See ``predict``.
         ModelError: See ``predict``; or the model does not explain its answers.
     """
-    other = None if charged is None else as_crystal(charged)
-    return explain_checked([as_crystal(structure)], [ion], model=as_model(model), charged=other, **options)[0]
+    other, predictor = None if charged is None else as_crystal(charged), as_model(model)
+    try:
+        crystal = as_crystal(structure)
+    except DisorderError as error:
+        if charged is not None or options:
+            raise
+        return explain_partly_filled(error, ion, model=predictor)
+    return explain_checked([crystal], [ion], model=predictor, charged=other, **options)[0]
+
+
+def explain_partly_filled(error: DisorderError, ion: str, *, model: Predictor) -> Explanation:
+    """``explain`` for a crystal that was refused as disordered, as ``prediction.predict_partly_filled`` answers it.
+
+    Raises:
+        DisorderError: Not only sites of the working ion are partly filled.
+    """
+    host, formula = filled_host(error, ion)
+    return explain_checked([host], [ion], model=model, discharged_formula=formula)[0]
 
 
 def explain_many(
@@ -190,7 +216,15 @@ def explaining(
     """What explains lists of structures, one process's share of ``parallel.answered``."""
     predictor = as_model(model)
 
+    def partly_filled(error: DisorderError, ion: str) -> Explanation | InputError:
+        try:
+            return explain_partly_filled(error, ion, model=predictor)
+        except InputError as refused:
+            return refused
+
     def one(question: Question) -> list[Explanation | InputError]:
+        if isinstance(question, DisorderError) and not options:
+            return [partly_filled(question, ion) for ion in ions]
         if isinstance(question, InputError):
             return [question] * len(ions)
         return list(explain_each([question], ions, model=predictor, **options))

@@ -80,6 +80,28 @@ def with_interval(
     return Estimate(voltage, half_width / NORMAL_90, low, high, spread, not reasons, reasons, physics, model)
 
 
+TOLD_WIDENING = 1.1
+"""Growth of an interval from which on it is told."""
+
+
+def widen(lower: float, upper: float, extra: float, strain: float) -> tuple[float, float, str | None]:
+    """A 90 % interval that holds what forces and pressure of the given structures add, and a note on it.
+
+    Args:
+        lower: V.
+        upper: V.
+        extra: What they add to half of it, in squares, V.
+        strain: The largest of them, as a share of its limit; beyond 1 a doubt is told, so that no note is needed.
+    """
+    middle, before = (lower + upper) / 2, (upper - lower) / 2
+    half = float(np.hypot(before, extra))
+    note = (
+        f"forces or pressure reach {100 * strain:.0f} % of what relaxed structures may have: the interval is "
+        f"±{half:.2f} V instead of ±{before:.2f} V"
+    )
+    return middle - half, middle + half, note if half >= TOLD_WIDENING * before and strain <= 1 else None
+
+
 Pooling = Literal["sum", "mean"]
 """How atoms make a voltage: energies of atoms add up, vectors of atoms are averaged."""
 

@@ -38,9 +38,9 @@ def is_molecular(crystal: Crystal) -> bool:
     i, j, shift = bonds(crystal)
     if len(i) == 0:
         return True
-    first, last = np.searchsorted(i, np.arange(len(crystal))), np.searchsorted(i, np.arange(len(crystal)), "right")
     order = np.argsort(i, kind="stable")
-    j, shift = j[order], shift[order]
+    i, j, shift = i[order], j[order], shift[order]
+    first, last = np.searchsorted(i, np.arange(len(crystal))), np.searchsorted(i, np.arange(len(crystal)), "right")
     place: dict[int, NDArray[np.int64]] = {}
     for start in range(len(crystal)):
         if start in place:

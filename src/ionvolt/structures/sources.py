@@ -43,8 +43,9 @@ def as_crystal(obj: object, source: str | None = None, limits: Limits = DEFAULT_
     """Turn whatever describes a crystal into a checked ``Crystal``.
 
     Args:
-        obj: A ``Crystal``, a pymatgen ``Structure`` or its dictionary, ASE ``Atoms``, a path, a Materials Project id
-            (where no file has that name), or the text of a CIF or POSCAR (a string with a line break in it is text).
+        obj: A ``Crystal``, a ``DisorderedCrystal`` that turns out ordered, a pymatgen ``Structure`` or its dictionary,
+            ASE ``Atoms``, a path, a Materials Project id (where no file has that name), or the text of a CIF or POSCAR
+            (a string with a line break in it is text).
         source: What to call it; by default the path, or the kind of object.
         limits: The bounds.
 
@@ -56,6 +57,8 @@ def as_crystal(obj: object, source: str | None = None, limits: Limits = DEFAULT_
     """
     if isinstance(obj, Crystal):
         return check(obj if source is None else replace(obj, source=source), limits)
+    if isinstance(obj, DisorderedCrystal):
+        return ordered(obj if source is None else replace(obj, source=source), limits=limits)
     if isinstance(obj, str) and ("\n" in obj or "\r" in obj):
         return read_text(obj, source or "text", limits=limits)
     if isinstance(obj, (str, os.PathLike)):
@@ -214,6 +217,8 @@ def _stdin(limits: Limits) -> bytes:
 
 def _from_pymatgen(structure: Structure, name: str, limits: Limits) -> Crystal:
     check_atom_count(name, len(structure), limits)
+    if not all(structure.lattice.pbc):
+        raise refusal(name, "it is not periodic in all three directions", "Give a crystal")
     if not structure.is_ordered:
         return _from_disordered(structure, name, limits)
     dummy = next((s for s in structure.species if type(s).__name__ == "DummySpecies"), None)

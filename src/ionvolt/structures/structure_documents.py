@@ -95,6 +95,8 @@ def structure_of(document: object, source: str, limits: Limits = DEFAULT_LIMITS)
     notes: list[str] = []
     sites: list[dict[int, float]] = []
     try:
+        if not all(document["lattice"].get("pbc", [True])):
+            refuse("it is not periodic in all three directions", "Give a crystal")
         lattice = np.array(document["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
         places = np.array([site["abc"] for site in listed], dtype=np.float64).reshape(-1, 3)
         for site in listed:
@@ -120,8 +122,15 @@ def _optimade(record: Mapping[str, Any], source: str, limits: Limits) -> Disorde
 
     notes: list[str] = []
     try:
-        if record.get("nperiodic_dimensions") not in (None, 3):
+        if record.get("nperiodic_dimensions") not in (None, 3) or not all(record.get("dimension_types") or [1]):
             refuse("it is not periodic in all three directions", "Give a crystal")
+        features = record.get("structure_features") or []
+        if "assemblies" in features or record.get("assemblies"):
+            refuse("its disorder is of groups of sites that go together (assemblies)", "Keep one of the alternatives")
+        if "implicit_atoms" in features:
+            refuse("atoms of its formula have no place (implicit_atoms)", "Add them with their coordinates")
+        if any(kind.get("attached") for kind in record["species"]):
+            refuse("atoms are only stated as attached to others, without places", "Add them with their coordinates")
         lattice = np.array(record["lattice_vectors"], dtype=np.float64).reshape(3, 3)
         cartesian = np.array(record["cartesian_site_positions"], dtype=np.float64).reshape(-1, 3)
         names = record["species_at_sites"]

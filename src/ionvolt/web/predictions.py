@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ionvolt.errors import InputError
+from ionvolt.models.interface import NORMAL_90, widen
 from ionvolt.web.costs import Costs, guessed_atoms
 from ionvolt.web.problems import Problem
 from ionvolt.web.requests import Asked
@@ -71,6 +72,7 @@ class Structure:
         refused: Problems by ion.
         problem: What is wrong with all of it.
         doubts: Why no prediction for it is in the domain; None until that is known.
+        added: What its forces add to intervals (``worker.relaxation``).
     """
 
     asked: Asked
@@ -81,6 +83,7 @@ class Structure:
     refused: dict[str, Problem] = field(default_factory=dict)
     problem: Problem | None = None
     doubts: list[str] | None = None
+    added: dict[str, Any] = field(default_factory=dict)
 
     async def answer(self, ask: Ask, fetch: Fetch, costs: Costs, width: int) -> None:
         """All of its ions; what goes wrong is kept, not raised.
@@ -141,11 +144,11 @@ class Structure:
         task = {"task": "relaxation", "structure": structure, "charged": charged}
         try:
             reply = await ask(task, self.run, "relaxation", costs.one("relaxation", "", guessed_atoms(structure)))
-            self.doubts = reply["doubts"]
+            self.doubts, self.added = reply["doubts"], reply["added"]
         except Problem:
             self.doubts = []
-        if self.doubts:
-            self.run.emit("doubts", {"index": self.index, "doubts": self.doubts})
+        if self.doubts or any(self.added.get("half_widths", {}).values()):
+            self.run.emit("doubts", {"index": self.index, "doubts": self.doubts, "added": self.added})
 
     def _in_order(self) -> list[str]:
         """The ion asked for first, then those that the structure holds, then the others."""
@@ -164,7 +167,9 @@ class Structure:
         for ion in ions:
             about = {"index": self.index, "working_ion": ion}
             if ion in self.found:
-                self.run.emit("prediction", about | {"prediction": _doubted(self.found[ion], self.doubts or [])})
+                self.run.emit(
+                    "prediction", about | {"prediction": _checked(self.found[ion], self.doubts or [], self.added)}
+                )
             elif ion in self.refused:
                 self.run.emit("refused", about | {"problem": self.refused[ion].to_dict()})
 
@@ -187,15 +192,22 @@ class Structure:
             return found | {"problem": error.to_dict()}
         ions = self.asked.ions
         refused = [{"working_ion": ion, "problem": self.refused[ion].to_dict()} for ion in ions if ion in self.refused]
-        predictions = [_doubted(self.found[ion], self.doubts or []) for ion in ions if ion in self.found]
+        predictions = [_checked(self.found[ion], self.doubts or [], self.added) for ion in ions if ion in self.found]
         return found | self.facts | {"predictions": predictions, "refused": refused}
 
 
-def _doubted(prediction: dict[str, Any], doubts: list[str]) -> dict[str, Any]:
-    """A prediction that is in the domain no longer, where there are doubts about its structure."""
-    if not doubts or not prediction["in_domain"]:
+def _checked(prediction: dict[str, Any], doubts: list[str], added: dict[str, Any]) -> dict[str, Any]:
+    """A prediction after the check of its structures: the interval is wider, and doubts lead out of the domain."""
+    if not prediction["in_domain"]:
         return prediction
-    return prediction | {"in_domain": False, "warnings": [*prediction["warnings"], *doubts]}
+    words = list(doubts)
+    found: dict[str, Any] = {"in_domain": not doubts}
+    extra = added.get("half_widths", {}).get(prediction["end_members"], 0.0)
+    if extra and prediction["voltage_lower"] is not None:
+        lower, upper, note = widen(prediction["voltage_lower"], prediction["voltage_upper"], extra, added["strain"])
+        found |= {"voltage_lower": lower, "voltage_upper": upper, "voltage_std": (upper - lower) / 2 / NORMAL_90}
+        words += [] if note is None else [note]
+    return prediction | found | {"warnings": [*prediction["warnings"], *words]}
 
 
 async def answer_all(asked: Asked, run: Run, structures: Sequence[Structure], ask: Ask, fetch: Fetch, costs: Costs,

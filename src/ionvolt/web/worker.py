@@ -18,8 +18,18 @@ from ionvolt.explain.files import to_cif
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.models.interface import Predictor
 from ionvolt.models.registry import load_model
-from ionvolt.prediction import predict_checked, predict_each, relaxation_doubts
+from ionvolt.physics.equilibrium import added_half_width
+from ionvolt.prediction import (
+    States,
+    filled_host,
+    predict_checked,
+    predict_each,
+    predict_partly_filled,
+    relaxation_doubts,
+    strains,
+)
 from ionvolt.structures import Crystal, Limits, read_text
+from ionvolt.structures.disorder import DisorderError
 from ionvolt.structures.wording import refusal
 from ionvolt.web import long_tasks
 from ionvolt.web.examples import example_text, examples
@@ -86,8 +96,11 @@ def _answer(task: Message, workshop: Workshop) -> Message:
 
 
 def read(task: Message, workshop: Workshop) -> Message:
-    """The structure, checked, as plain JSON types."""
-    crystal = workshop.crystal(task)
+    """The structure, checked, as plain JSON types; one with partly filled sites of an ion alone as it came."""
+    try:
+        crystal = workshop.crystal(task)
+    except DisorderError as error:
+        return facts_of(_any_host(error)) | {"crystal": task["structure"]}
     return facts_of(crystal) | {
         "crystal": {
             "name": crystal.source,
@@ -100,12 +113,33 @@ def read(task: Message, workshop: Workshop) -> Message:
     }
 
 
+def _any_host(error: DisorderError) -> Crystal:
+    """A host of a crystal in which only sites of one working ion are partly filled.
+
+    Raises:
+        DisorderError: Other sites are disordered, too.
+    """
+    for symbol in WORKING_IONS:
+        try:
+            return filled_host(error, symbol)[0]
+        except DisorderError:
+            continue
+    raise error
+
+
 def predict(task: Message, workshop: Workshop) -> Message:
     """Predictions for the ions; an ion that is refused spoils no other."""
-    crystal, charged = workshop.crystal(task), workshop.charged(task)
-    model = workshop.models[task["model"]]
-    options = {"assume": task["assume"], "charged": charged, "check_relaxation": False, **task["options"]}
-    found = predict_each([crystal], task["ions"], model=model, **options)
+    model, charged = workshop.models[task["model"]], workshop.charged(task)
+    options = {"assume": task["assume"], "charged": charged, **task["options"]}
+    try:
+        crystal = workshop.crystal(task)
+    except DisorderError as error:
+        if charged is not None or task["assume"] != "auto" or any(task["options"].values()):
+            raise
+        found = predict_partly_filled(error, task["ions"], model=model)
+        crystal = _any_host(error)
+    else:
+        found = predict_each([crystal], task["ions"], model=model, check_relaxation=False, **options)
     refused = [(ion, error) for ion, error in zip(task["ions"], found, strict=True) if isinstance(error, InputError)]
     if len(refused) == 1 == len(found):
         raise refused[0][1]
@@ -116,9 +150,17 @@ def predict(task: Message, workshop: Workshop) -> Message:
 
 
 def relaxation(task: Message, workshop: Workshop) -> Message:
-    """Doubts about structures that are not relaxed, which hold for all ions."""
+    """Doubts about structures that are not relaxed, and what their forces add to intervals, which hold for all ions.
+
+    ``added`` has the strain of the structures and, by what a prediction rests on, what half of an interval grows by.
+    """
     crystal, charged = workshop.crystal(task), workshop.charged(task)
-    return {"doubts": list(relaxation_doubts([crystal] if charged is None else [crystal, charged]))}
+    states: States = {}
+    given = [crystal] if charged is None else [crystal, charged]
+    doubts, strained = relaxation_doubts(given, states), strains(given, states)
+    half_widths: dict[str, float] = {ends: added_half_width(strained[:1], ends) for ends in ("charged", "discharged")}
+    half_widths["both"] = added_half_width(strained, "both")
+    return {"doubts": list(doubts), "added": {"strain": max(strained), "half_widths": half_widths}}
 
 
 def explain(task: Message, workshop: Workshop) -> Message:

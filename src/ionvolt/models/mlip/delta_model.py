@@ -223,12 +223,13 @@ class DeltaModel:
             voltages = physics + corrector.domain.fade(distances) * learned
             spread = ensemble_std(members, kernel)
             ions = np.array([IONS.index(pair.ion) for pair in some])
-            conformal = (
-                corrector.domain.conformal if route is None else self.routes.get(route, corrector.domain.conformal)
-            )
-            widths = conformal.half_widths(difficulty_features(spread, distances, learned), ions)
+            given = corrector.domain.conformal
+            signs = difficulty_features(spread, distances, learned)
+            judged = given.half_widths(signs, ions)
+            widths = judged if route not in self.routes else self.routes[route].half_widths(signs, ions)
             for j, i in enumerate(chosen):
-                reasons = corrector.domain.reasons(hosts[i], float(distances[j]), float(spread[j]), float(widths[j]))
+                # Whatever the way in, the limit of width is that of given ends, and so is the width it is held against.
+                reasons = corrector.domain.reasons(hosts[i], float(distances[j]), float(spread[j]), float(judged[j]))
                 answers[i] = with_interval(
                     float(voltages[j]), float(widths[j]), float(spread[j]), reasons, self.card.name, float(physics[j])
                 )

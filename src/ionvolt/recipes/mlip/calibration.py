@@ -6,7 +6,7 @@ Intervals and limits are tried as they are made: those of a fold rest on the oth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -152,11 +152,14 @@ def each_fold(held: HeldOut) -> list[Mask]:
     return [odd, ~odd]
 
 
-def fit_domain(held: HeldOut, hosts: Sequence[CrystalFeatures], crystals: Sequence[Crystal]) -> ApplicabilityDomain:
+def fit_domain(
+    held: HeldOut, for_widths: HeldOut, hosts: Sequence[CrystalFeatures], crystals: Sequence[Crystal]
+) -> ApplicabilityDomain:
     """What judges a fitted model's answers.
 
     Args:
-        held: Its recipe's held-out answers.
+        held: Its recipe's held-out answers, which make limits of distance and spread.
+        for_widths: Those whose errors make the intervals.
         hosts: Charged hosts that the model has learned from.
         crystals: Crystals whose elements count as seen.
     """
@@ -165,4 +168,10 @@ def fit_domain(held: HeldOut, hosts: Sequence[CrystalFeatures], crystals: Sequen
     references = standardise(fingerprints, mean, scale).astype(np.float16).astype(np.float32)
     elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
     of = limits(held, cross_fitted_widths(held))
-    return ApplicabilityDomain(intervals(held), mean, scale, references, elements, of.distance, of.spread, of.width)
+    judging = ApplicabilityDomain(intervals(held), mean, scale, references, elements, of.distance, of.spread, of.width)
+    return with_intervals(judging, for_widths)
+
+
+def with_intervals(judging: ApplicabilityDomain, held: HeldOut) -> ApplicabilityDomain:
+    """The same with the intervals that held-out answers ask for; limits of distance and spread stay."""
+    return replace(judging, conformal=intervals(held), width_limit=limits(held, cross_fitted_widths(held)).width)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
-from ionvolt.datasets.splits import framework_folds, random_folds
+from ionvolt.datasets.splits import chemical_system_folds, framework_folds, random_folds
 from ionvolt.errors import DataError
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.host_krr import standardise
@@ -35,7 +35,7 @@ HELD_OUT = "held-out"
 FORMAT = 1
 """Of the files; raised when the work changes, so that it is done again."""
 
-FOLDS = {"framework": framework_folds, "random": random_folds}
+FOLDS = {"framework": framework_folds, "random": random_folds, "chemical-system": chemical_system_folds}
 """How rows are dealt out, by the name of the split."""
 
 

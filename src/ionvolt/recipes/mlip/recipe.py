@@ -25,7 +25,7 @@ FEATURES = Step("features", "what the potential says of every structure, and of 
 RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)
 
 INSERTED = Step("inserted", "hosts filled and both ends relaxed, as `ionvolt compute` does it", asked_for=True)
-ROUTES = Step("routes", "intervals of computed ends, from those that are there, into the fitted model", asked_for=True)
+ROUTES = Step("routes", "intervals of given and of computed ends into the fitted model", asked_for=True)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
 from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundation
+from ionvolt.models.uncertainty.domain import ApplicabilityDomain
 from ionvolt.recipes.cards import attribution, label_of, provenance
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
@@ -21,7 +22,7 @@ from ionvolt.recipes.mlip.calibration import fit_domain, held_out
 from ionvolt.recipes.mlip.cross_validation import read_answers
 from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, fit_learners
 from ionvolt.recipes.mlip.report import HeldOutReport, report_on
-from ionvolt.recipes.mlip.routes import calibrate_routes, held_out_routes
+from ionvolt.recipes.mlip.routes import calibrate_routes, held_out_routes, report_intervals
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
 
@@ -69,8 +70,7 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
     rows = table.parts["charged"]
     learners = fit_part(rows, settings, job)
     assert isinstance(learners, HostLearners)
-    answers = read_answers(settings, settings.calibrating("charged"), job)
-    domain = fit_domain(held_out(answers, table.data, "charged", settings), rows.hosts, table.data.hosts)
+    domain = judging(table, settings, job, "charged")
     of = settings.corrections["charged"]
     chosen = {"networks": asdict(of.networks), "unit": of.unit, "kernel": asdict(settings.host_kernel)}
     tests = reports(table, settings, job, "charged")
@@ -86,8 +86,7 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
         rows = table.parts[variant]
         learners = fit_part(rows, settings, job)
         assert isinstance(learners, PairLearners)
-        answers = read_answers(settings, settings.calibrating(variant), job)
-        domain = fit_domain(held_out(answers, table.data, variant, settings), rows.hosts, table.data.hosts)
+        domain = judging(table, settings, job, variant)
         correctors[variant] = Corrector(learners.networks, learners.atom_kernel, domain)
         tests |= reports(table, settings, job, variant)
     chosen: dict[str, Any] = {variant: asdict(settings.corrections[variant]) for variant in VARIANTS}
@@ -96,7 +95,17 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
     probabilities = full_extraction.held_out_probabilities(rows_of, table, settings)
     card.evaluation.append(full_extraction.report(rows_of, probabilities, settings))
     model = DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
+    report_intervals(model, table.data, settings, job)
     return calibrate_routes(model, held_out_routes(table, settings, job))
+
+
+def judging(table: Table, settings: MlipSettings, job: Job, part: Part) -> ApplicabilityDomain:
+    """What judges the answers of a part's learners."""
+    held, for_widths = (
+        held_out(read_answers(settings, test, job), table.data, part, settings)
+        for test in (settings.calibrating(part), settings.widths_from(part))
+    )
+    return fit_domain(held, for_widths, table.parts[part].hosts, table.data.hosts)
 
 
 def fit_part(rows: PartRows, settings: MlipSettings, job: Job) -> Learners:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ionvolt.datasets import Electrode, ElectrodeSet
-from ionvolt.errors import InputError
+from ionvolt.errors import DataError, InputError
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.mlip.delta_model import ROUTES, DeltaModel, Route, load_delta, save_delta
+from ionvolt.models.mlip.delta_model import ROUTES, VARIANTS, DeltaModel, Route, Variant, load_delta, save_delta
 from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.uncertainty.conformal import Conformal, calibrate
 from ionvolt.physics.average import compute
@@ -27,8 +27,15 @@ from ionvolt.physics.cache import Cache
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
-from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, difficulty, held_out
-from ionvolt.recipes.mlip.cross_validation import answer_pairs
+from ionvolt.recipes.mlip.calibration import (
+    HeldOut,
+    cross_fitted_widths,
+    difficulty,
+    held_out,
+    intervals,
+    with_intervals,
+)
+from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
 from ionvolt.recipes.mlip.features import read
 from ionvolt.recipes.mlip.relaxed import RelaxedEnds, from_arrays, held_out_relaxed, in_words, read_relaxed, to_arrays
 from ionvolt.recipes.mlip.rows import Table
@@ -176,8 +183,55 @@ def calibrate_routes(model: DeltaModel, held: Mapping[Route, HeldOut | None]) ->
     return model
 
 
+@dataclass(frozen=True)
+class IntervalReport:
+    """What a card says of the intervals of given ends; widths in V.
+
+    Attributes:
+        split: What was held out.
+        n: Held-out electrodes.
+        coverage_90: Share of labels in the 90 % interval, each calibrated on the other folds.
+        mean_width: Of these intervals.
+        coverage_of_framework_intervals: Share in intervals that were calibrated on held-out frameworks.
+    """
+
+    split: str
+    n: int
+    coverage_90: float
+    mean_width: float
+    coverage_of_framework_intervals: float
+
+
+def report_intervals(model: DeltaModel, data: ElectrodeSet, settings: MlipSettings, job: Job) -> dict[Variant, HeldOut]:
+    """Tell in a model's card how well the intervals of given ends hold.
+
+    Returns:
+        The held-out answers that make them, of the variants whose answers are there.
+    """
+    told, found = {}, {}
+    for variant in VARIANTS:
+        test = settings.widths_from(variant)
+        try:
+            answers = read_answers(settings, test, job), read_answers(settings, settings.calibrating(variant), job)
+        except DataError:
+            continue
+        held, frameworks = (held_out(some, data, variant, settings) for some in answers)
+        widths, error = cross_fitted_widths(held), np.abs(held.errors)
+        before = intervals(frameworks).half_widths(difficulty(held), held.ions)
+        report = IntervalReport(
+            split=f"{test.split} {settings.n_folds}-fold, seed {test.seed}",
+            n=len(error),
+            coverage_90=round(float((error <= widths).mean()), 3),
+            mean_width=round(float(2 * widths.mean()), 3),
+            coverage_of_framework_intervals=round(float((error <= before).mean()), 3),
+        )
+        told[variant], found[variant] = asdict(report), held
+    model.card.training["intervals"] = told
+    return found
+
+
 def recalibrate(folder: Path, output: Path, table: Table, settings: MlipSettings, job: Job) -> DeltaModel:
-    """A fitted Δ-model with the intervals of computed ends; its answers stay as they are.
+    """A fitted Δ-model with the intervals that held-out answers ask for; its answers stay as they are.
 
     Args:
         folder: The model.
@@ -186,6 +240,10 @@ def recalibrate(folder: Path, output: Path, table: Table, settings: MlipSettings
         settings: Of the recipe.
         job: Whose learners and computed ends are there.
     """
-    model = calibrate_routes(load_delta(folder), held_out_routes(table, settings, job))
+    model = load_delta(folder)
+    for variant, held in report_intervals(model, table.data, settings, job).items():
+        corrector = model.correctors[variant]
+        corrector.domain = with_intervals(corrector.domain, held)
+    model = calibrate_routes(model, held_out_routes(table, settings, job))
     save_delta(model, output)
     return model

@@ -60,7 +60,9 @@ class MlipSettings:
         clean: Rules that clean the data.
         n_folds: Of every cross-validation.
         tests: Cross-validations. Settings were chosen on folds of seed 0, so that no figure rests on these.
-        calibration: For each part the cross-validation whose errors make intervals and limits, by split and seed.
+        calibration: For each part the cross-validation whose errors make limits and figures, by split and seed.
+        intervals: The one whose errors make intervals, by part. New electrodes come with elements that the data do not
+            hold together, so that whole chemical systems are held out where that has been computed.
         final_members: Networks of the fitted models.
         final_seed: Of the first of these.
         corrections: How the learners of corrections are trained, by part.
@@ -76,8 +78,17 @@ class MlipSettings:
         CrossValidation("both", "framework", 1, 2),
         CrossValidation("discharged", "framework", 1, 2),
         CrossValidation("charged", "random", 1, 2),
+        CrossValidation("both", "chemical-system", 1, 2),
+        CrossValidation("discharged", "chemical-system", 1, 2),
     )
     calibration: tuple[SplitKind, int] = ("framework", 1)
+    intervals: Mapping[Part, tuple[SplitKind, int]] = field(
+        default_factory=lambda: {
+            "charged": ("framework", 1),
+            "both": ("chemical-system", 1),
+            "discharged": ("chemical-system", 1),
+        }
+    )
     final_members: int = 3
     final_seed: int = 7000
     corrections: Mapping[Part, CorrectionSettings] = field(
@@ -99,8 +110,14 @@ class MlipSettings:
     structures_a_file: int = 100
 
     def calibrating(self, part: Part) -> CrossValidation:
-        """The cross-validation whose held-out errors calibrate a part's answers."""
-        split, seed = self.calibration
+        """The cross-validation whose held-out answers make a part's limits and figures."""
+        return self._test(part, *self.calibration)
+
+    def widths_from(self, part: Part) -> CrossValidation:
+        """The cross-validation whose held-out errors make the widths of a part's intervals."""
+        return self._test(part, *self.intervals[part])
+
+    def _test(self, part: Part, split: SplitKind, seed: int) -> CrossValidation:
         return next(t for t in self.tests if (t.part, t.split, t.seed) == (part, split, seed))
 
     def of_part(self, part: Part) -> dict[str, Any]:
