@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.ions import remove_ion, working_ion
+from ionvolt.ions import working_ion
 from ionvolt.structures.chemistry import REDOX_ACTIVE
 from ionvolt.structures.crystal import SYMBOLS, Crystal
+from ionvolt.structures.pairs import find_pairs
 
 Anion = Literal["oxide", "polyanion", "chalcogenide", "fluoride", "cyanide", "other"]
 """The group of the anion; ``polyanion`` also where oxygen is bound to Mo or W beside a 3d metal."""
@@ -25,6 +27,8 @@ ALKALI = frozenset(("Li", "Na", "K", "Rb", "Cs"))
 _CENTRES = ("P", "S", "Si", "B", "As", "Ge", "C", "N", "Se", "Te", "Cl")
 _SPECTATORS = ("Sc", "Zr", "Hf", "Nb", "Ta", "Ti", "W", "Mo", "Mn")
 """Metals that keep their valence where another metal of the host can change its own, the surest first."""
+
+_ANION_NUMBERS = [SYMBOLS.index(symbol) for symbol in ("O", "S", "Se", "Te", "F", "N", "C", "Cl")]
 
 _BOND = 1.25
 """Longest bond, in sums of the covalent radii."""
@@ -118,19 +122,25 @@ def _redox_centres(amounts: dict[str, int], anion: Anion) -> dict[str, float]:
 
 def _layered(charged: Crystal, ion: str) -> bool:
     """Whether bonds, up to ``_BOND`` sums of covalent radii, link the host without ions in two directions only."""
-    from ase.data import covalent_radii
-    from ase.neighborlist import neighbor_list
+    mobile = [SYMBOLS.index(symbol) for symbol in (ALKALI | {ion})]
+    kept = ~np.isin(charged.numbers, mobile)
+    if not kept.any():
+        return False
+    numbers = charged.numbers[kept]
+    host = replace(charged, numbers=numbers, frac_coords=charged.frac_coords[kept], warnings=(), doubts=())
+    radii = _BOND * _covalent_radii()[numbers]
+    pairs = find_pairs(host, 2 * float(radii.max()), both=True)
+    pairs = pairs.where(pairs.distance < radii[pairs.i] + radii[pairs.j])
+    anions, carbon = np.isin(numbers, _ANION_NUMBERS), numbers == SYMBOLS.index("C")
+    pairs = pairs.where(~(anions[pairs.i] & anions[pairs.j]) | carbon[pairs.i] | carbon[pairs.j])
+    return _directions(len(numbers), pairs.i, pairs.j, pairs.image) == 2
 
-    host = remove_ion(charged, working_ion(ion)) if ion in charged.composition else charged
-    keep = [i for i, number in enumerate(host.numbers) if SYMBOLS[number] not in ALKALI]
-    atoms = host.to_pymatgen().to_ase_atoms()[keep]
-    radii = _BOND * covalent_radii[atoms.numbers]
-    first, second, image = neighbor_list("ijS", atoms, radii)  # type: ignore[no-untyped-call]
-    anions = np.isin(atoms.numbers, [SYMBOLS.index(s) for s in ("O", "S", "Se", "Te", "F", "N", "C", "Cl")])
-    bonded = (
-        ~(anions[first] & anions[second]) | np.isin(atoms.numbers[first], [6]) | np.isin(atoms.numbers[second], [6])
-    )
-    return _directions(len(atoms), first[bonded], second[bonded], image[bonded]) == 2
+
+@lru_cache(maxsize=1)
+def _covalent_radii() -> NDArray[np.float64]:
+    from ase.data import covalent_radii
+
+    return np.asarray(covalent_radii, dtype=np.float64)
 
 
 def _directions(n_atoms: int, first: NDArray[np.int64], second: NDArray[np.int64], image: NDArray[np.int64]) -> int:
