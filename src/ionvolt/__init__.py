@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "compute",
     "compute_many",
+    "design",
     "load_model",
     "predict",
     "predict_many",
@@ -26,6 +27,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ionvolt.computation import VoltageResult, compute, compute_many
+    from ionvolt.designing import design
     from ionvolt.errors import InputError, IonVoltError
     from ionvolt.models.registry import load_model
     from ionvolt.prediction import Prediction, predict, predict_many
@@ -39,6 +41,7 @@ _HOME = {
     "VoltageResult": "ionvolt.computation",
     "compute": "ionvolt.computation",
     "compute_many": "ionvolt.computation",
+    "design": "ionvolt.designing.run",
     "load_model": "ionvolt.models.registry",
     "predict": "ionvolt.prediction",
     "predict_many": "ionvolt.prediction",
