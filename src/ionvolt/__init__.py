@@ -21,6 +21,7 @@ __all__ = [
     "calculator",
     "compute",
     "compute_many",
+    "design",
     "explain",
     "explain_many",
     "load_model",
@@ -33,6 +34,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ionvolt.computation import VoltageResult, calculator, compute, compute_many
+    from ionvolt.designing import design
     from ionvolt.errors import InputError, IonVoltError
     from ionvolt.explain import explain as explain
     from ionvolt.explain.explanation import Explanation, explain_many
@@ -51,6 +53,7 @@ _HOME = {
     "calculator": "ionvolt.computation",
     "compute": "ionvolt.computation",
     "compute_many": "ionvolt.computation",
+    "design": "ionvolt.designing.run",
     "explain_many": "ionvolt.explain.explanation",
     "load_model": "ionvolt.models.registry",
     "plot_crystal": "ionvolt.plots",

@@ -13,6 +13,7 @@ from ionvolt.cli.baseline import baseline
 from ionvolt.cli.cite import cite
 from ionvolt.cli.compute import compute
 from ionvolt.cli.data import data_app
+from ionvolt.cli.design import design
 from ionvolt.cli.evaluate import evaluate
 from ionvolt.cli.examples import examples
 from ionvolt.cli.explain import explain
@@ -41,6 +42,7 @@ app.command()(explain)
 app.command("explain-model")(explain_model)
 app.command()(compute)
 app.command()(order)
+app.command()(design)
 app.command()(train)
 app.command()(transfer)
 app.command()(baseline)

@@ -42,8 +42,7 @@ def valence_sums(crystal: Crystal, symbol: str) -> NDArray[np.float64]:
     for z in np.unique(crystal.numbers[bonds.j]).tolist():
         length[z] = _length(symbol, SYMBOLS[z])
     valences = np.exp((length[crystal.numbers[bonds.j]] - bonds.distance) / SOFTNESS)
-    sums: NDArray[np.float64] = np.bincount(bonds.i, valences, len(crystal))
-    return sums[ions]
+    return np.asarray(np.bincount(bonds.i, valences, len(crystal))[ions], dtype=np.float64)
 
 
 def misfit(crystal: Crystal, symbol: str, charge: int) -> str | None:

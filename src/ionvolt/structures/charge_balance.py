@@ -63,6 +63,34 @@ class Electrons(NamedTuple):
     all: float
 
 
+class MetalCharges(NamedTuple):
+    """Charges of the metals of a cell or formula that change theirs.
+
+    Attributes:
+        present: What they bear together, so that the whole is neutral.
+        lowest: The least that they bear together in an insertion host.
+        highest: The most.
+        limits: The lowest and highest charge of each of them by symbol; empty where no metal changes its charge.
+    """
+
+    present: float
+    lowest: float
+    highest: float
+    limits: dict[str, tuple[float, float]]
+
+    @property
+    def possible(self) -> bool:
+        """Whether the metals can bear what they have to."""
+        return bool(self.limits) and self.lowest - 1e-6 <= self.present <= self.highest + 1e-6
+
+    @property
+    def each(self) -> dict[str, float]:
+        """The charge of an atom of each metal, all equally far between their lowest and their highest."""
+        span = self.highest - self.lowest
+        share = (self.present - self.lowest) / span if span else 0.0
+        return {symbol: least + share * (most - least) for symbol, (least, most) in self.limits.items()}
+
+
 def count_electrons(material: Crystal | Mapping[str, float]) -> Electrons | None:
     """Electrons that the metals of a compound can give and take.
 
@@ -85,6 +113,27 @@ _counted: WeakKeyDictionary[Crystal, Electrons | None] = WeakKeyDictionary()
 
 
 def _count(material: Crystal | Mapping[str, float]) -> Electrons | None:
+    found = metal_charges(material)
+    if found is None:
+        return None
+    if not found.limits:
+        n_atoms = len(material) if isinstance(material, Crystal) else sum(material.values())
+        return Electrons(0.0, 0.0, 0.0) if abs(found.present) < 0.05 * n_atoms else None
+    if found.present < -1e-6:
+        return None
+    present = found.present
+    return Electrons(max(0.0, found.highest - present), max(0.0, present - found.lowest), max(0.0, present))
+
+
+def metal_charges(material: Crystal | Mapping[str, float]) -> MetalCharges | None:
+    """The charge that is left for the metals that change it, and the range that they can bear.
+
+    Args:
+        material: As ``count_electrons`` takes it.
+
+    Returns:
+        None where charges cannot be told: no anion, or unknown elements.
+    """
     if isinstance(material, Crystal):
         amounts: Mapping[str, float] = material.composition
         atoms = list(zip(material.symbols, nonmetal_charges(material).tolist(), strict=True))
@@ -99,21 +148,18 @@ def _count(material: Crystal | Mapping[str, float]) -> Electrons | None:
         return None
     anions = _anion_class(amounts, centres)
     lowest = highest = 0.0
+    limits: dict[str, tuple[float, float]] = {}
     for symbol, n in amounts.items():
         least, most = minimum_oxidation_state(symbol, anions), maximum_oxidation_state(symbol, anions)
         if least is not None and most is not None and least < most:
             lowest, highest = lowest + n * least, highest + n * most
+            limits[symbol] = (least, most)
         elif symbol not in COVALENT:
             fixed = FIXED_CHARGES.get(symbol) if most is None else most
             if fixed is None:
                 return None
             charge += n * fixed
-    present = -charge
-    if not highest:
-        return Electrons(0.0, 0.0, 0.0) if abs(present) < 0.05 * sum(amounts.values()) else None
-    if present < -1e-6:
-        return None
-    return Electrons(max(0.0, highest - present), max(0.0, present - lowest), max(0.0, present))
+    return MetalCharges(-charge, lowest, highest, limits)
 
 
 def nonmetal_charges(crystal: Crystal) -> NDArray[np.float64]:
