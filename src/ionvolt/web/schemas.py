@@ -407,6 +407,7 @@ class Landscape(BaseModel):
     """Known electrodes of an ion."""
 
     ion: str
+    table: bool = Field(description="Whether the server has a table of computed ones (`serve --landscape`).")
     attribution: str = Field(description="Where the computed ones come from.")
     electrodes: list[KnownElectrode] = Field(description="Computed ones; none where the server has no table.")
     measured: list[MeasuredCathode]

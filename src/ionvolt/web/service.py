@@ -13,7 +13,7 @@ from ionvolt.web.admission import Admission
 from ionvolt.web.catalogue import card_of, described, model_folders
 from ionvolt.web.costs import Costs, guessed_atoms
 from ionvolt.web.jobs import Job, Jobs
-from ionvolt.web.landscape import landscape
+from ionvolt.web.landscape import landscape, read_table
 from ionvolt.web.metrics import Metrics
 from ionvolt.web.pieces import AS_JOB, Pieces
 from ionvolt.web.predictions import READ_SECONDS, Run, Structure, answer_all, expected
@@ -40,6 +40,8 @@ class Service:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
+        if settings.landscape is not None:
+            read_table(settings.landscape)  # said at the start if it is none
         self.folders = model_folders(settings.models)
         self.cards = {name: card_of(name, folder) for name, folder in self.folders.items()}
         self.costs = Costs({name: card.kind for name, card in self.cards.items()} | OTHER_COSTS)

@@ -64,7 +64,7 @@ export class Landscape {
     ].filter(Boolean).join(". ");
     const kinds = [["own", "this one (line: its voltage, with the 90 % interval)"], ["measured", "measured cathode"]];
     if (computed) kinds.push(["near", "nearest"], ["known", "computed"]);
-    $("landscape-source").replaceChildren(keys(kinds), el("span", {}, table.attribution));
+    $("landscape-source").replaceChildren(keys(kinds), el("span", {}, sourceOf(table)));
     const columns = [
       { key: "formula", label: capacity === null ? "Nearest in voltage" : "Nearest", value: (e) => e.formula, show: (e) => [formula(e.formula), e.measured ? el("small", {}, ` ${e.phase}`) : ""] },
       { key: "voltage", label: "V", numeric: true, value: (e) => e.voltage, show: (e) => [fixed(e.voltage, 2), e.measured ? el("small", {}, ` ±${fixed(e.uncertainty, 2)}`) : ""] },
@@ -74,6 +74,13 @@ export class Landscape {
     const list = sortableTable(columns, { caption: "Nearest known electrodes", rows: [...near], sort: { key: "none", descending: false } });
     $("landscape-table").replaceChildren(list.node);
   }
+}
+
+/** Where the computed ones come from, or why there are none. */
+function sourceOf({ table, attribution, electrodes, ion }) {
+  if (electrodes.length) return attribution;
+  if (table) return `The server's table holds no ${ion} electrodes: measured ones only.`;
+  return "Measured cathodes only: this server was given no table of computed electrodes (ionvolt serve --landscape FILE; ionvolt data landscape makes one).";
 }
 
 const link = (doi) => el("a", { href: `https://doi.org/${encodeURI(doi)}`, rel: "noreferrer", target: "_blank" }, doi);
