@@ -13,6 +13,7 @@ from ionvolt.web.metrics import Metrics
 from ionvolt.web.pool import NoWorker, Pool, TaskTimeout, WorkerLost
 from ionvolt.web.predictions import Run
 from ionvolt.web.problems import Problem, problem
+from ionvolt.web.remembered import Remembered, key_of
 from ionvolt.web.settings import Settings
 from ionvolt.web.template import Template
 
@@ -40,6 +41,7 @@ class Pieces:
         costs: What they cost.
         pool: Workers for short pieces.
         long: Workers for what takes minutes: they give way to others, and each piece has one of its own.
+        remembered: Answers of slow models of a while ago.
         fetchers: The process that asks the Materials Project, started when it is first needed.
     """
 
@@ -50,6 +52,7 @@ class Pieces:
         self.template = Template(f"{WORKER}:prepare", (folders, settings.limits, settings.worker_memory), (WORKER,))
         self.pool = Pool(self.template, settings.workers, spare=1, niceness=GIVES_WAY)
         self.long = Pool(self.template, max(1, settings.workers // 2), niceness=BACKGROUND, fresh=True)
+        self.remembered = Remembered(settings.max_remembered, settings.keep_seconds)
         self.fetchers = Pool(Template(f"{FETCHER}:prepare", (settings.endpoint, settings.limits), (WORKER,)), 1)
         self._fetching: asyncio.Task[None] | None = None
 
@@ -85,7 +88,11 @@ class Pieces:
         Raises:
             Problem: It was refused, or it was not done in time.
         """
-        return await self._ask(self.pool, task, run, cost_of, cost, self.settings.longest_seconds)
+        key = key_of(task) if self.costs.slow(cost_of) else None
+        known = None if key is None else self.remembered.find(key)
+        if known is not None:
+            return known
+        return await self._ask(self.pool, task, run, cost_of, cost, self.settings.longest_seconds, key=key)
 
     async def ask_long(
         self,
@@ -107,6 +114,7 @@ class Pieces:
         cost: float,
         longest: float,
         heard: Callable[[dict[str, Any]], None] | None = None,
+        key: bytes | None = None,
     ) -> dict[str, Any]:
         name = task["structure"]["name"]
         left = run.deadline - asyncio.get_running_loop().time()
@@ -126,6 +134,7 @@ class Pieces:
                 cost=cost,
                 took=spent.append,
                 heard=heard,
+                known=(lambda: None) if key is None else (lambda: self.remembered.find(key)),
             )
         except NoWorker:
             raise over from None
@@ -142,7 +151,10 @@ class Pieces:
         if "refused" in reply:
             self.metrics.count("refused")
             raise Problem("refused", InputError(**reply["refused"]))
-        self.costs.learn(cost_of, cost, spent[0])
+        if spent:
+            self.costs.learn(cost_of, cost, spent[0])
+        if key is not None:
+            self.remembered.keep(key, reply)
         self.metrics.count("answered")
         return reply
 
