@@ -171,18 +171,34 @@ class Pieces:
     async def _from_materials_project(self, mp_id: str) -> dict[str, Any]:
         try:
             mp_id = check_id(mp_id)
-            key = require_key(mp_id)
         except InputError as error:
-            raise Problem("unavailable" if isinstance(error, UnavailableError) else "refused", error) from None
+            raise Problem("refused", error) from None
+        return await self._ask_materials_project({"mp_id": mp_id}, mp_id)
+
+    async def search(self, formula: str) -> list[dict[str, Any]]:
+        """Materials of a formula.
+
+        Raises:
+            Problem: It is none, or the Materials Project cannot be asked.
+        """
+        reply = await self._ask_materials_project({"formula": formula}, formula)
+        found: list[dict[str, Any]] = reply["materials"]
+        return found
+
+    async def _ask_materials_project(self, task: dict[str, Any], name: str) -> dict[str, Any]:
+        try:
+            key = require_key(name)
+        except UnavailableError as error:
+            raise Problem("unavailable", error) from None
         seconds = self.settings.fetch_seconds
         try:
             if self._fetching is None:
                 self._fetching = asyncio.create_task(self.fetchers.start())
             await asyncio.shield(self._fetching)
-            reply = await self.fetchers.run({"mp_id": mp_id, "key": key}, seconds, patience=seconds)
+            reply = await self.fetchers.run(task | {"key": key}, seconds, patience=seconds)
         except (NoWorker, TaskTimeout, WorkerLost, ModelError):
             rule = f"the Materials Project does not answer within {seconds:g} s"
-            raise problem("unavailable", mp_id, rule, "Try again later, or give a CIF") from None
+            raise problem("unavailable", name, rule, "Try again later, or give a CIF") from None
         if "refused" in reply:
             raise Problem(reply["kind"], InputError(**reply["refused"]))
         return reply

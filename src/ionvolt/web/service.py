@@ -9,6 +9,7 @@ from typing import Any
 
 from ionvolt.errors import InputError
 from ionvolt.ions import parse_ions, working_ion
+from ionvolt.structures.materials_project import find_key
 from ionvolt.web.admission import Admission
 from ionvolt.web.catalogue import card_of, described, model_folders
 from ionvolt.web.costs import Costs, guessed_atoms
@@ -65,6 +66,20 @@ class Service:
         """Bundled crystals."""
         found: list[dict[str, Any]] = self.pieces.facts["examples"]
         return found
+
+    @property
+    def has_materials_project(self) -> bool:
+        """Whether there is a key, so that ids and formulas can be asked for."""
+        return find_key() is not None
+
+    async def search(self, formula: str, client: str) -> list[dict[str, Any]]:
+        """Materials of a formula.
+
+        Raises:
+            Problem: It is none, the Materials Project cannot be asked, or the server is busy.
+        """
+        with self.admission.request(client):
+            return await self.pieces.search(formula)
 
     def landscape(self, ion: str) -> dict[str, Any]:
         """Known electrodes of an ion.
