@@ -226,7 +226,10 @@ def rules(
         "table less local voltage (--guide local)": gain,
         "network's voltage of the result": lambda host, choice: voltages[choice.child.battery_id],
     }
-    return {name: (lambda host, s=score: best(host.choices, lambda choice: s(host, choice))) for name, score in scores.items()}
+    return {
+        name: (lambda host, s=score: best(host.choices, lambda choice: s(host, choice)))
+        for name, score in scores.items()
+    }
 
 
 _CHARGES: dict[str, dict[str, float]] = {}
@@ -239,7 +242,9 @@ def _charges(row: Electrode) -> dict[str, float]:
     return _CHARGES[row.battery_id]
 
 
-def report(title: str, hosts: Sequence[Host], picks: Mapping[str, Callable[[Host], list[Choice]]]) -> list[dict[str, object]]:
+def report(
+    title: str, hosts: Sequence[Host], picks: Mapping[str, Callable[[Host], list[Choice]]]
+) -> list[dict[str, object]]:
     """Print a table of rules and return it."""
     groups = np.array([host.family for host in hosts], dtype=np.int64)
     print(f"\n{title}: {len(hosts)} hosts of {len(np.unique(groups))} families, "

@@ -1,13 +1,16 @@
 """Latency, throughput, fairness and memory of the server under load, over the loopback interface.
 
-    python benchmarks/web_load.py --model cgcnn-mp2020 [--parts alone,clients,killed] [--requests 10000] [--clients 50]
-    python benchmarks/web_load.py --model auto --parts alone,clients,heavy,drip --requests 200
-    python benchmarks/web_load.py --model auto --parts files FILE ... [--ion all]
+    python benchmarks/web_load.py [--only default,fast] [--results load.jsonl] [FILE ...]
 
-Parts: ``alone``, one client; ``clients``, many at once, with the memory of all processes; ``killed``, many while one
-worker is killed; ``heavy``, a light client while another has 200 structures of all ions under way; ``drip``, a client
-while 1,000 connections trickle; ``files``, files with the defaults, as one job. Requests are crystals of 30 atoms for
-one ion, no two alike. The processor time of the machine that others took meanwhile is printed with each part.
+The server is started as it is shipped, with two workers. Each part takes five minutes at most (``--seconds``) and adds
+a line to ``--results``; parts that stand there already are passed over, so that the same command goes on after an end.
+
+Parts: ``default``, 50 clients at once, each asking the default model for one ion of a crystal of its own; ``examples``,
+the same with the bundled examples, as in a class; ``fast``, 10,000 requests of 50 clients to ``cgcnn-mp2020`` with the
+memory of all processes; ``killed``, many while one worker is killed; ``heavy``, a light client while another has 200
+structures of all ions under way; ``drip``, a client while 1,000 connections trickle; ``files``, the FILEs with the
+page's settings, as one job. Crystals have 30 atoms and no two are alike; clients have addresses of their own. The
+processor time of the machine that others took meanwhile is told with each part.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -48,8 +52,11 @@ PEROVSKITE = (
     ("O", 0.5, 0.0, 0.5),
     ("O", 0.0, 0.5, 0.5),
 )
-PARTS = ("alone", "clients", "killed", "heavy", "drip", "files")
 DRIPPING = 1_000
+FAST = "cgcnn-mp2020"
+EXAMPLES = ("LiFePO4", "MgMn2O4", "MoO3", "NaCoO2", "TiS2", "V2O5")
+IONS = ("Li", "Na", "Mg", "Ca", "Zn", "Al")
+Found = list[tuple[int, float]]
 
 
 def crystal(number: int) -> str:
@@ -73,23 +80,33 @@ def post(path: str, asked: dict[str, Any]) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
-def request(number: int) -> bytes:
+def request(number: int, model: str | None = None) -> bytes:
     """One structure, one ion."""
-    asked = {"structures": [{"name": f"{number}.cif", "text": crystal(number)}], "ions": ["Mg"]}
-    return post("/api/v1/predict", asked)
+    asked: dict[str, Any] = {"structures": [{"name": f"{number}.cif", "text": crystal(number)}], "ions": ["Mg"]}
+    return post("/api/v1/predict", asked | ({"model": model} if model else {}))
+
+
+def example_request(number: int) -> bytes:
+    """A bundled example, one ion."""
+    example, ion = EXAMPLES[number % len(EXAMPLES)], IONS[number // len(EXAMPLES) % len(IONS)]
+    return post("/api/v1/predict", {"structures": [{"example": example}], "ions": [ion]})
 
 
 class Client:
-    """As little of an HTTP client as will do: it shares the cores with the server."""
+    """As little of an HTTP client as will do: it shares the cores with the server.
 
-    def __init__(self, port: int) -> None:
+    Its number is the end of its address, by which the server tells clients apart.
+    """
+
+    def __init__(self, port: int, number: int = 1) -> None:
         self.port = port
+        self.address = f"127.0.0.{number}"
         self.line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, data: bytes) -> tuple[int, bytes]:
         """Status and body."""
         if self.line is None:
-            self.line = await asyncio.open_connection("127.0.0.1", self.port)
+            self.line = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(self.address, 0))
         reader, writer = self.line
         writer.write(data)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -110,32 +127,33 @@ class Client:
         return json.loads(body)
 
 
-async def load(port: int, clients: int, numbers: Iterator[int], deadline: float) -> list[tuple[int, float]]:
-    """Every client asks again as soon as it is answered, until the numbers run out."""
-    found: list[tuple[int, float]] = []
+async def load(port: int, clients: int, asked: Iterator[bytes], deadline: float) -> Found:
+    """Every client asks again as soon as it is answered, until the requests run out."""
+    found: Found = []
 
-    async def one() -> None:
-        client = Client(port)
-        for number in numbers:
+    async def one(number: int) -> None:
+        client = Client(port, number)
+        for data in asked:
             if time.monotonic() > deadline:
                 return
-            found.append(await client.ask(request(number)))
+            found.append(await client.ask(data))
 
-    await asyncio.gather(*(one() for _ in range(clients)))
+    await asyncio.gather(*(one(number) for number in range(2, 2 + clients)))
     return found
 
 
-def reported(name: str, found: list[tuple[int, float]], wall: float) -> dict[str, float]:
-    """Print and return what a part measured."""
+def summed_up(name: str, found: Found, wall: float) -> dict[str, Any]:
+    """Print and return what was measured."""
     seconds = sorted(s for _, s in found)
-    statuses = dict(Counter(status for status, _ in found))
-    facts = {
+    facts: dict[str, Any] = {
         "requests": len(found),
-        "per_second": len(found) / wall,
-        **{f"p{q}_ms": 1e3 * seconds[min(len(seconds) - 1, int(q / 100 * len(seconds)))] for q in (50, 95, 99)},
-        "longest_ms": 1e3 * seconds[-1],
+        "lost": sum(status != 200 for status, _ in found),
+        "per_second": round(len(found) / wall, 2),
+        **{f"p{q}_ms": round(1e3 * seconds[min(len(seconds) - 1, int(q / 100 * len(seconds)))]) for q in (50, 95, 99)},
+        "longest_ms": round(1e3 * seconds[-1]),
     }
-    print(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in facts.items()) + f", statuses {statuses}", flush=True)
+    statuses = dict(Counter(status for status, _ in found))
+    print(f"{name}: " + ", ".join(f"{k} {v:.4g}" for k, v in facts.items()) + f", statuses {statuses}", flush=True)
     return facts
 
 
@@ -188,18 +206,16 @@ class Meter:
         self.pid = pid
         self.start = time.perf_counter(), processor_seconds(pid), machine_seconds(), time.process_time()
 
-    def stop(self) -> float:
-        """Print and return the wall time."""
+    def stop(self) -> tuple[float, dict[str, float]]:
+        """Print and return the wall time, and cores by who used them."""
         wall = time.perf_counter() - self.start[0]
         own = processor_seconds(self.pid) - self.start[1]
         client = time.process_time() - self.start[3]
         others = machine_seconds() - self.start[2] - own - client
-        print(
-            f"  in {wall:.1f} s: server {own / wall:.2f}, load generator {client / wall:.2f}, others "
-            f"{max(0.0, others) / wall:.2f} of {os.cpu_count()} cores",
-            flush=True,
-        )
-        return wall
+        cores = {"server": own / wall, "load_generator": client / wall, "others": max(0.0, others) / wall}
+        cores = {name: round(share, 2) for name, share in cores.items()}
+        print(f"  in {wall:.1f} s; cores of {os.cpu_count()}: {cores}", flush=True)
+        return wall, {"seconds": round(wall, 1)} | {f"{name}_cores": share for name, share in cores.items()}
 
 
 def workers(pid: int) -> list[int]:
@@ -217,8 +233,8 @@ def workers(pid: int) -> list[int]:
 
 @asynccontextmanager
 async def heavy_job(port: int) -> AsyncIterator[str]:
-    """200 structures of all ions under way."""
-    client = Client(port)
+    """200 structures of all ions under way, for a client of its own."""
+    client = Client(port, 200)
     asked = {"structures": [{"name": f"{n}", "text": crystal(5_000 + n)} for n in range(200)], "ions": "all"}
     status, body = await client.send(post("/api/v1/jobs", asked))
     assert status == 202, body
@@ -228,7 +244,7 @@ async def heavy_job(port: int) -> AsyncIterator[str]:
     try:
         yield name
     finally:
-        client = Client(port)  # the server has closed the silent line meanwhile
+        client = Client(port, 200)  # the server has closed the silent line meanwhile
         state = await client.get(f"/api/v1/jobs/{name}")
         print(f"  the heavy one had {state['done']} of {state['total']} by then, and was {state['status']}")
         await client.send(f"DELETE /api/v1/jobs/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -241,7 +257,7 @@ async def dripping(port: int) -> AsyncIterator[None]:
     async def drip() -> None:
         while True:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                _, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.201", 0))
                 for byte in itertools.cycle(b"GET / HTTP/1.1\r\nX-Long: "):
                     writer.write(bytes([byte]))
                     await writer.drain()
@@ -259,116 +275,181 @@ async def dripping(port: int) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def files_job(port: int, files: list[Path], ions: str) -> bool:
-    """Files with the defaults, as the page asks for them; whether all were answered."""
-    client = Client(port)
-    texts = [{"name": file.name, "text": file.read_text()} for file in files]
-    _, body = await client.send(post("/api/v1/jobs", {"structures": texts, "ions": ions}))
-    name = json.loads(body)["id"]
-    start = time.perf_counter()
-    first = None
-    while (state := await client.get(f"/api/v1/jobs/{name}"))["status"] == "running":
-        if first is None and any(r.get("predictions") for r in state["outcome"]["results"]):
-            first = time.perf_counter() - start
+class Load:
+    """The parts, each with what it measured and whether its bounds were kept."""
+
+    def __init__(self, port: int, pid: int, given: argparse.Namespace) -> None:
+        self.port, self.pid, self.given = port, pid, given
+        self.deadline = 0.0
+
+    async def measured(self, name: str, clients: int, asked: Iterator[bytes]) -> dict[str, Any]:
+        """A load, and what others took of the machine."""
+        meter = Meter(self.pid)
+        found = await load(self.port, clients, asked, self.deadline)
+        wall, cores = meter.stop()
+        return summed_up(name, found, wall) | cores
+
+    async def default(self) -> tuple[dict[str, Any], bool]:
+        """Clients at once on the default model, a crystal of its own each."""
+        n = self.given.clients
+        facts = await self.measured("default model", n, map(request, range(n)))
+        return facts, not facts["lost"] and facts["p95_ms"] <= 5_000
+
+    async def examples(self) -> tuple[dict[str, Any], bool]:
+        """The same, with the bundled examples and one ion each."""
+        n = self.given.clients
+        facts = await self.measured("default model, bundled examples", n, map(example_request, range(n)))
+        return facts, not facts["lost"] and facts["p95_ms"] <= 5_000
+
+    async def fast(self) -> tuple[dict[str, Any], bool]:
+        """Many requests to the fast model, and the memory of all processes on the way."""
+        curve: list[tuple[int, float]] = []
+        step = max(1, self.given.requests // 10)
+
+        def asked() -> Iterator[bytes]:
+            for number in range(self.given.requests):
+                if number % step == 0:
+                    curve.append((number, sum(processes(self.pid).values()) / 1e6))
+                yield request(number, FAST)
+
+        facts = await self.measured(FAST, self.given.clients, asked())
+        curve.append((facts["requests"], sum(processes(self.pid).values()) / 1e6))
+        print("memory of all processes (MB) after requests: " + ", ".join(f"{n}: {size:.0f}" for n, size in curve))
+        after = [size for n, size in curve if n >= min(1_000, self.given.requests // 2)]
+        facts["growth_MB"] = round(after[-1] - after[0])
+        print(f"growth of memory after the first thousand requests: {facts['growth_MB']:+d} MB")
+        return facts, not facts["lost"] and facts["growth_MB"] < 100 and facts["p95_ms"] <= 500
+
+    async def killed(self) -> tuple[dict[str, Any], bool]:
+        """One worker is killed under load."""
+        task = asyncio.create_task(
+            self.measured("a worker killed", self.given.clients, (request(n, FAST) for n in range(30_000, 30_600)))
+        )
         await asyncio.sleep(0.5)
-    results = state["outcome"]["results"]
-    answered = sum(len(r.get("predictions", [])) for r in results)
-    problems = Counter(r["problem"]["type"] for r in results if "problem" in r)
-    problems += Counter(entry["problem"]["type"] for r in results for entry in r.get("refused", []))
-    print(
-        f"{len(files)} files: {answered} of {state['total']} answered in {state['seconds']:.0f} s, the first after "
-        f"{first or 0:.1f} s; {dict(problems)}"
-    )
-    return all(r.get("predictions") for r in results)
+        os.kill(workers(self.pid)[0], signal.SIGKILL)
+        facts = await task
+        return facts, facts["lost"] <= 1
+
+    async def alone(self) -> float:
+        """Median milliseconds of a client that asks the fast model and is alone."""
+        found = await load(self.port, 1, (request(n, FAST) for n in range(50_000, 50_050)), self.deadline)
+        return 1e3 * sorted(s for _, s in found)[len(found) // 2]
+
+    async def heavy(self) -> tuple[dict[str, Any], bool]:
+        """A light client beside 200 structures of all ions on the default model."""
+        alone = await self.alone()
+        async with heavy_job(self.port):
+            facts = await self.measured("light client", 1, (request(n, FAST) for n in range(20_000, 20_200)))
+            slow = await self.measured("one ion of the default model", 1, map(request, range(21_000, 21_010)))
+        facts |= {
+            "alone_ms": round(alone),
+            "default_model_p50_ms": slow["p50_ms"],
+            "default_model_p95_ms": slow["p95_ms"],
+        }
+        return facts, not facts["lost"] and facts["p95_ms"] <= 100
+
+    async def drip(self) -> tuple[dict[str, Any], bool]:
+        """A client beside connections that trickle."""
+        alone = await self.alone()
+        async with dripping(self.port):
+            facts = await self.measured("beside the trickle", 1, (request(n, FAST) for n in range(25_000, 25_200)))
+        return facts | {"alone_ms": round(alone)}, not facts["lost"]
+
+    async def files(self) -> tuple[dict[str, Any], bool]:
+        """Files with all ions and the default model, as the page asks for them."""
+        client, start = Client(self.port), time.perf_counter()
+        texts = [{"name": file.name, "text": file.read_text()} for file in self.given.files]
+        meter = Meter(self.pid)
+        _, body = await client.send(post("/api/v1/jobs", {"structures": texts, "ions": "all"}))
+        name = json.loads(body)["id"]
+        first = None
+        while (state := await client.get(f"/api/v1/jobs/{name}"))["status"] == "running":
+            if first is None and any(r.get("predictions") for r in state["outcome"]["results"]):
+                first = round(time.perf_counter() - start, 1)
+            if time.monotonic() > self.deadline:
+                await client.send(f"DELETE /api/v1/jobs/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                break
+            await asyncio.sleep(0.5)
+        results = state["outcome"]["results"]
+        problems = Counter(r["problem"]["type"] for r in results if "problem" in r)
+        problems += Counter(entry["problem"]["type"] for r in results for entry in r.get("refused", []))
+        facts = {
+            "files": len(texts),
+            "with_an_answer": sum(bool(r.get("predictions")) for r in results),
+            "answered": sum(len(r.get("predictions", [])) for r in results),
+            "total": state["total"],
+            "job_seconds": round(state["seconds"]),
+            "first_s": first,
+            "status": state["status"],
+            "problems": dict(problems),
+        }
+        print(f"files: {facts}", flush=True)
+        return facts | meter.stop()[1], facts["with_an_answer"] == len(texts) and state["status"] == "done"
+
+
+PARTS = ("default", "examples", "fast", "killed", "heavy", "drip", "files")
 
 
 async def measure(port: int, pid: int, given: argparse.Namespace) -> bool:
     """The parts asked for; whether every bound was kept."""
-    deadline = time.monotonic() + given.seconds
-    slow = given.model != "cgcnn-mp2020"
+    parts = Load(port, pid, given)
+    await load(port, given.workers, (request(n) for n in range(9_000, 9_000 + given.workers)), time.monotonic() + 60)
     kept = True
-    few = 30 if slow else 300
-    await load(port, given.workers, iter(range(9_000, 9_000 + 2 * given.workers)), deadline)
-    alone = {"p50_ms": 0.0}
-    if "alone" in given.parts:
-        meter = Meter(pid)
-        found = await load(port, 1, iter(range(few)), deadline)
-        alone = reported("alone", found, meter.stop())
-    if "clients" in given.parts:
-        curve: list[tuple[int, float]] = []
-        count = itertools.count()
-
-        def counted() -> Iterator[int]:
-            for number in range(given.requests):
-                if next(count) % max(1, given.requests // 10) == 0:
-                    curve.append((number, sum(processes(pid).values()) / 1e6))
-                yield number
-
-        meter = Meter(pid)
-        found = await load(port, given.clients, counted(), deadline)
-        loaded = reported(f"{given.clients} clients", found, meter.stop())
-        curve.append((len(found), sum(processes(pid).values()) / 1e6))
-        print("memory of all processes (MB) after requests: " + ", ".join(f"{n}: {size:.0f}" for n, size in curve))
-        after = [size for n, size in curve if n >= min(1_000, given.requests // 2)]
-        print(f"growth of memory after the first thousand requests: {after[-1] - after[0]:+.0f} MB")
-        kept &= all(status == 200 for status, _ in found) and after[-1] - after[0] < 100
-        kept &= loaded["p95_ms"] <= (5_000 if slow else 500)
-    if "killed" in given.parts:
-        task = asyncio.create_task(load(port, given.clients, iter(range(60 if slow else 600)), deadline + 60))
-        await asyncio.sleep(0.5)
-        meter = Meter(pid)
-        os.kill(workers(pid)[0], signal.SIGKILL)
-        found = await task
-        reported("one worker killed", found, meter.stop())
-        lost = sum(status != 200 for status, _ in found)
-        print(f"lost by the killed worker: {lost}; workers afterwards: {len(workers(pid))}")
-        kept &= lost <= 1
-    for part, around in (("heavy", heavy_job), ("drip", dripping)):
-        if part in given.parts:
-            async with around(port):
-                meter = Meter(pid)
-                found = await load(port, 1, iter(range(20_000, 20_000 + few)), deadline)
-                beside = reported(f"one client beside: {part}", found, meter.stop())
-            print(f"  median {beside['p50_ms'] - alone['p50_ms']:+.0f} ms against alone")
-            kept &= all(status == 200 for status, _ in found)
-    if "files" in given.parts:
-        meter = Meter(pid)
-        kept &= await files_job(port, given.files, given.ions)
-        meter.stop()
+    for name in given.only:
+        parts.deadline = time.monotonic() + given.seconds
+        facts, good = await getattr(parts, name)()
+        kept &= good
+        print(f"{name}: {'kept' if good else 'NOT KEPT'}", flush=True)
+        if given.results:
+            line = {"part": name, "kept": good, "load_of_the_machine": os.getloadavg()[0], **facts}
+            with given.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
     return kept
+
+
+def done_already(results: Path | None) -> set[str]:
+    """Parts that stand in the results of an earlier run."""
+    if results is None or not results.exists():
+        return set()
+    return {json.loads(line)["part"] for line in results.read_text(encoding="utf-8").splitlines()}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="for the part `files`")
-    parser.add_argument("--model", default="cgcnn-mp2020")
-    parser.add_argument("--parts", type=lambda text: text.split(","), default=["alone", "clients", "killed"])
-    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--only", type=lambda text: text.split(","), help=f"parts: {','.join(PARTS)}")
+    parser.add_argument("--results", type=Path, help="a file of JSON lines that the parts are added to")
+    parser.add_argument("--requests", type=int, default=10_000, help="of the part `fast`")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--ions", default="all", help="of the part `files`")
-    parser.add_argument("--seconds", type=float, default=600, help="no new request after this time")
+    parser.add_argument("--seconds", type=float, default=240, help="no new request of a part after this time")
     given = parser.parse_args()
-    if unknown := set(given.parts) - set(PARTS):
+    wanted = given.only or [part for part in PARTS if part != "files" or given.files]
+    if unknown := set(wanted) - set(PARTS):
         parser.error(f"no such part: {', '.join(unknown)}")
+    given.only = [part for part in wanted if part not in done_already(given.results)]
+    if not given.only:
+        print("all parts are in the results already")
+        return 0
     # As the command `ionvolt` does, of the IonVolt that this Python imports.
     command = [sys.executable, "-c", "from ionvolt.cli.main import main; main()", "serve", "--port", "0"]
-    command += ["--model", given.model, "--workers", str(given.workers), "--log-json"]
-    with Path("/dev/null").open("w") as log:
-        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    command += ["--workers", str(given.workers), "--log-json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
         try:
-            assert server.stderr is not None
             first = server.stderr.readline()
             port = re.search(r":(\d+) ", first)
             if not port:
-                print(first + server.stderr.read(), file=sys.stderr)
+                print(first, file=sys.stderr)
                 return 2
-            drain = subprocess.Popen(["cat"], stdin=server.stderr, stdout=log)
+            drain = threading.Thread(target=server.stderr.read, daemon=True)
+            drain.start()
             print(f"load of the machine before: {os.getloadavg()[0]:.1f}; cores: {os.cpu_count()}")
             sizes = {pid: f"{size / 1e6:.0f}" for pid, size in processes(server.pid).items()}
-            print(f"memory (Pss, MB) of the server and its processes when ready: {', '.join(sizes.values())}")
+            print(
+                f"memory (Pss, MB) of the server and its processes when ready: {', '.join(sizes.values())}", flush=True
+            )
             kept = asyncio.run(measure(int(port[1]), server.pid, given))
-            drain.terminate()
         finally:
             server.terminate()
             server.wait(20)

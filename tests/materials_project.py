@@ -25,7 +25,7 @@ DATABASE = "2025.09.25"
 _COMMON = {"_fields", "_all_fields", "_limit", "_skip", "_page", "_per_page", "_sort_fields"}
 _ALLOWED = {
     "materials/core": {"material_ids", "deprecated"},
-    "materials/summary": {"material_ids", "deprecated"},
+    "materials/summary": {"material_ids", "deprecated", "formula"},
     "materials/insertion_electrodes": {"working_ion", "battery_ids"},
 }
 
@@ -115,6 +115,12 @@ class Api:
 
     def _materials(self, given: dict[str, str]) -> list[dict[str, Any]]:
         deprecated = given.get("deprecated", "False") == "True"
+        if "formula" in given:
+            return [
+                {"material_id": i, **document}
+                for i, document in self.materials.items()
+                if document.get("formula_pretty") == given["formula"] and not document.get("deprecated", False)
+            ]
         wanted = {value_of(i) for i in given["material_ids"].split(",")}
         return [
             {"material_id": i, "deprecated": False, **document}

@@ -32,6 +32,7 @@ from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.disorder import DisorderError
+from ionvolt.structures.spacegroup import primitive_cell
 from ionvolt.typing import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
@@ -561,7 +562,7 @@ def strains(crystals: Sequence[Crystal], states: States) -> tuple[float, ...]:
 def _state(crystal: Crystal, states: States) -> Equilibrium | None:
     if id(crystal) not in states:
         try:
-            states[id(crystal)] = equilibrium(crystal, load_chgnet())
+            states[id(crystal)] = equilibrium(primitive_cell(crystal), load_chgnet())
         except InputError as error:
             states[id(crystal)] = error
     state = states[id(crystal)]

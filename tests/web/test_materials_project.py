@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ionvolt.errors import InputError, UnavailableError
-from ionvolt.structures.materials_project import fetch_crystal, find_key, usual_id
+from ionvolt.structures.materials_project import fetch_crystal, find_key, search_materials, usual_id
 from ionvolt.web.settings import Settings
 from materials_project import KEY, Api, Fault, serving_api, structure
 from web.serving import ROCK_SALT, serving
@@ -21,6 +21,9 @@ def api() -> Iterator[Api]:
         "mp-2": {"structure": structure(0.1, "Mg", "O")},
         "mp-3": {"structure": structure(4.2, "Mg", "O"), "deprecated": True},
         "mp-4": {},
+        "mp-5": {"formula_pretty": "TiO2", "symmetry": {"symbol": "I4_1/amd"}, "nsites": 6, "energy_above_hull": 0.01},
+        "mp-6": {"formula_pretty": "TiO2", "symmetry": {"symbol": "P4_2/mnm"}, "nsites": 6, "energy_above_hull": 0.0},
+        "mp-7": {"formula_pretty": "TiO2", "symmetry": None},
     }
     with serving_api(Api(materials=materials)) as api:
         yield api
@@ -99,6 +102,19 @@ def test_refusals(endpoint: str) -> None:
         fetch_crystal("mp-1265", KEY, endpoint="http://127.0.0.1:9/")
 
 
+def test_search_by_formula(endpoint: str) -> None:
+    found = search_materials(" TiO2 ", KEY, endpoint=endpoint)
+    assert [(m.id, m.space_group, m.n_atoms, m.above_hull) for m in found] == [
+        ("mp-6", "P4_2/mnm", 6, 0.0), ("mp-5", "I4_1/amd", 6, 0.01), ("mp-7", "", None, None),
+    ]  # fmt: skip
+    assert search_materials("NbO2", KEY, endpoint=endpoint) == []
+    for text in ("", "no formula!", "Si*", "mp-149", "Xx2"):
+        with pytest.raises(InputError, match="no formula"):
+            search_materials(text, KEY, endpoint=endpoint)
+    with pytest.raises(UnavailableError, match="no Materials Project key"):
+        search_materials("TiO2")
+
+
 @pytest.mark.parametrize(
     "name", ["", "25210", "mp-", "mp-1/../..", "mp-1&x=2", "mp 1", "mp-" + "1" * 40, "mp-1\n2", "mp-a1"]
 )
@@ -130,7 +146,14 @@ def test_through_the_server(endpoint: str, stand_in_model: Path, monkeypatch: py
         assert problem["detail"] == (
             "mp-1265: no Materials Project key. Get one at materialsproject.org/api and set MP_API_KEY"
         )
+        assert not server.client.get("/api/v1/models").json()["materials_project"]
+        assert server.client.get("/api/v1/materials", params={"formula": "TiO2"}).status_code == 424
         monkeypatch.setenv("MP_API_KEY", KEY)
+        assert server.client.get("/api/v1/models").json()["materials_project"]
+        found = server.client.get("/api/v1/materials", params={"formula": "TiO2"}).json()["materials"]
+        assert [material["id"] for material in found] == ["mp-6", "mp-5", "mp-7"]
+        assert server.client.get("/api/v1/materials", params={"formula": "../x"}).status_code == 422
+        assert server.client.get("/api/v1/materials").status_code == 422
         answer = server.client.post("/api/v1/predict", json=asked)
         assert answer.status_code == 200, answer.text
         result = answer.json()["results"][0]

@@ -12,6 +12,7 @@ from ionvolt.prediction import predict
 from ionvolt.structures.crystal import Crystal
 from ionvolt.web.settings import Settings
 from models.small import DISCHARGED, delta, foundation
+from ordering.cells import P2_BRONZE
 from web.serving import Served, serving
 
 
@@ -55,6 +56,42 @@ def test_a_host_is_answered_with_an_interval_as_by_the_library(mixed: Served, fo
         assert p["end_members"] == "charged"
     (zn,) = [p for p in found if p["working_ion"] == "Zn"]
     assert zn["voltage"] == pytest.approx(predict(HOST, "Zn", model=folders["foundation"]).voltage, abs=1e-4)
+
+
+def test_partly_filled_sites_of_the_ion_are_answered_as_by_the_library(mixed: Served, folders: dict[str, Path]) -> None:
+    asked = {"structures": [{"name": "p2.cif", "text": P2_BRONZE}], "ions": ["Na", "Mg"]}
+    (found,) = mixed.client.post("/api/v1/predict", json=asked).json()["results"]
+    assert found["holds"] == ["Na"]
+    (na,) = found["predictions"]
+    ours = predict(P2_BRONZE, "Na", model=folders["foundation"])
+    assert na["voltage"] == pytest.approx(ours.voltage, abs=1e-4)
+    assert na["capacity_grav"] == pytest.approx(ours.capacity_grav)
+    assert "Na fills 1.34 of 4 sites of a cell" in " ".join(na["warnings"])
+    (mg,) = found["refused"]
+    assert "the structure is disordered" in mg["problem"]["rule"]
+
+
+def test_atoms_of_a_host_with_partly_filled_sites_are_explained(mixed: Served) -> None:
+    asked = {"structure": {"name": "p2.cif", "text": P2_BRONZE}, "ions": ["Na"]}
+    (found,) = mixed.client.post("/api/v1/explain", json=asked).json()["explanations"]
+    assert {site["element"] for site in found["sites"]} >= {"Mn", "O"}
+
+
+def test_partly_filled_sites_are_refused_where_more_is_asked_for(mixed: Served) -> None:
+    asked = {"structures": [{"name": "p2.cif", "text": P2_BRONZE}], "ions": ["Na"], "assume": "charged"}
+    answer = mixed.client.post("/api/v1/predict", json=asked)
+    assert answer.status_code == 422
+    assert "disordered" in answer.json()["rule"]
+
+
+def test_who_asks_again_waits_for_no_worker(mixed: Served) -> None:
+    asked = {"structures": [{"name": "again.vasp", "text": HOST}], "ions": ["Ca"]}
+    first = mixed.client.post("/api/v1/predict", json=asked).json()
+    answered = mixed.client.get("/metrics").text
+    assert mixed.client.post("/api/v1/predict", json=asked).json() == first
+    done = [line for line in answered.splitlines() if "outcome" in line or "pieces_total" in line]
+    again = mixed.client.get("/metrics").text
+    assert done == [line for line in again.splitlines() if "outcome" in line or "pieces_total" in line]
 
 
 def test_a_discharged_structure_goes_to_the_model_that_uses_it(mixed: Served) -> None:

@@ -24,6 +24,7 @@ from PIL import Image
 import ionvolt
 from ionvolt.cli.predict import COLUMNS
 from ionvolt.ions import WORKING_IONS
+from ordering.cells import P2_BRONZE
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[test]')")
 expect = sync_api.expect
@@ -450,9 +451,8 @@ def test_pasted_text(opened):
 def test_a_materials_project_id_without_a_key_says_what_to_do(opened):
     if "IONVOLT_TEST_SERVER" in os.environ:
         pytest.skip("the server given may have a key")
-    page = opened()
-    page.locator("#mp").fill("mp-22526")
-    page.locator("#mp").press("Enter")
+    page = opened("#mp=mp-22526")
+    expect(page.locator("#mp-panel")).to_be_hidden()  # nobody is invited to what cannot be had
     expect(page.locator("#problem .source")).to_have_text("mp-22526")
     expect(page.locator("#problem")).to_contain_text("key")
     expect(page.locator("#problem .remedy")).to_be_visible()
@@ -554,8 +554,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(opened):
     page.set_input_files("#files", sorted(EXAMPLES.glob("*.cif"))[:3])
     expect(page.locator("#batch-table tbody tr")).to_have_count(3)
     assert sideways(page) <= 0
-    page.locator("#mp").fill("no-such-id-" + "x" * 29)
-    page.locator("#mp-go").click()
+    page.evaluate("location.hash = 'mp=no-such-id-' + 'x'.repeat(29)")
     expect(page.locator("#problem")).to_be_visible()
     assert sideways(page) <= 0
 
@@ -898,6 +897,59 @@ def test_known_electrodes_stand_beside_the_prediction(opened):
     expect(page.locator("#landscape-table tbody tr")).to_have_count(nearest)
     expect(page.locator("#landscape-table")).to_contain_text("measured")
     assert "Mg electrodes" in page.locator("#landscape-plot svg").get_attribute("aria-label")
+
+
+def test_a_server_without_a_table_says_so(opened):
+    page = example(opened(), "MgMn2O4")
+    expect(page.locator("#landscape-source")).to_contain_text("Measured cathodes only")
+    expect(page.locator("#landscape-source")).to_contain_text("ionvolt data landscape")
+
+
+def test_a_table_of_computed_electrodes_is_drawn_and_owed(opened):
+    page = opened()
+    known = [{"formula": f"MgX{n}", "id": f"mp-{n}", "voltage": 1 + n / 50, "capacity": 100 + 2 * n} for n in range(60)]
+    known += [{"formula": "Mg2Sn", "id": "mp-2343", "voltage": 0.1, "capacity": 2300}]
+    table = {"ion": "Mg", "table": True, "attribution": "Of someone", "electrodes": known, "measured": []}
+    page.route("**/api/v1/landscape/Mg", lambda route: route.fulfill(json=table))
+    example(page, "MgMn2O4")
+    expect(page.locator("#landscape-source")).to_contain_text("Of someone")
+    expect(page.locator("#landscape-note")).to_contain_text("of 61 computed Mg electrodes")
+    # One of huge capacity does not press the others together.
+    expect(page.locator("#landscape-note")).to_contain_text("1 of a capacity above")
+    expect(page.locator("#landscape-plot .dot.own")).to_have_count(1)
+    rows = page.locator("#landscape-table tbody tr")
+    expect(rows).to_have_count(10)
+    expect(rows.first).to_contain_text("mp-")
+
+
+def test_partly_filled_sites_are_answered_and_can_be_ordered(opened):
+    page = opened()
+    page.set_input_files("#files", {"name": "p2.cif", "mimeType": "text/plain", "buffer": P2_BRONZE.encode()})
+    result(page)
+    expect(page.locator("#card .against")).to_have_text("against Na metal")
+    expect(page.locator("#card .state")).to_have_text("Emptied host")
+    expect(page.locator("#card .host")).to_contain_text("Na on partly filled sites was removed first")
+    expect(page.locator("#chart-refused")).to_contain_text("the structure is disordered")
+    expect(page.locator("#order")).to_be_visible()
+
+
+def test_a_formula_is_searched_for_where_the_server_has_a_key(opened):
+    page = opened()
+    found = [
+        {"id": "mp-6", "formula": "TiO2", "space_group": "P4_2/mnm", "n_atoms": 6, "above_hull": 0.0},
+        {"id": "mp-5", "formula": "TiO2", "space_group": "", "n_atoms": None, "above_hull": None},
+    ]
+    page.route("**/api/v1/models", lambda route: route.fulfill(json=route.fetch().json() | {"materials_project": True}))
+    page.route("**/api/v1/materials?formula=TiO2", lambda route: route.fulfill(json={"materials": found}))
+    page.reload()
+    page.locator("#mp").fill("TiO2")
+    page.locator("#mp").press("Enter")
+    expect(page.locator("#mp-found li")).to_have_count(2)
+    expect(page.locator("#mp-found li").first).to_contain_text("P4_2/mnm, 6 atoms, 0 meV/atom above the hull")
+    expect(page.locator("#mp-note")).to_have_text("2 materials, the most stable first")
+    with page.expect_request(lambda r: r.url.endswith("/api/v1/jobs")) as asked:
+        page.locator("#mp-found button").first.click()
+    assert asked.value.post_data_json["structures"] == [{"mp_id": "mp-6"}]
 
 
 @needs_3d

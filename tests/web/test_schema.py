@@ -37,6 +37,7 @@ HELD_APART = [
     ("GET", "/api/v1/jobs/{name}/events"),
     ("POST", "/api/v1/structures"),
     ("GET", "/api/v1/landscape/{ion}"),
+    ("GET", "/api/v1/materials"),
 ]
 
 

@@ -161,6 +161,22 @@ def _finish(imported: Imported, output: Path, rules: list[str] | None, as_json: 
     return 1 if imported.refused or imported.incomplete else 0
 
 
+@data_app.command("landscape")
+def landscape_data(
+    file: Annotated[Path, typer.Argument(help="A data set of IonVolt.", metavar="FILE.parquet")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", metavar="FILE.json")],
+) -> None:
+    """Write the table of known electrodes that `ionvolt serve --landscape FILE.json` shows beside a prediction."""
+    require_data(file)
+    from ionvolt.datasets import read_dataset
+    from ionvolt.datasets.landscape import write_landscape
+
+    data = read_dataset(file)
+    n = write_landscape(data, output)
+    left = f"; {len(data) - n} without a discharged formula left out" if n < len(data) else ""
+    print(f"{printable(str(output))}: {n} electrodes{left}")
+
+
 @data_app.command("describe")
 def describe_data(
     file: Annotated[Path, typer.Argument(help="A data set of IonVolt.", metavar="FILE.parquet")],

@@ -29,7 +29,7 @@ def serve(
     ] = None,
     landscape: Annotated[
         Path | None,
-        typer.Option(help="Table of known electrodes for the page (scripts/web_landscape.py).", metavar="JSON"),
+        typer.Option(help="Table of known electrodes for the page, made by `ionvolt data landscape`.", metavar="JSON"),
     ] = None,
     behind_proxy: Annotated[
         bool,

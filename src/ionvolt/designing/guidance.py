@@ -12,7 +12,6 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.designing.chemistry import charges_of
 from ionvolt.designing.records import Substitution
 from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.models.interface import Predictor, Query
@@ -56,9 +55,7 @@ def local_voltages(discharged: Crystal, ion: WorkingIon, network: Predictor) -> 
     return LocalVoltages(found.estimate.voltage, departures, len(host))
 
 
-def expected_gain(
-    substitution: Substitution, local: LocalVoltages, elements: Mapping[str, float]
-) -> float:
+def expected_gain(substitution: Substitution, local: LocalVoltages, elements: Mapping[str, float]) -> float:
     """By how much a substitution should raise the voltage, V, if a new atom does what its element does elsewhere.
 
     Args:
@@ -114,5 +111,3 @@ def _table():  # type: ignore[no-untyped-def]  # noqa: ANN202 - pymatgen's own o
 
     table = SubstitutionProbability()
     return table, sorted(table.species, key=str)
-
-

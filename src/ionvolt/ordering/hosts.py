@@ -72,6 +72,6 @@ def host_of(disordered: DisorderedCrystal, ion: WorkingIon) -> PartlyFilled | No
 
 def _removal_note(ion: WorkingIon, amount: float, n_sites: int) -> str:
     return (
-        f"{ion.symbol} fills {amount:.3g} of {n_sites} sites of a cell: it was taken out, and as much goes in "
+        f"{ion.symbol} fills {amount:.3g} of {n_sites} sites of a cell: it was removed, and as much is inserted "
         "(--order places it instead)"
     )

@@ -1,13 +1,15 @@
-"""Crystals of the Materials Project, by id, through its own client (extra ``mp``)."""
+"""Crystals of the Materials Project, by id or found by formula, through its own client (extra ``mp``)."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from ionvolt.errors import InputError, UnavailableError
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.formulas import parse_formula
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
 from ionvolt.structures.mp_records import crystal_of
 from ionvolt.structures.wording import refusal, shown
@@ -16,7 +18,27 @@ from ionvolt.structures.wording import refusal, shown
 _ID = re.compile(r"(mp|mvc)-(?:([0-9]{1,12})|([a-z]{1,12}))")
 _LAST_NUMBERED = 3_347_529
 _LETTERS = 8
+_MOST_FOUND = 50
 _KEY_LINE = re.compile(r"""^\s*["']?PMG_MAPI_KEY["']?\s*:\s*["']?(\w+)""", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A material that a search found.
+
+    Attributes:
+        id: Such as ``mp-25210``.
+        formula: Reduced.
+        space_group: Symbol, empty where not stated.
+        n_atoms: In its cell; None where not stated.
+        above_hull: Energy above the hull, eV/atom; None where not stated.
+    """
+
+    id: str
+    formula: str
+    space_group: str
+    n_atoms: int | None
+    above_hull: float | None
 
 
 def is_id(text: str) -> bool:
@@ -113,6 +135,44 @@ def fetch_crystal(
     if not documents:
         raise InputError(cleaned, "the Materials Project has no such material", "Check the id at materialsproject.org")
     return crystal_of(documents[0].get("structure"), cleaned, limits)
+
+
+def search_materials(formula: str, key: str | None = None, *, endpoint: str | None = None) -> list[Material]:
+    """Materials of a formula, the most stable first, 50 at most.
+
+    Raises:
+        UnavailableError: No key, a key that is refused, no client or no connection.
+        InputError: No formula.
+    """
+    name = shown(formula.strip()[:100])[1:-1] or "formula"
+    if parse_formula(formula) is None:
+        raise refusal(name, "no formula", "Give one such as MgMn2O4, or an id such as mp-25210")
+    found = require_key(name, key)
+    require_client(name)
+    from ionvolt.structures.mp_client import ONE_CRYSTAL, connected
+
+    fields = ["material_id", "formula_pretty", "symmetry", "nsites", "energy_above_hull"]
+    with connected(found, endpoint, source=name, patience=ONE_CRYSTAL) as service:
+        documents = service.ask(
+            lambda r: r.materials.summary.search(
+                formula=formula.strip(), fields=fields, num_chunks=1, chunk_size=_MOST_FOUND
+            )
+        )
+    materials = [_material(document) for document in documents if isinstance(document, dict)]
+    return sorted(materials, key=lambda m: (m.above_hull is None, m.above_hull or 0.0, m.id))
+
+
+def _material(document: dict[str, object]) -> Material:
+    symmetry = document.get("symmetry")
+    symbol = symmetry.get("symbol") if isinstance(symmetry, dict) else None
+    n_atoms, above = document.get("nsites"), document.get("energy_above_hull")
+    return Material(
+        usual_id(document.get("material_id")),
+        str(document.get("formula_pretty") or ""),
+        str(symbol or ""),
+        n_atoms if isinstance(n_atoms, int) else None,
+        float(above) if isinstance(above, int | float) else None,
+    )
 
 
 def require_client(source: str) -> None:

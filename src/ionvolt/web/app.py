@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -164,7 +164,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/api/v1/models", tags=["facts"], response_model=schemas.ModelsResponse, responses=problems(403))
     async def models() -> Response:
         """Models that the server answers with."""
-        return _json({"models": service.models()})
+        return _json({"models": service.models(), "materials_project": service.has_materials_project})
 
     @app.get("/api/v1/examples", tags=["facts"], response_model=schemas.ExamplesResponse, responses=problems(403))
     async def bundled() -> Response:
@@ -180,6 +180,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def known(ion: Annotated[str, Path(max_length=20)]) -> Response:
         """Known electrodes of an ion: computed ones, and those whose voltage was measured."""
         return _json(service.landscape(ion))
+
+    @app.get(
+        "/api/v1/materials",
+        tags=["facts"],
+        response_model=schemas.MaterialsResponse,
+        responses=problems(403, 422, 424, 429, 503),
+    )
+    async def materials(request: Request, formula: Annotated[str, Query(max_length=100)]) -> Response:
+        """Materials of a formula in the Materials Project, the most stable first; their ids can be predicted."""
+        return _json({"materials": await while_wanted(request, service.search(formula, client(request)))})
 
     @app.get("/healthz", tags=["state"], response_model=schemas.Health, responses=problems(403))
     async def healthz() -> Response:

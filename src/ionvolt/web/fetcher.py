@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from ionvolt.errors import InputError, UnavailableError
 from ionvolt.structures import Limits
-from ionvolt.structures.materials_project import fetch_crystal
+from ionvolt.structures.materials_project import fetch_crystal, search_materials
 from ionvolt.web.link import Link, Message, Prepared, leave_signals_to_the_server
 
 
@@ -18,6 +20,9 @@ def prepare(endpoint: str | None, limits: Limits) -> Prepared:
 
     def answer(task: Message, link: Link) -> Message:
         try:
+            if "formula" in task:
+                materials = search_materials(task["formula"], task["key"], endpoint=endpoint)
+                return {"materials": [asdict(material) for material in materials]}
             crystal = fetch_crystal(task["mp_id"], task["key"], endpoint=endpoint, limits=limits)
         except InputError as error:
             kind = "unavailable" if isinstance(error, UnavailableError) else "refused"

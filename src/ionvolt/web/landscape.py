@@ -1,4 +1,4 @@
-"""Known electrodes of an ion: computed ones, where a table of them is there, and those whose voltage was measured."""
+"""Known electrodes of an ion: computed ones, where the server was given a table, and those that were measured."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ionvolt.errors import ModelError
+from ionvolt.errors import DataError
 from ionvolt.experiment.cathodes import Cathode, usable_cathodes
 from ionvolt.ions import FARADAY, working_ion
-
-TABLE = Path(__file__).parent / "data" / "electrodes.json"
-"""Made by ``scripts/web_landscape.py`` from a table of ``ionvolt data``."""
 
 COLUMNS = ("formula", "id", "voltage", "capacity")
 
@@ -23,18 +20,17 @@ def landscape(ion: str, measured: list[dict[str, Any]], table: Path | None = Non
     Args:
         ion: Symbol.
         measured: From ``measured_cathodes``.
-        table: The table of computed ones; by default the one that comes along, if any.
+        table: The table of computed ones, from ``ionvolt data landscape``; None where there is none.
 
     Raises:
-        ModelError: The table cannot be read.
+        DataError: The table cannot be read.
     """
-    path = table or TABLE
-    nothing: dict[str, Any] = {"attribution": "", "ions": {}}
-    known = _tables(path) if path.is_file() else nothing
+    known = {"attribution": "", "ions": {}} if table is None else read_table(table)
     columns = known["ions"].get(ion, {name: [] for name in COLUMNS})
     rows = zip(*(columns[name] for name in COLUMNS), strict=True)
     return {
         "ion": ion,
+        "table": table is not None,
         "attribution": known["attribution"],
         "electrodes": [dict(zip(COLUMNS, row, strict=True)) for row in rows],
         "measured": measured,
@@ -42,15 +38,24 @@ def landscape(ion: str, measured: list[dict[str, Any]], table: Path | None = Non
 
 
 @lru_cache(maxsize=2)
-def _tables(path: Path) -> dict[str, Any]:
+def read_table(path: Path) -> dict[str, Any]:
+    """A table of computed electrodes.
+
+    Raises:
+        DataError: It is none.
+    """
     try:
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for columns in known["ions"].values():
             if len({len(columns[name]) for name in COLUMNS}) != 1:
                 raise ValueError("columns of different lengths")
+            if not all(isinstance(value, int | float) for name in COLUMNS[2:] for value in columns[name]):
+                raise ValueError("voltages and capacities that are no numbers")
         known["attribution"] = str(known["attribution"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path}: no table of electrodes ({error}). Make it with scripts/web_landscape.py") from error
+        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        words = f"{path}: no table of known electrodes ({reason}). Make one with `ionvolt data landscape`"
+        raise DataError(words) from error
     return known
 
 

@@ -13,6 +13,7 @@ from ionvolt.web.metrics import Metrics
 from ionvolt.web.pool import NoWorker, Pool, TaskTimeout, WorkerLost
 from ionvolt.web.predictions import Run
 from ionvolt.web.problems import Problem, problem
+from ionvolt.web.remembered import Remembered, key_of
 from ionvolt.web.settings import Settings
 from ionvolt.web.template import Template
 
@@ -40,6 +41,7 @@ class Pieces:
         costs: What they cost.
         pool: Workers for short pieces.
         long: Workers for what takes minutes: they give way to others, and each piece has one of its own.
+        remembered: Answers of slow models of a while ago.
         fetchers: The process that asks the Materials Project, started when it is first needed.
     """
 
@@ -50,6 +52,7 @@ class Pieces:
         self.template = Template(f"{WORKER}:prepare", (folders, settings.limits, settings.worker_memory), (WORKER,))
         self.pool = Pool(self.template, settings.workers, spare=1, niceness=GIVES_WAY)
         self.long = Pool(self.template, max(1, settings.workers // 2), niceness=BACKGROUND, fresh=True)
+        self.remembered = Remembered(settings.max_remembered, settings.keep_seconds)
         self.fetchers = Pool(Template(f"{FETCHER}:prepare", (settings.endpoint, settings.limits), (WORKER,)), 1)
         self._fetching: asyncio.Task[None] | None = None
 
@@ -85,7 +88,11 @@ class Pieces:
         Raises:
             Problem: It was refused, or it was not done in time.
         """
-        return await self._ask(self.pool, task, run, cost_of, cost, self.settings.longest_seconds)
+        key = key_of(task) if self.costs.slow(cost_of) else None
+        known = None if key is None else self.remembered.find(key)
+        if known is not None:
+            return known
+        return await self._ask(self.pool, task, run, cost_of, cost, self.settings.longest_seconds, key=key)
 
     async def ask_long(
         self,
@@ -107,6 +114,7 @@ class Pieces:
         cost: float,
         longest: float,
         heard: Callable[[dict[str, Any]], None] | None = None,
+        key: bytes | None = None,
     ) -> dict[str, Any]:
         name = task["structure"]["name"]
         left = run.deadline - asyncio.get_running_loop().time()
@@ -126,6 +134,7 @@ class Pieces:
                 cost=cost,
                 took=spent.append,
                 heard=heard,
+                known=(lambda: None) if key is None else (lambda: self.remembered.find(key)),
             )
         except NoWorker:
             raise over from None
@@ -142,7 +151,10 @@ class Pieces:
         if "refused" in reply:
             self.metrics.count("refused")
             raise Problem("refused", InputError(**reply["refused"]))
-        self.costs.learn(cost_of, cost, spent[0])
+        if spent:
+            self.costs.learn(cost_of, cost, spent[0])
+        if key is not None:
+            self.remembered.keep(key, reply)
         self.metrics.count("answered")
         return reply
 
@@ -159,18 +171,34 @@ class Pieces:
     async def _from_materials_project(self, mp_id: str) -> dict[str, Any]:
         try:
             mp_id = check_id(mp_id)
-            key = require_key(mp_id)
         except InputError as error:
-            raise Problem("unavailable" if isinstance(error, UnavailableError) else "refused", error) from None
+            raise Problem("refused", error) from None
+        return await self._ask_materials_project({"mp_id": mp_id}, mp_id)
+
+    async def search(self, formula: str) -> list[dict[str, Any]]:
+        """Materials of a formula.
+
+        Raises:
+            Problem: It is none, or the Materials Project cannot be asked.
+        """
+        reply = await self._ask_materials_project({"formula": formula}, formula)
+        found: list[dict[str, Any]] = reply["materials"]
+        return found
+
+    async def _ask_materials_project(self, task: dict[str, Any], name: str) -> dict[str, Any]:
+        try:
+            key = require_key(name)
+        except UnavailableError as error:
+            raise Problem("unavailable", error) from None
         seconds = self.settings.fetch_seconds
         try:
             if self._fetching is None:
                 self._fetching = asyncio.create_task(self.fetchers.start())
             await asyncio.shield(self._fetching)
-            reply = await self.fetchers.run({"mp_id": mp_id, "key": key}, seconds, patience=seconds)
+            reply = await self.fetchers.run(task | {"key": key}, seconds, patience=seconds)
         except (NoWorker, TaskTimeout, WorkerLost, ModelError):
             rule = f"the Materials Project does not answer within {seconds:g} s"
-            raise problem("unavailable", mp_id, rule, "Try again later, or give a CIF") from None
+            raise problem("unavailable", name, rule, "Try again later, or give a CIF") from None
         if "refused" in reply:
             raise Problem(reply["kind"], InputError(**reply["refused"]))
         return reply

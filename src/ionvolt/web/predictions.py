@@ -100,11 +100,13 @@ class Structure:
             given = await fetch(asked.structures[self.index])
             charged = None if asked.charged is None else await fetch(asked.charged)
             if len(ions) == 1 or not (asked.relaxes or costs.slow(asked.model)):
-                whole = ask(asked.task("predict", given, ions, charged), self.run, asked.model, thought)
-                reply, _ = await asyncio.gather(whole, self._check(given, charged, ask, costs))
+                reply = await ask(asked.task("predict", given, ions, charged), self.run, asked.model, thought)
                 self.run.past(len(ions), thought)
                 self._read(reply)
                 self._take(reply, ions)
+                # A voltage comes first; what is out of the domain anyway needs no further doubts.
+                if any(prediction["in_domain"] for prediction in self.found.values()):
+                    await self._check(given, charged, ask, costs)
             else:
                 reply = await ask({"task": "read", "structure": given}, self.run, "read", READ_SECONDS)
                 self.run.left += costs.many(asked.model, ions, reply["n_atoms"]) - thought
@@ -121,7 +123,7 @@ class Structure:
         turn = asyncio.Semaphore(width)
 
         async def one(ion: str) -> None:
-            cost = costs.one(self.asked.model, ion, len(crystal["numbers"]))
+            cost = costs.one(self.asked.model, ion, self.facts["n_atoms"])
             async with turn:
                 try:
                     reply = await ask(
@@ -133,6 +135,7 @@ class Structure:
                 self.run.past(1, cost)
                 self._take(reply, [ion])
 
+        # Whether it is relaxed is told soon, but after the first voltage.
         answers = [one(ion) for ion in self._in_order()]
         await asyncio.gather(*answers[:width], self._check(crystal, charged, ask, costs), *answers[width:])
 

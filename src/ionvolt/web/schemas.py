@@ -211,7 +211,7 @@ class PredictionOut(BaseModel):
     in_domain: bool | None = Field(description="Whether the electrode is like those that the model was trained on.")
     voltage_potential: float | None = Field(description="From the universal potential's energies alone, V.")
     host_formula: str = Field(description="The host into which the ion goes.")
-    removed: dict[str, float] = Field(description="Ions of other elements that were taken out of the host first.")
+    removed: dict[str, float] = Field(description="Ions of other elements that were removed from the host first.")
     capacity_vol: float | None
     energy_vol: float | None
     capacity_is_estimate: bool = Field(description="Whether it is that of as many ions as voids and electrons allow.")
@@ -359,6 +359,23 @@ class ModelsResponse(BaseModel):
     """Models that the server answers with."""
 
     models: list[ModelOut]
+    materials_project: bool = Field(description="Whether the server has a key: `mp_id` and `/materials` can be asked.")
+
+
+class MaterialOut(BaseModel):
+    """A material of the Materials Project."""
+
+    id: str
+    formula: str
+    space_group: str
+    n_atoms: int | None
+    above_hull: float | None = Field(description="Energy above the hull, eV/atom.")
+
+
+class MaterialsResponse(BaseModel):
+    """Materials of a formula, the most stable first."""
+
+    materials: list[MaterialOut]
 
 
 class ExampleOut(BaseModel):
@@ -407,6 +424,7 @@ class Landscape(BaseModel):
     """Known electrodes of an ion."""
 
     ion: str
+    table: bool = Field(description="Whether the server has a table of computed ones (`serve --landscape`).")
     attribution: str = Field(description="Where the computed ones come from.")
     electrodes: list[KnownElectrode] = Field(description="Computed ones; none where the server has no table.")
     measured: list[MeasuredCathode]

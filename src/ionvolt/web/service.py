@@ -9,11 +9,12 @@ from typing import Any
 
 from ionvolt.errors import InputError
 from ionvolt.ions import parse_ions, working_ion
+from ionvolt.structures.materials_project import find_key
 from ionvolt.web.admission import Admission
 from ionvolt.web.catalogue import card_of, described, model_folders
 from ionvolt.web.costs import Costs, guessed_atoms
 from ionvolt.web.jobs import Job, Jobs
-from ionvolt.web.landscape import landscape
+from ionvolt.web.landscape import landscape, read_table
 from ionvolt.web.metrics import Metrics
 from ionvolt.web.pieces import AS_JOB, Pieces
 from ionvolt.web.predictions import READ_SECONDS, Run, Structure, answer_all, expected
@@ -40,6 +41,8 @@ class Service:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
+        if settings.landscape is not None:
+            read_table(settings.landscape)  # said at the start if it is none
         self.folders = model_folders(settings.models)
         self.cards = {name: card_of(name, folder) for name, folder in self.folders.items()}
         self.costs = Costs({name: card.kind for name, card in self.cards.items()} | OTHER_COSTS)
@@ -63,6 +66,20 @@ class Service:
         """Bundled crystals."""
         found: list[dict[str, Any]] = self.pieces.facts["examples"]
         return found
+
+    @property
+    def has_materials_project(self) -> bool:
+        """Whether there is a key, so that ids and formulas can be asked for."""
+        return find_key() is not None
+
+    async def search(self, formula: str, client: str) -> list[dict[str, Any]]:
+        """Materials of a formula.
+
+        Raises:
+            Problem: It is none, the Materials Project cannot be asked, or the server is busy.
+        """
+        with self.admission.request(client):
+            return await self.pieces.search(formula)
 
     def landscape(self, ion: str) -> dict[str, Any]:
         """Known electrodes of an ion.

@@ -45,8 +45,9 @@ class Settings:
         max_held: Bytes of all jobs, results that are kept included.
         job_seconds: Time that one job may take.
         keep_seconds: Time that the results of a job are kept after its end.
+        max_remembered: Bytes of answers that are kept for those who ask the same again.
         attended_seconds: Time without a reader after which a job that is to be watched is given up.
-        landscape: Table of known electrodes, if another than the one that comes along.
+        landscape: Table of known electrodes for the page, if there is one.
         behind_proxy: Whether clients are told apart by ``X-Forwarded-For``.
         fetch_seconds: Time that the Materials Project has to answer.
         endpoint: Address of the Materials Project's API, if another.
@@ -76,6 +77,7 @@ class Settings:
     max_held: int = 300_000_000
     job_seconds: float = 3600.0
     keep_seconds: float = 3600.0
+    max_remembered: int = 10_000_000
     attended_seconds: float = 30.0
     landscape: Path | None = None
     behind_proxy: bool = False

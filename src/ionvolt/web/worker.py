@@ -18,16 +18,18 @@ from ionvolt.explain.files import to_cif
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.models.interface import Predictor
 from ionvolt.models.registry import load_model
+from ionvolt.ordering.hosts import host_of
 from ionvolt.physics.equilibrium import added_half_width
 from ionvolt.prediction import (
+    Prediction,
     States,
-    filled_host,
     predict_checked,
     predict_each,
     predict_partly_filled,
     relaxation_doubts,
     strains,
 )
+from ionvolt.results import ResultList
 from ionvolt.structures import Crystal, Limits, read_text
 from ionvolt.structures.disorder import DisorderError
 from ionvolt.structures.wording import refusal
@@ -36,7 +38,7 @@ from ionvolt.web.examples import example_text, examples
 from ionvolt.web.formats import formats_of
 from ionvolt.web.landscape import measured_cathodes
 from ionvolt.web.link import Link, Message, Prepared, leave_signals_to_the_server
-from ionvolt.web.workshop import Workshop, facts_of
+from ionvolt.web.workshop import Workshop, facts_of, facts_of_disordered
 
 LARGE_AND_SMALL = ("Li", "K")
 """Ions that take different ways through the models."""
@@ -96,11 +98,11 @@ def _answer(task: Message, workshop: Workshop) -> Message:
 
 
 def read(task: Message, workshop: Workshop) -> Message:
-    """The structure, checked, as plain JSON types; one with partly filled sites of an ion alone as it came."""
+    """The structure, checked, as plain JSON types; one with partly filled sites as it was given."""
     try:
         crystal = workshop.crystal(task)
     except DisorderError as error:
-        return facts_of(_any_host(error)) | {"crystal": task["structure"]}
+        return facts_of_disordered(error.crystal) | {"crystal": task["structure"]}
     return facts_of(crystal) | {
         "crystal": {
             "name": crystal.source,
@@ -113,37 +115,31 @@ def read(task: Message, workshop: Workshop) -> Message:
     }
 
 
-def _any_host(error: DisorderError) -> Crystal:
-    """A host of a crystal in which only sites of one working ion are partly filled.
-
-    Raises:
-        DisorderError: Other sites are disordered, too.
-    """
-    for symbol in WORKING_IONS:
-        try:
-            return filled_host(error, symbol)[0]
-        except DisorderError:
-            continue
-    raise error
-
-
 def predict(task: Message, workshop: Workshop) -> Message:
     """Predictions for the ions; an ion that is refused spoils no other."""
-    model, charged = workshop.models[task["model"]], workshop.charged(task)
-    options = {"assume": task["assume"], "charged": charged, **task["options"]}
+    model, ions = workshop.models[task["model"]], task["ions"]
     try:
         crystal = workshop.crystal(task)
     except DisorderError as error:
-        if charged is not None or task["assume"] != "auto" or any(task["options"].values()):
-            raise
-        found = predict_partly_filled(error, task["ions"], model=model)
-        crystal = _any_host(error)
-    else:
-        found = predict_each([crystal], task["ions"], model=model, check_relaxation=False, **options)
-    refused = [(ion, error) for ion, error in zip(task["ions"], found, strict=True) if isinstance(error, InputError)]
+        _refuse_unless_plain(error, task)
+        found = predict_partly_filled(error, ions, model=model, check_relaxation=task["checks"])
+        return _answered(facts_of_disordered(error.crystal), ions, found)
+    options = {"assume": task["assume"], "charged": workshop.charged(task), **task["options"]}
+    found = predict_each([crystal], ions, model=model, check_relaxation=False, **options)
+    return _answered(facts_of(crystal), ions, found)
+
+
+def _refuse_unless_plain(error: DisorderError, task: Message) -> None:
+    """Nothing but the stated filling says how a structure with partly filled sites is read."""
+    if task["assume"] != "auto" or task["charged"] or task["options"]:
+        raise error
+
+
+def _answered(facts: Message, ions: list[str], found: ResultList[Prediction]) -> Message:
+    refused = [(ion, error) for ion, error in zip(ions, found, strict=True) if isinstance(error, InputError)]
     if len(refused) == 1 == len(found):
         raise refused[0][1]
-    return facts_of(crystal) | {
+    return facts | {
         "predictions": [prediction.to_dict() for prediction in found.answered],
         "ions_refused": [{"working_ion": ion} | _refused(error) for ion, error in refused],
     }
@@ -165,9 +161,22 @@ def relaxation(task: Message, workshop: Workshop) -> Message:
 
 def explain(task: Message, workshop: Workshop) -> Message:
     """What each atom adds, for the ions, and the crystal of the first as a CIF."""
-    crystal, charged = workshop.crystal(task), workshop.charged(task)
-    options = {"assume": task["assume"], "charged": charged, "check_relaxation": task["checks"], **task["options"]}
-    explanations = explain_checked([crystal], task["ions"], model=workshop.models[task["model"]], **options)
+    model, ions, checks = workshop.models[task["model"]], task["ions"], task["checks"]
+    try:
+        crystal = workshop.crystal(task)
+    except DisorderError as error:
+        _refuse_unless_plain(error, task)
+        explanations = []
+        for ion in ions:
+            filled = host_of(error.crystal, working_ion(ion))
+            if filled is None:
+                raise
+            explanations += explain_checked(
+                [filled.host], [ion], model=model, discharged_formula=filled.formula, check_relaxation=checks
+            )
+    else:
+        options = {"assume": task["assume"], "charged": workshop.charged(task), **task["options"]}
+        explanations = explain_checked([crystal], ions, model=model, check_relaxation=checks, **options)
     return {"explanations": [e.to_dict() for e in explanations], "cif": to_cif(explanations[0])}
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.interface import Predictor
-from ionvolt.structures import Crystal, Limits, check, read_text
+from ionvolt.structures import Crystal, DisorderedCrystal, Limits, check, read_text
+from ionvolt.structures.crystal import SYMBOLS
+from ionvolt.structures.formulas import formula_of
 from ionvolt.web.link import Link, Message
 
 
@@ -45,6 +47,17 @@ def facts_of(crystal: Crystal) -> Message:
     """What is told of a structure as soon as it is read."""
     held = set(crystal.symbols)
     return {"formula": crystal.formula, "n_atoms": len(crystal), "holds": [ion for ion in WORKING_IONS if ion in held]}
+
+
+def facts_of_disordered(crystal: DisorderedCrystal) -> Message:
+    """The same of a crystal with partly filled sites; ``n_atoms`` counts sites."""
+    amounts: dict[int, float] = {}
+    for site in crystal.sites:
+        for number, occupancy in site.items():
+            amounts[number] = amounts.get(number, 0.0) + occupancy
+    held = {SYMBOLS[number] for number in amounts}
+    holds = [ion for ion in WORKING_IONS if ion in held]
+    return {"formula": formula_of(amounts), "n_atoms": len(crystal), "holds": holds}
 
 
 def crystal_of(given: Message, limits: Limits) -> Crystal:

@@ -121,6 +121,9 @@ export async function explain(structure, ion, settings, signal) {
 export const structureFiles = async (structure, ion, assume, signal) =>
   (await patient("/structures", { structure, ion, assume }, signal)).structures;
 
+/** Materials of a formula in the Materials Project. */
+export const materials = async (text) => (await request(`/materials?formula=${encodeURIComponent(text)}`)).materials;
+
 /** Known electrodes of an ion, or null where the server has no table. */
 export async function landscape(ion) {
   try {

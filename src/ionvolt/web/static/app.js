@@ -75,10 +75,28 @@ function giveText() {
   else $("text").focus();
 }
 
-function giveId() {
-  const id = $("mp").value.trim();
-  if (id) give([{ mp_id: id }]);
-  else $("mp").focus();
+/** An id is fetched; a formula is searched for. */
+async function findMaterial() {
+  const text = $("mp").value.trim();
+  $("mp-note").textContent = "";
+  $("mp-found").replaceChildren();
+  if (!text) $("mp").focus();
+  else if (/^(mp|mvc)-/i.test(text)) give([{ mp_id: text }]);
+  else {
+    $("mp-note").textContent = "Searching…";
+    try {
+      const found = await api.materials(text);
+      $("mp-note").textContent = found.length ? `${found.length} ${found.length === 1 ? "material" : "materials"}, the most stable first` : "No material of this formula.";
+      $("mp-found").replaceChildren(...found.map((material) => el("li", {}, materialButton(material))));
+    } catch (error) {
+      $("mp-note").textContent = error.detail ?? error.message;
+    }
+  }
+}
+
+function materialButton({ id, formula: text, space_group: group, n_atoms: atoms, above_hull: above }) {
+  const facts = [group, atoms === null ? "" : `${atoms} atoms`, above === null ? "" : `${fixed(1000 * above, 0)} meV/atom above the hull`];
+  return el("button", { type: "button", class: "link", on: { click: () => give([{ mp_id: id }]) } }, formula(text || id), ` ${id}: ${facts.filter(Boolean).join(", ")}`);
 }
 
 // ---- Asking ----
@@ -201,7 +219,7 @@ function render() {
     once("problem", [item.id, item.problem, run.busy], () => {
       drawProblem($("problem"), item.problem, item.input && api.mayPass(item.problem) && !run.busy ? ask : null);
       if (item.input?.text && DISORDERED.test(item.problem.rule)) {
-        $("problem").append(el("button", { type: "button", id: "order", on: { click: () => long.order(item, state) } }, "Order it (minutes)"));
+        $("problem").append(orderButton(item));
       }
     });
     $("problem").hidden = false;
@@ -218,7 +236,7 @@ function render() {
     drawCard($("card"), { item, ...slot, left: run.left, errors }, actions(item), retry);
   });
   drawChart();
-  once("refused", [item.id, slots.map(({ ion, problem }) => [ion, problem])], () => drawRefused(slots));
+  once("refused", [item.id, slots.map(({ ion, problem }) => [ion, problem])], () => drawRefused(item, slots));
   once("ions", [item.id, state.ion, slots], () => drawIonTable(item, slots));
   if (p) {
     once("said", [item.id, p], () => say(`${p.formula}, ${p.working_ion}: ${fixed(p.voltage, 2)} volts${p.voltage_std === null ? "" : ` plus or minus ${fixed(p.voltage_std, 2)}`}, ${reaction(p).text}.`));
@@ -252,13 +270,17 @@ function drawChart() {
     drawBars($("chart"), $("chart-kinds"), slots, state.ion, (ion) => ion !== state.ion && choose(item.id, ion)));
 }
 
+const orderButton = (item) => el("button", { type: "button", id: "order", on: { click: () => long.order(item, state) } }, "Order it (minutes)");
+
 /** Why some ions have no bar. */
-function drawRefused(slots) {
+function drawRefused(item, slots) {
   const refusals = slots.filter(({ problem, waiting }) => problem && !waiting);
+  const disordered = item.input?.text && refusals.some(({ problem }) => DISORDERED.test(problem.rule ?? ""));
   const again = refusals.some(({ problem }) => api.mayPass(problem));
   $("chart-refused").replaceChildren(...grouped(refusals).map(({ ions, problem }) =>
     el("p", { class: "note" }, el("b", {}, `No voltage for ${ions.join(", ")}: `), sentence(problem.rule ?? problem.title ?? "no answer came"), problem.remedy ? ` ${sentence(problem.remedy)}` : "")),
-  ...(again ? [el("button", { type: "button", id: "retry", on: { click: ask } }, "Ask again")] : []));
+  ...(again ? [el("button", { type: "button", id: "retry", on: { click: ask } }, "Ask again")] : []),
+  ...(disordered ? [orderButton(item)] : []));
 }
 
 function drawIonTable(item, slots) {
@@ -410,8 +432,8 @@ $("files").addEventListener("change", async (event) => {
 });
 $("text-go").addEventListener("click", giveText);
 $("text").addEventListener("keydown", (event) => (event.ctrlKey || event.metaKey) && event.key === "Enter" && giveText());
-$("mp-go").addEventListener("click", giveId);
-$("mp").addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), giveId()));
+$("mp-go").addEventListener("click", findMaterial);
+$("mp").addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), findMaterial()));
 $("form").addEventListener("submit", (event) => event.preventDefault());
 
 let inside = 0;
@@ -478,6 +500,7 @@ async function start() {
     $("examples").replaceChildren(el("span", { class: "note" }, examples.reason.rule ?? examples.reason.message));
   }
   state.models = models.status === "fulfilled" ? models.value.models ?? [] : [];
+  $("mp-panel").hidden = !models.value?.materials_project;
   const names = state.models.map(({ name }) => name);
   $("model").replaceChildren(...state.models.map((model) => el("option", { value: model.name, title: model.description }, model.default && names.length > 1 ? `${model.name} (default)` : model.name)));
   const standard = state.models.find((model) => model.default)?.name;

@@ -27,7 +27,7 @@ export function drawCard(card, shown, actions, retry) {
       el("span", { class: "against" }, `against ${p.working_ion} metal`),
     ),
     prediction ? null : el("p", { class: "note renewing" }, waiting ? "Under the settings before; being computed again…" : "Under the settings before. "),
-    state(p),
+    state(p, p.end_members === "charged" && item.facts?.holds?.includes(p.working_ion) && p.warnings.some((text) => / fills .* sites /.test(text))),
     el("dl", { class: "facts" }, facts(p, shown.errors)),
     caveats(p),
     el("div", { class: "actions" }, actions),
@@ -51,17 +51,20 @@ function missing(ion, problem, retry) {
   ].filter(Boolean);
 }
 
-function state(p) {
+/** `held`: whether the structure given holds the ion. */
+function state(p, held) {
   const inside = p.in_domain;
   const removed = Object.keys(p.removed ?? {}).join(", ");
-  const label = p.end_members === "both" ? "Both ends" : isDischarged(p) ? "Discharged" : removed ? "Emptied host" : "Charged host";
+  const label = p.end_members === "both" ? "Both ends" : isDischarged(p) ? "Discharged" : removed || held ? "Emptied host" : "Charged host";
   const words = p.end_members === "both"
     ? [` The voltage between the discharged structure and the charged one, `, formula(p.host_formula), "."]
     : isDischarged(p)
       ? [` It contains ${p.working_ion}. The charged host, `, formula(p.host_formula), `, is the structure without ${p.working_ion}, not relaxed.`]
       : removed
         ? [` ${removed} was removed first: ${p.working_ion} is inserted into `, formula(p.host_formula), "."]
-        : [` ${p.working_ion} is inserted into `, formula(p.host_formula), ", the structure as given."];
+        : held
+          ? [` ${p.working_ion} on partly filled sites was removed first; as much is inserted into `, formula(p.host_formula), "."]
+          : [` ${p.working_ion} is inserted into `, formula(p.host_formula), ", the structure as given."];
   return el("p", { class: "host" },
     el("span", { class: `state ${isDischarged(p) ? "discharged" : "charged"}` }, label), words,
     inside === null || inside === undefined ? null : el("span", { class: `domain ${inside ? "inside" : "outside"}` }, inside ? "In the applicability domain" : "Outside the applicability domain"),

@@ -50,21 +50,25 @@ export class Landscape {
       x: e.capacity, y: e.voltage, kind: e.measured ? "measured" : near.has(e) ? "near" : "known", title: named(e),
     }));
     const own = `${p.formula}: ${fixed(p.voltage, 2)} V`;
+    // A few intermetallics of huge capacity would press all others together.
+    const most = Math.max(capacity ?? 0, quantile(points.map(({ x }) => x), 0.97), ...points.filter(({ kind }) => kind !== "known").map(({ x }) => x)) * 1.05;
+    const beyond = points.filter(({ x }) => x > most).length;
     const lines = [{ y: p.voltage, low: p.voltage_lower, high: p.voltage_upper, title: own }];
     if (capacity !== null) points.push({ x: capacity, y: p.voltage, kind: "own", title: `${own}, ${fixed(capacity, 0)} mAh/g` });
     const computed = table.electrodes.length;
     drawScatter($("landscape-plot"), {
-      points, lines, xLabel: "capacity, mAh/g", yLabel: `voltage, V against ${p.working_ion}`,
+      points: points.filter(({ x }) => x <= most), lines, xLabel: "capacity, mAh/g", yLabel: `voltage, V against ${p.working_ion}`,
       label: `Voltage against capacity of ${computed} computed and ${table.measured.length} measured ${p.working_ion} electrodes; this one at ${own}${capacity === null ? ", capacity unknown" : `, ${fixed(capacity, 0)} mAh/g`}`,
     });
     const below = table.electrodes.filter((e) => e.voltage < p.voltage).length;
     $("landscape-note").textContent = [
       computed ? `Its voltage is above that of ${Math.round((100 * below) / computed)} % of ${computed} computed ${p.working_ion} electrodes` : "",
+      beyond ? `${beyond} of a capacity above ${fixed(most, 0)} mAh/g are not drawn` : "",
       capacity === null ? "Its capacity is not known: the line shows its voltage alone" : "",
     ].filter(Boolean).join(". ");
     const kinds = [["own", "this one (line: its voltage, with the 90 % interval)"], ["measured", "measured cathode"]];
     if (computed) kinds.push(["near", "nearest"], ["known", "computed"]);
-    $("landscape-source").replaceChildren(keys(kinds), el("span", {}, table.attribution));
+    $("landscape-source").replaceChildren(keys(kinds), el("span", {}, sourceOf(table)));
     const columns = [
       { key: "formula", label: capacity === null ? "Nearest in voltage" : "Nearest", value: (e) => e.formula, show: (e) => [formula(e.formula), e.measured ? el("small", {}, ` ${e.phase}`) : ""] },
       { key: "voltage", label: "V", numeric: true, value: (e) => e.voltage, show: (e) => [fixed(e.voltage, 2), e.measured ? el("small", {}, ` ±${fixed(e.uncertainty, 2)}`) : ""] },
@@ -76,7 +80,16 @@ export class Landscape {
   }
 }
 
+/** Where the computed ones come from, or why there are none. */
+function sourceOf({ table, attribution, electrodes, ion }) {
+  if (electrodes.length) return attribution;
+  if (table) return `The server's table holds no ${ion} electrodes: measured ones only.`;
+  return "Measured cathodes only: this server was given no table of computed electrodes (ionvolt serve --landscape FILE; ionvolt data landscape makes one).";
+}
+
 const link = (doi) => el("a", { href: `https://doi.org/${encodeURI(doi)}`, rel: "noreferrer", target: "_blank" }, doi);
+
+const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? 0;
 
 function deviation(values) {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
