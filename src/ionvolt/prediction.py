@@ -418,7 +418,7 @@ def _prediction(reading: Reading, answer: Estimate, states: dict[int, Equilibriu
     doubts = reading.doubts
     if answer.in_domain and states is not None:
         doubts += _unrelaxed(reading, states)
-    capacity, volume, estimate = _capacity(reading)
+    capacity, volume, estimate = theoretical_capacity(reading)
     notes = list(reading.notes)
     full = None if reading.partly else answer.full_extraction
     part = full is not None and full < UNLIKELY
@@ -477,8 +477,8 @@ def relaxation_doubts(
     return tuple(found)
 
 
-def _capacity(reading: Reading) -> tuple[float | None, float | None, bool]:
-    """mAh/g, mAh/cm³, and whether they are an estimate."""
+def theoretical_capacity(reading: Reading) -> tuple[float | None, float | None, bool]:
+    """mAh/g, mAh/cm³, and whether they are an estimate; None where they cannot be told."""
     query, ion, n_ions = reading.query, reading.ion, reading.n_ions
     if query.discharged is not None and n_ions is not None:
         left = query.discharged.composition[ion.symbol] - n_ions
