@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 class _RunByDefault(TyperGroup):
     """A group whose first word is a subcommand, or else the first input of ``run``."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
             args = ["run", *args]
         return super().parse_args(ctx, args)
@@ -114,7 +113,10 @@ def run(
         list[str] | None, typer.Option(help="A line for the script: 'partition=short'. Repeatable.", metavar="OPTION")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what was refused or failed.")] = False,
-    shard: Annotated[int, typer.Option(min=1, help="Structures that a process takes at a time, at most.")] = 2000,
+    shard: Annotated[
+        int | None,
+        typer.Option(min=1, help="Structures that a process takes at a time; by default by the size of the input."),
+    ] = None,
     lease: Annotated[
         float, typer.Option(min=5, help="Seconds of silence after which another machine's worker counts as dead.")
     ] = 300.0,
@@ -226,7 +228,7 @@ def export(
     from ionvolt.screening.results import rows_of
 
     endings: dict[str, Literal["csv", "parquet", "json"]] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
-    chosen = fmt or endings.get(output.suffix.lower(), "cif")
+    chosen: Literal["csv", "parquet", "cif", "json"] = fmt or endings.get(output.suffix.lower(), "cif")
     filters = _filters(ion, where, elements, without, in_domain, not everything)
     rows = (row for row in rows_of(folder) if filters.admits(row)) if n is None else best(folder, n, by, filters)
     print(f"{output}: {write(folder, rows, output, chosen):,} rows")

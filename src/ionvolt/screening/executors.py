@@ -103,7 +103,7 @@ class _Process:
     """A worker in a process of its own."""
 
     def __init__(self, folder: Path, lease: float) -> None:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
         command = worker_command(folder, lease)
         # A session of its own: Ctrl-C reaches the parent, which then ends the workers in order.

@@ -120,9 +120,10 @@ def front(folder: Path, filters: Filters, objectives: Iterable[str] = OBJECTIVES
     kept: NDArray[np.float64] = np.empty((0, len(names)))
     for row in _counted(folder, filters) if names else ():
         values = [value_of(row, name) for name in names]
-        if any(value is None for value in values):
+        if None in values:
             continue
-        point = np.array([-v if name in _LOW else v for name, v in zip(names, values, strict=True)], dtype=float)
+        signs = [-1.0 if name in _LOW else 1.0 for name in names]
+        point = np.array(values, dtype=np.float64) * signs
         if bool(((kept >= point).all(axis=1)).any()):
             continue
         stays = ~(kept <= point).all(axis=1)
@@ -133,7 +134,7 @@ def front(folder: Path, filters: Filters, objectives: Iterable[str] = OBJECTIVES
 
 
 def value_of(row: Row, name: str) -> float | None:
-    """A number of a row; ``uncertainty`` is the standard deviation of the expected error, V, ``volume_change`` its size."""
+    """A number of a row; ``uncertainty`` is one standard deviation of the expected error, V."""
     if name == "uncertainty":
         return deviation(row)
     value = row.get(name)

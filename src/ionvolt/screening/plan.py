@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from ionvolt._version import __version__
 from ionvolt.errors import DataError, InputError
-from ionvolt.models.card import require_ions
-from ionvolt.models.registry import AUTO, auto_card, model_folder, read_card
+from ionvolt.models.card import read_card, require_ions
+from ionvolt.models.registry import AUTO, DELTA_MODEL, FOUNDATION_MODEL, auto_card, model_folder
 from ionvolt.models.storage import CARD_FILE
 from ionvolt.screening.places import PLAN, shard_file
 from ionvolt.screening.settings import Settings
@@ -151,7 +151,7 @@ def open_plan(folder: Path) -> Plan:
 
 
 def make_plan(
-    inputs: Sequence[str], settings: Settings, folder: Path, now: float, largest: int = LARGEST_SHARD
+    inputs: Sequence[str], settings: Settings, folder: Path, now: float, shard_size: int | None = None
 ) -> Plan:
     """The plan of a new run, or that which the folder holds if it is the same.
 
@@ -160,7 +160,7 @@ def make_plan(
         settings: What is asked.
         folder: The run's folder.
         now: Seconds since 1970.
-        largest: Units of a shard at most.
+        shard_size: Units of a shard; by default a hundredth of all, and no more than ``LARGEST_SHARD``.
 
     Raises:
         InputError: An input cannot be used, or the folder holds another run; the text says what differs.
@@ -172,7 +172,7 @@ def make_plan(
     while not path.exists():
         with claim(path) as mine:
             if mine and not path.exists():
-                _write_plan(inputs, facts, folder, now, largest)
+                _write_plan(inputs, facts, folder, now, shard_size)
                 return open_plan(folder)
         _wait()
     plan = open_plan(folder)
@@ -186,10 +186,12 @@ def _wait() -> None:
     time.sleep(0.2)
 
 
-def _write_plan(inputs: Sequence[str], facts: dict[str, Any], folder: Path, now: float, largest: int) -> None:
+def _write_plan(
+    inputs: Sequence[str], facts: dict[str, Any], folder: Path, now: float, shard_size: int | None
+) -> None:
     found, passed_over = find_sources(inputs, folder)
     contents = [source.source.sha256 for source in found]
-    cuts = cut(found, largest)
+    cuts = cut(found, shard_size)
     write_json(
         folder / PLAN,
         {
@@ -205,10 +207,10 @@ def _write_plan(inputs: Sequence[str], facts: dict[str, Any], folder: Path, now:
     )
 
 
-def cut(found: Sequence[Found], largest: int = LARGEST_SHARD) -> list[list[Piece]]:
+def cut(found: Sequence[Found], shard_size: int | None = None) -> list[list[Piece]]:
     """Shards of equal size; small sources share one, large ones are cut."""
     total = sum(source.source.units for source in found)
-    size = max(1, min(largest, -(-total // SHARDS)))
+    size = shard_size or max(1, min(LARGEST_SHARD, -(-total // SHARDS)))
     shards: list[list[Piece]] = []
     room = 0
     for number, source in enumerate(found):
@@ -233,8 +235,6 @@ def _models(settings: Settings) -> dict[str, str]:
     for name in dict.fromkeys(names):
         if name == AUTO and (card := auto_card()) is not None:
             require_ions(card, settings.ions)
-            from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
-
             folders = [model_folder(FOUNDATION_MODEL), model_folder(DELTA_MODEL)]
         else:
             folders = [model_folder(name)]

@@ -10,7 +10,7 @@ from ionvolt.errors import DataError
 from ionvolt.screening.executors import Executor, LocalProcesses, ProgressCallback
 from ionvolt.screening.journal import journals_of, keep_rows
 from ionvolt.screening.places import MERGED, is_whole, selection_file, shard_file
-from ionvolt.screening.plan import LARGEST_SHARD, Plan, make_plan, open_plan
+from ionvolt.screening.plan import Plan, make_plan, open_plan
 from ionvolt.screening.records import Row, read_records
 from ionvolt.screening.settings import Settings
 from ionvolt.screening.status import Progress, Status, progress_of, status_of
@@ -29,7 +29,7 @@ def screen(
     settings: Settings | None = None,
     executor: Executor | None = None,
     retry_failed: bool = False,
-    shard_size: int = LARGEST_SHARD,
+    shard_size: int | None = None,
     progress: ProgressCallback = _silent,
 ) -> Status:
     """Screen many crystals for one or more working ions.
@@ -43,7 +43,7 @@ def screen(
         settings: Stages, cuts and budgets; by default those of ``ionvolt screen``. Its ions are replaced.
         executor: Where it runs; by default a process for each core of this machine.
         retry_failed: Try again what was refused or failed.
-        shard_size: Units that a worker takes at a time, at most.
+        shard_size: Units that a worker takes at a time; by default by the size of the input.
         progress: Called with how far it is.
 
     Returns:
@@ -72,9 +72,9 @@ def prepare(
     folder: Path,
     *,
     retry_failed: bool = False,
-    shard_size: int = LARGEST_SHARD,
+    shard_size: int | None = None,
 ) -> Plan:
-    """Make the plan or check that it is the same, and put right what a crash left behind. For arguments see ``screen``."""
+    """Make the plan or see that it is the same, and put right what a crash left; for arguments see ``screen``."""
     plan = make_plan(inputs, settings, folder, time.time(), shard_size)
     remove_torn(plan)
     if retry_failed:

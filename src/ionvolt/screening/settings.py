@@ -89,10 +89,8 @@ class Settings:
     @classmethod
     def of_dict(cls, facts: Mapping[str, Any]) -> Settings:
         """From ``to_dict``."""
-        tuples = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in facts.items() if key != "keep"
-        }
-        return cls(**tuples, keep=dict(facts["keep"]))
+        given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in facts.items()}
+        return cls(**given)
 
 
 def parse_keep(texts: Sequence[str], stages: Sequence[str]) -> dict[str, float]:

@@ -103,8 +103,8 @@ class Model:
         began = time.perf_counter()
         try:
             answers = predict_each([task.crystal], list(task.ions), model=self._model, check_relaxation=self._check)
-        except Exception:
-            return _each(task, lambda crystal, ion: _failed(error))
+        except Exception as error:
+            return [_head(task, ion) | _failed(error) for ion in task.ions]
         spent = (time.perf_counter() - began) / len(task.ions)
         rows: list[Row] = []
         for ion, answer in zip(task.ions, answers, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,16 @@ def bonds(crystal: Crystal, factor: float = BOND) -> tuple[NDArray[np.int64], ND
 
 def is_molecular(crystal: Crystal) -> bool:
     """Whether bonds join no atom with its own image: separate molecules (or separate atoms)."""
+    if crystal not in _molecular:
+        _molecular[crystal] = _is_molecular(crystal)
+    return _molecular[crystal]
+
+
+_molecular: WeakKeyDictionary[Crystal, bool] = WeakKeyDictionary()
+"""Asked once for each ion, and its bonds take longer than all else."""
+
+
+def _is_molecular(crystal: Crystal) -> bool:
     i, j, shift = bonds(crystal)
     if len(i) == 0:
         return True
