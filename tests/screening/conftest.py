@@ -19,7 +19,7 @@ from ionvolt.screening.plan import Plan
 from ionvolt.screening.records import read_records
 from ionvolt.structures.crystal import ATOMIC_NUMBERS
 
-METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Zr", "Al")
+METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Zr", "Mo")
 
 SLOW = """
 import os, sys, time

@@ -33,7 +33,7 @@ def plan(lines: Path, tmp_path: Path) -> Plan:
     return prepare([str(lines)], RULES, tmp_path / "run", shard_size=10)
 
 
-def until_begun(tmp_path: Path, n: int, process: "subprocess.Popen[bytes]") -> None:
+def until_begun(tmp_path: Path, n: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while len(begun(tmp_path)) < n:
         assert process.poll() is None
@@ -125,7 +125,7 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(plan: Plan, monkeypatc
 
     monkeypatch.setattr(Rules, "chunk", 1)
     monkeypatch.setattr(journals.Journal, "_write", full)
-    with pytest.raises(DataError, match="No space left on device.*same command: it goes on"):
+    with pytest.raises(DataError, match=r"No space left on device.*same command: it goes on"):
         work(plan.folder)
     monkeypatch.setattr(journals.Journal, "_write", real)
     assert work(plan.folder)
@@ -199,9 +199,11 @@ def test_what_ends_the_process_each_time_is_given_up_and_told(plan: Plan, tmp_pa
 
 
 def test_other_settings_and_other_inputs_are_refused(plan: Plan, lines: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"ions is \[\"Mg\"\], and was \[\"Mg\", \"Al\"\].*same command.*another folder"):
+    with pytest.raises(
+        InputError, match=r"ions is \[\"Mg\"\], and was \[\"Mg\", \"Al\"\].*same command.*another folder"
+    ):
         prepare([str(lines)], Settings(("Mg",), stages=("rules",)), plan.folder)
-    with pytest.raises(InputError, match="min_capacity is 5.0, and was 0.0"):
+    with pytest.raises(InputError, match=r"min_capacity is 5\.0, and was 0\.0"):
         prepare([str(lines)], Settings(("Mg", "Al"), stages=("rules",), min_capacity=5.0), plan.folder)
     other = tmp_path / "other.jsonl"
     other.write_text(json.dumps(line(1)) + "\n")

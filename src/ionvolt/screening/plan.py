@@ -186,9 +186,7 @@ def _wait() -> None:
     time.sleep(0.2)
 
 
-def _write_plan(
-    inputs: Sequence[str], facts: dict[str, Any], folder: Path, now: float, shard_size: int | None
-) -> None:
+def _write_plan(inputs: Sequence[str], facts: dict[str, Any], folder: Path, now: float, shard_size: int | None) -> None:
     found, passed_over = find_sources(inputs, folder)
     contents = [source.source.sha256 for source in found]
     cuts = cut(found, shard_size)

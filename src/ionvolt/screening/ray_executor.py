@@ -41,7 +41,9 @@ class RayActors:
             ray.init(address=None if self.address == "local" else self.address, log_to_driver=False)
         except (ConnectionError, ValueError) as error:
             words = str(error).splitlines()[0]
-            raise DataError(f"Ray at {self.address}: no cluster ({words}). Start one with `ray start --head`") from error
+            raise DataError(
+                f"Ray at {self.address}: no cluster ({words}). Start one with `ray start --head`"
+            ) from error
         try:
             self._run(ray, folder.resolve(), progress)
         finally:

@@ -132,7 +132,7 @@ def _rows_of_shard(plan: Plan, shard: Shard) -> list[Row]:
             key = (row["unit"], row["part"], row["ion"])
             known = {name: value for name, value in row.items() if value is not None}
             earlier = found.get(key, {})
-            found[key] = {**earlier, "reason": None, **known}
+            found[key] = {**dict.fromkeys(COLUMNS), **earlier, "reason": None, **known}
     for row in found.values():
         reached = names.index(row["stage"])
         if row["status"] == "kept" and reached < done:
