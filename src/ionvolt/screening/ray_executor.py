@@ -6,6 +6,7 @@ All nodes must see the run's folder and the inputs under the same names, as clai
 from __future__ import annotations
 
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,10 @@ class RayActors:
         """See ``Executor``."""
         ray = _import_ray()
         try:
+            _knock(self.address)
             ray.init(address=None if self.address == "local" else self.address, log_to_driver=False)
-        except (ConnectionError, ValueError) as error:
-            words = str(error).splitlines()[0]
+        except (OSError, ValueError) as error:
+            words = (str(error).splitlines() or [type(error).__name__])[0]
             raise DataError(
                 f"Ray at {self.address}: no cluster ({words}). Start one with `ray start --head`"
             ) from error
@@ -100,6 +102,13 @@ class _Actor:
         except OSError as error:
             return f"{error.filename or folder}: {error.strerror or error}. Check path and disk"
         return ""
+
+
+def _knock(address: str) -> None:
+    """Raise ``OSError`` where nobody listens: Ray itself would try for minutes."""
+    host, mark, port = address.rpartition(":")
+    if mark and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _import_ray() -> Any:

@@ -28,6 +28,10 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
     early = _of_composition(crystal, ion, settings.exclude)
     if early:
         return {"status": "dropped", "reason": early}
+    electrons = count_electrons(crystal)
+    if electrons is not None and max(electrons) < 0.05:
+        # Whatever it is read as, nothing is oxidised and nothing reduced.
+        return {"status": "dropped", "reason": "no metal in it changes its charge"}
     reading = read_question(crystal, ion)
     row: Row = {"end_members": reading.query.end_members, "host_formula": reading.query.host.formula}
     own = {*crystal.doubts, *reading.query.host.doubts}

@@ -61,14 +61,14 @@ def load_stage(name: StageName, settings: Settings) -> Stage:
 
     last = name == settings.stages[-1]
     if name == "network":
-        return Model(settings, load_model(settings.network), chunk=64, check_relaxed=False, must_answer=last)
+        return Model(settings, load_model(settings.network), chunk=32, check_relaxed=False, must_answer=last)
     return Model(settings, load_model(settings.model), chunk=4, check_relaxed=settings.check_relaxed, must_answer=True)
 
 
 class Rules:
     """See ``rules.judge``."""
 
-    chunk = 256
+    chunk = 64
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

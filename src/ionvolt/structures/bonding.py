@@ -72,6 +72,15 @@ def _is_molecular(crystal: Crystal) -> bool:
 
 def vacuum(crystal: Crystal) -> float:
     """The widest gap without an atom between parallel planes along a cell vector's direction, Å."""
+    if crystal not in _gaps:
+        _gaps[crystal] = _vacuum(crystal)
+    return _gaps[crystal]
+
+
+_gaps: WeakKeyDictionary[Crystal, float] = WeakKeyDictionary()
+
+
+def _vacuum(crystal: Crystal) -> float:
     cell = crystal.lattice
     areas = np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
     heights = crystal.volume / areas
