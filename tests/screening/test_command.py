@@ -58,7 +58,8 @@ def test_begin_look_and_take_away(run: Path, lines: Path, tmp_path: Path) -> Non
 def test_questions_in_sql(run: Path) -> None:
     pytest.importorskip("duckdb", reason="DuckDB is not installed (extra screen)")
     question = "SELECT ion, count(*) AS n FROM records WHERE status = 'kept' GROUP BY ion ORDER BY ion"
-    assert run_command("screen", "query", run, question, "--json").json == [{"ion": "Al", "n": 36}, {"ion": "Mg", "n": 36}]
+    found = run_command("screen", "query", run, question, "--json").json
+    assert found == [{"ion": "Al", "n": 36}, {"ion": "Mg", "n": 36}]
     run_command("screen", "merge", run)
     assert run_command("screen", "query", run, question, "--json").json[1] == {"ion": "Mg", "n": 36}
     assert "columns unit" in run_command("screen", "query", run, "SELECT volts FROM records").refused()
@@ -70,13 +71,27 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     assert "no such file" in run_command("screen", tmp_path / "no.cif", "-i", "Mg", "-o", tmp_path / "run").refused()
 
 
+def test_crystals_are_written_as_a_table_that_a_screen_reads(lines: Path, tmp_path: Path) -> None:
+    written = run_command("data", "crystals", lines, "-o", tmp_path / "many.parquet")
+    assert written.code == 1
+    assert len(written.lines) == 8
+    assert written.out.strip().endswith("52 crystals")
+    schema = pq.read_schema(tmp_path / "many.parquet")
+    assert {"id", "formula", "n_atoms", "lattice", "numbers", "frac_coords"} == set(schema.names)
+    given = ("-i", "Mg", "-o", tmp_path / "run", "--stages", "rules", "-j", 1, "--json")
+    found = run_command("screen", tmp_path / "many.parquet", *given)
+    assert found.code == 0
+    assert found.json["stages"][0]["rows"] == {"dropped": 16, "kept": 36}
+
+
 @pytest.fixture
 def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A false ``sbatch`` that runs the script once, as one task of the array."""
     folder = tmp_path / "bin"
     folder.mkdir()
     path = folder / "sbatch"
-    path.write_text('#!/bin/sh\ngrep "^#SBATCH" "$1" > "$(dirname "$0")/asked"\nsh "$1" && echo "Submitted batch job 7"\n')
+    asked = 'grep "^#SBATCH" "$1" > "$(dirname "$0")/asked"'
+    path.write_text(f'#!/bin/sh\n{asked}\nsh "$1" && echo "Submitted batch job 7"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return folder / "asked"

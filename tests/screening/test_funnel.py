@@ -19,7 +19,7 @@ from ionvolt.screening.places import MERGED, shard_file
 from ionvolt.screening.plan import Plan
 from ionvolt.screening.records import COLUMNS, kind_of, schema, write_records
 from ionvolt.screening.results import merge, rows_of
-from ionvolt.screening.rules import judge
+from ionvolt.screening.rules import assumed, judge
 from ionvolt.screening.run import prepare
 from ionvolt.screening.selection import _Best, normal, read_selection, select
 from ionvolt.screening.settings import Settings, parse_elements, parse_keep, parse_window
@@ -221,6 +221,25 @@ def test_rules_know_hosts() -> None:
     assert row["capacity_is_estimate"]
     assert 0 < row["capacity_grav"] < judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",)))["capacity_grav"]
     assert judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",), min_capacity=900))["status"] == "dropped"
+
+
+def test_a_host_that_holds_the_ion_and_can_only_take_more_is_a_charged_one() -> None:
+    a = 3.41
+    cell = np.array([[a, 0, 0], [-a / 2, a * math.sqrt(3) / 2, 0], [0, 0, 6.2]])
+    places = np.array([[0.0, 0, 0], [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75], [0, 0, 0.5]])
+    li_ti = Crystal(cell, np.array([22, 16, 16, 3]), places)
+    assert assumed(li_ti, WORKING_IONS["Li"]) == "auto"  # LiTiS2 gives its electron up
+    assert assumed(li_ti, WORKING_IONS["Mg"]) == "auto"
+    full = Crystal(cell, np.array([23, 8, 8, 11]), places)  # NaVO2
+    assert assumed(full, WORKING_IONS["Na"]) == "auto"
+    oxidised = Crystal(
+        np.diag([3.9, 3.9, 3.9]),
+        np.array([11, 41, 8, 8, 8]),
+        np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]),
+    )  # NaNbO3, Nb at its highest
+    assert assumed(oxidised, WORKING_IONS["Na"]) == "charged"
+    row = judge(oxidised, WORKING_IONS["Na"], Settings(("Na",)))
+    assert (row["status"], row["end_members"]) == ("kept", "charged")
 
 
 def _prototype(formula: str) -> Crystal:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ionvolt.ions import WorkingIon, capacity_of_formula, capacity_vol_of_host
+from ionvolt.ions import WorkingIon, capacity_of_formula, capacity_vol_of_host, end_member
 from ionvolt.physics.insertion import redox_active
 from ionvolt.prediction import theoretical_capacity
-from ionvolt.reading import Reading, read_question
+from ionvolt.reading import Assume, Reading, read_question
 from ionvolt.screening.records import Row
 from ionvolt.screening.settings import Settings
 from ionvolt.structures.charge_balance import count_electrons
 from ionvolt.structures.chemistry import has_anion
 from ionvolt.structures.crystal import Crystal
+
+_NONE = 0.05
+"""Electrons a cell below which there are none; as in ``reading``."""
 
 
 def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
@@ -29,10 +32,10 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
     if early:
         return {"status": "dropped", "reason": early}
     electrons = count_electrons(crystal)
-    if electrons is not None and max(electrons) < 0.05:
+    if electrons is not None and max(electrons) < _NONE:
         # Whatever it is read as, nothing is oxidised and nothing reduced.
         return {"status": "dropped", "reason": "no metal in it changes its charge"}
-    reading = read_question(crystal, ion)
+    reading = read_question(crystal, ion, assume=assumed(crystal, ion))
     row: Row = {"end_members": reading.query.end_members, "host_formula": reading.query.host.formula}
     own = {*crystal.doubts, *reading.query.host.doubts}
     doubts = [doubt for doubt in reading.doubts if doubt not in own]
@@ -43,6 +46,18 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
     if grav is not None and grav < settings.min_capacity:
         return {**row, "status": "dropped", "reason": f"a capacity of {grav:.0f} mAh/g is below the least asked for"}
     return {**row, "status": "kept"}
+
+
+def assumed(crystal: Crystal, ion: WorkingIon) -> Assume:
+    """What a structure is taken to be in all stages.
+
+    ``auto``, as ``predict`` does; but a structure that holds the ion and whose metals can give nothing up, only take, is
+    a charged host to which more of the ion is added.
+    """
+    if end_member(crystal, ion) == "charged":
+        return "auto"
+    electrons = count_electrons(crystal)
+    return "charged" if electrons is not None and electrons.give < _NONE <= electrons.take else "auto"
 
 
 def capacity_of(reading: Reading) -> tuple[float | None, float | None, bool]:

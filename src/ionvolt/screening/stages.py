@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.interface import NORMAL_90, Predictor
 from ionvolt.screening.records import Row, refused
-from ionvolt.screening.rules import judge
+from ionvolt.screening.rules import assumed, judge
 from ionvolt.screening.settings import Settings, StageName
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
     from ionvolt.computation import Computer
+    from ionvolt.prediction import Prediction
+    from ionvolt.reading import Assume
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +98,11 @@ class Model:
         return [row for task in tasks for row in self._of(task)]
 
     def _of(self, task: Task) -> list[Row]:
-        from ionvolt.prediction import predict_each
-
         if isinstance(task.crystal, InputError):
             return _each(task, self._unasked)
         began = time.perf_counter()
         try:
-            answers = predict_each([task.crystal], list(task.ions), model=self._model, check_relaxation=self._check)
+            answers = self._asked(task.crystal, task.ions)
         except Exception as error:
             return [_head(task, ion) | _failed(error) for ion in task.ions]
         spent = (time.perf_counter() - began) / len(task.ions)
@@ -119,6 +119,19 @@ class Model:
                 row |= within(row, self._settings.window)
             rows.append(row)
         return rows
+
+    def _asked(self, crystal: Crystal, ions: Sequence[str]) -> list[Prediction | InputError]:
+        """Answers in the order of the ions; those for which the crystal is taken alike are asked for together."""
+        from ionvolt.prediction import predict_each
+
+        groups: dict[Assume, list[str]] = {}
+        for ion in ions:
+            groups.setdefault(assumed(crystal, WORKING_IONS[ion]), []).append(ion)
+        found: dict[str, Prediction | InputError] = {}
+        for assume, alike in groups.items():
+            answers = predict_each([crystal], alike, model=self._model, assume=assume, check_relaxation=self._check)
+            found |= dict(zip(alike, answers, strict=True))
+        return [found[ion] for ion in ions]
 
     def _unasked(self, crystal: Crystal, ion: str) -> Row:
         raise AssertionError("a refused structure is not asked for")
@@ -150,14 +163,20 @@ class Compute:
 
     def _computed(self, crystal: Crystal, ion: str) -> Row:
         from ionvolt.computation import compute_checked
+        from ionvolt.physics.insertion import default_ions
         from ionvolt.reading import read_question
 
         began = time.perf_counter()
         working = WORKING_IONS[ion]
         # What predict reads as a host that holds another mobile ion is computed as that host, too.
-        query = read_question(crystal, working).query
+        query = read_question(crystal, working, assume=assumed(crystal, working)).query
         given = query.host if query.discharged is None else query.discharged
-        result = compute_checked(given, None, working, self._computer)
+        computer = self._computer
+        if query.discharged is None and ion in given.composition:
+            # A host that holds some of the ion: without a number it would be taken as discharged.
+            options = replace(computer.options, insert=default_ions(given, working))
+            computer = replace(computer, options=options)
+        result = compute_checked(given, None, working, computer)
         row: Row = {key: value for key, value in result.to_dict().items() if key in _TAKEN}
         row |= {
             "host_formula": result.formula_charged,
