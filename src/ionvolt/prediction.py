@@ -499,7 +499,7 @@ def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Pr
         doubts += relaxation_doubts(given, states)
         answer, words = widened(answer, strains(given, states), query.end_members)
         notes += words
-    capacity, volume, estimate = _capacity(reading)
+    capacity, volume, estimate = theoretical_capacity(reading)
     full = None if reading.partly else answer.full_extraction
     part = full is not None and full < UNLIKELY
     if full is not None and part:
@@ -569,8 +569,8 @@ def _state(crystal: Crystal, states: States) -> Equilibrium | None:
     return state if isinstance(state, Equilibrium) else None
 
 
-def _capacity(reading: Reading) -> tuple[float | None, float | None, bool]:
-    """mAh/g, mAh/cm³, and whether they are an estimate."""
+def theoretical_capacity(reading: Reading) -> tuple[float | None, float | None, bool]:
+    """mAh/g, mAh/cm³, and whether they are an estimate; None where they cannot be told."""
     query, ion, n_ions = reading.query, reading.ion, reading.n_ions
     if query.discharged is not None and n_ions is not None:
         left = query.discharged.composition[ion.symbol] - n_ions

@@ -24,6 +24,7 @@ from ionvolt.cli.order import order
 from ionvolt.cli.predict import predict
 from ionvolt.cli.recipe import recipe_app
 from ionvolt.cli.reproduce import reproduce
+from ionvolt.cli.screen import screen_app
 from ionvolt.cli.serve import serve
 from ionvolt.cli.train import train, transfer
 from ionvolt.cli.validate import validate
@@ -54,6 +55,7 @@ app.command()(mcp)
 app.command()(examples)
 app.command()(cite)
 app.add_typer(data_app, name="data")
+app.add_typer(screen_app, name="screen")
 app.add_typer(models_app, name="models")
 app.add_typer(recipe_app, name="recipe")
 

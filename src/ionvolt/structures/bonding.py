@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,16 @@ def bonds(crystal: Crystal, factor: float = BOND) -> tuple[NDArray[np.int64], ND
 
 def is_molecular(crystal: Crystal) -> bool:
     """Whether bonds join no atom with its own image: separate molecules (or separate atoms)."""
+    if crystal not in _molecular:
+        _molecular[crystal] = _is_molecular(crystal)
+    return _molecular[crystal]
+
+
+_molecular: WeakKeyDictionary[Crystal, bool] = WeakKeyDictionary()
+"""Asked once for each ion, and its bonds take longer than all else."""
+
+
+def _is_molecular(crystal: Crystal) -> bool:
     i, j, shift = bonds(crystal)
     if len(i) == 0:
         return True
@@ -61,6 +72,15 @@ def is_molecular(crystal: Crystal) -> bool:
 
 def vacuum(crystal: Crystal) -> float:
     """The widest gap without an atom between parallel planes along a cell vector's direction, Å."""
+    if crystal not in _gaps:
+        _gaps[crystal] = _vacuum(crystal)
+    return _gaps[crystal]
+
+
+_gaps: WeakKeyDictionary[Crystal, float] = WeakKeyDictionary()
+
+
+def _vacuum(crystal: Crystal) -> float:
     cell = crystal.lattice
     areas = np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
     heights = crystal.volume / areas

@@ -1,0 +1,115 @@
+"""Measure a screen: rate and memory by stage, one process against two, and what a kill -9 costs.
+
+    python benchmarks/screening.py INPUT --ion Mg,Ca,Zn,Al --folder DIR [--units 4000] [--keep 25] [--limit 800]
+
+Writes DIR/screening.json. Other work on the machine shows in the numbers: the load is written beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ionvolt.screening.journal import read_journals
+from ionvolt.screening.places import shard_file
+from ionvolt.screening.plan import open_plan
+from ionvolt.screening.sources import open_lines
+from ionvolt.screening.status import status_of
+
+COMMAND = [sys.executable, "-c", "from ionvolt.cli.main import main; main()", "screen"]
+
+
+def run(*words: object, limit: float | None = None) -> tuple[int, float]:
+    """Exit code and seconds of a screen."""
+    began = time.monotonic()
+    process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.DEVNULL)
+    try:
+        code = process.wait(limit)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        code = process.wait()
+    return code, time.monotonic() - began
+
+
+def of_stages(folder: Path) -> list[dict[str, Any]]:
+    """What the finished shards tell of each stage."""
+    return [
+        {
+            "stage": stage.name, "units": stage.units, "rows": stage.rows, "cpu_ms_each": 1e3 * stage.cpu_s / stage.units,
+            "per_second": stage.per_second, "memory_mb": stage.memory_mb, "shards": [stage.shards_done, stage.shards],
+        }
+        for stage in status_of(folder).stages
+        if stage.units
+    ]  # fmt: skip
+
+
+def speed_up(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:
+    """Seconds of the first two stages with one process and with two, in turns."""
+    part = folder / "part.jsonl"
+    with open_lines(source) as lines, part.open("wb") as file:
+        file.writelines(itertools.islice(lines, units))
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for n in (1, 2, 2, 1):
+        target = folder / f"part-{n}-{len(seconds[n])}"
+        shutil.rmtree(target, ignore_errors=True)
+        _, spent = run(part, "-i", ion, "-o", target, "--stages", "rules,network", "-j", n)
+        seconds[n].append(spent)
+    return {"units": units, "seconds": seconds, "speed_up": sum(seconds[1]) / sum(seconds[2])}
+
+
+def kill(source: Path, folder: Path, ion: str, keep: int, stages: str, limit: float) -> dict[str, Any]:
+    """A screen whose processes are all killed once, in the middle of the first stage, and begun again."""
+    target = folder / "whole"
+    words = [source, "-i", ion, "-o", target, "--stages", stages, "--keep", f"model={keep}"]
+    words = words if "model" in stages else words[:-2]
+    found: dict[str, Any] = {}
+    if not target.exists():
+        process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.DEVNULL)
+        while not (target / "plan.json").exists() or not any(shard_file(target, 0, k).exists() for k in range(20, 40)):
+            time.sleep(0.2)
+        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+        workers = [int(one.split()[0]) for one in listed.splitlines() if f"screening.worker {target}" in one]
+        for number in (process.pid, *workers):
+            os.kill(number, signal.SIGKILL)
+        process.wait()
+        plan = open_plan(target)
+        lost = sum(len(read_journals(path).attempts) for path in plan.files(0))
+        found = {"killed": 1 + len(workers), "lost_units": lost, "lost_share": lost / plan.units}
+    code, spent = run(*words, limit=limit)
+    return {**found, "code": code, "seconds": spent, "stages": of_stages(target)}
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--ion", default="Mg")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--units", type=int, default=4000)
+    parser.add_argument("--keep", type=int, default=25)
+    parser.add_argument("--stages", default="rules,network,model")
+    parser.add_argument("--limit", type=float, default=800)
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    path = given.folder / "screening.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    found["load"] = [*found.get("load", []), os.getloadavg()]
+    found.update(kill(given.source, given.folder, given.ion, given.keep, given.stages, given.limit))
+    path.write_text(json.dumps(found, indent=1))
+    if given.units and found["code"] != 130:
+        found["speed_up"] = speed_up(given.source, given.folder, given.units, given.ion)
+        path.write_text(json.dumps(found, indent=1))
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
