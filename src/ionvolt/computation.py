@@ -17,6 +17,7 @@ from ionvolt.ions import EndMembers, WorkingIon, capacity_grav, end_member, volu
 from ionvolt.physics.average import AverageVoltage, RelaxOptions
 from ionvolt.physics.average import compute as average_of
 from ionvolt.physics.cache import Cache, default_folder
+from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.profile import Profile, voltage_profile
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
 PARTLY = (
     "full extraction is unlikely (probability {:.0f} %): the voltage is that of the part of the ions that comes out, "
     "learned from unrelaxed structures; voltage_potential is that of all"
+)
+
+CORRECTED = frozenset({VERSION, *VERSIONS})
+"""Potentials for which the Δ-model answers: CHGNet relaxes, as it did for the model's training."""
+
+UNCORRECTED = (
+    f"the voltage is that of the potential alone, without an interval: the correction was learned for {VERSION}, on "
+    "structures that CHGNet relaxes"
 )
 
 
@@ -127,15 +136,19 @@ class Computer:
 
     @classmethod
     def load(
-        cls, potential: str = VERSION, cache: Cache | None = None, options: RelaxOptions | None = None
+        cls, potential: str | PotentialPair = VERSION, cache: Cache | None = None, options: RelaxOptions | None = None
     ) -> Computer:
         """With potentials by name, and the user's cache folder where none is given.
 
+        Nothing is remembered of potentials whose names do not settle what they compute.
+
         Raises:
+            InputError: A checkpoint cannot be used.
             ModelError: There is no such potential.
         """
+        potentials = load_potentials(potential) if isinstance(potential, str) else potential
         cache = Cache(default_folder()) if cache is None else cache
-        return cls(load_potentials(potential), cache, options or RelaxOptions())
+        return cls(potentials, cache if potentials.remembers else Cache(None), options or RelaxOptions())
 
 
 def compute(
@@ -146,7 +159,7 @@ def compute(
     relax: bool | None = None,
     insert: int | None = None,
     profile: bool = False,
-    potential: str = VERSION,
+    potential: str | PotentialPair = VERSION,
     settings: RelaxSettings | None = None,
     cache: Cache | None = None,
     log: LogCallback = no_log,
@@ -162,7 +175,8 @@ def compute(
         insert: Ions to put into a cell of a charged host; by default one electron for each redox-active metal atom.
             A structure that holds the ion is then taken as the host.
         profile: Whether the voltage against filling is computed, too.
-        potential: Whose energies give the voltage (``load_potentials``).
+        potential: Whose energies give the voltage: a name (see ``load_potential``), which may be a file or a class of
+            the user's, or a loaded pair.
         settings: When a relaxation is done.
         cache: Where results are remembered; by default the user's cache folder, ``Cache(None)`` for none.
         log: Called with words on what begins.
@@ -182,7 +196,7 @@ def compute_many(
     ion: str,
     *,
     relax: bool | None = None,
-    potential: str = VERSION,
+    potential: str | PotentialPair = VERSION,
     settings: RelaxSettings | None = None,
     cache: Cache | None = None,
     progress: ProgressCallback = no_progress,
@@ -252,6 +266,8 @@ def corrected(
     Returns:
         The Δ-model's answer, None where the model does not come along, and notes on it.
     """
+    if average.potential not in CORRECTED:
+        return None, (UNCORRECTED,)
     model = _delta_model()
     if model is None:
         return None, ()

@@ -106,7 +106,7 @@ def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> No
 
 def test_what_is_seldom_emptied_is_answered_unrelaxed(monkeypatch: pytest.MonkeyPatch) -> None:
     model, host = delta(), remove_ion(DISCHARGED[0], LI)
-    monkeypatch.setattr(FullExtractionClassifier, "chance", lambda self, vectors, discharged, ion: 0.3)
+    monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.3)
     found, probability = model.estimate_partly(DISCHARGED[0], "Li")
     expected = model.estimate([Query("Li", host, "discharged", DISCHARGED[0])])[0]
     assert found is not None
@@ -114,7 +114,7 @@ def test_what_is_seldom_emptied_is_answered_unrelaxed(monkeypatch: pytest.Monkey
     # Without its lithium no atom has a neighbour: no unrelaxed host is left, so the relaxed ends answer.
     lonely = Crystal(np.diag([40.0, 8, 8]), np.array([3, 8, 8]), np.array([[0.075, 0, 0], [0, 0, 0], [0.15, 0, 0]]))
     assert model.estimate_partly(lonely, "Li") == (None, 0.3)
-    monkeypatch.setattr(FullExtractionClassifier, "chance", lambda self, vectors, discharged, ion: 0.5)
+    monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.5)
     assert model.estimate_partly(DISCHARGED[0], "Li") == (None, 0.5)
 
 

@@ -8,7 +8,7 @@ import pytest
 from ionvolt.errors import InputError
 from ionvolt.ordering import OrderSettings, order
 from ionvolt.ordering.order import boltzmann
-from ionvolt.physics.potentials.chgnet import PotentialOutput
+from ionvolt.physics.potentials.interface import PotentialOutput
 from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.structures import Crystal, check, read_disordered
 from ionvolt.structures.disorder import DisorderedCrystal

@@ -54,7 +54,7 @@ def test_an_electrode_that_is_seldom_emptied(folder: Path, monkeypatch: pytest.M
     asked = ("compute", folder / "full.cif", "-i", "Li", "--fmax", 1.0, "--json")
     emptied = run_command(*asked).json
     assert not any("full extraction is unlikely" in warning for warning in emptied["warnings"])
-    monkeypatch.setattr(FullExtractionClassifier, "chance", lambda self, vectors, discharged, ion: 0.23)
+    monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.23)
     found = run_command(*asked).json
     alone = run_command("predict", folder / "full.cif", "-i", "Li", "--json").json[0]
     assert found["voltage"] == pytest.approx(alone["voltage"], abs=1e-4)

@@ -11,7 +11,6 @@ import pytest
 from ionvolt.errors import InputError
 from ionvolt.physics import CHGNetPotential
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder, key
-from ionvolt.physics.potentials.calculator import forces
 from ionvolt.physics.relaxation import RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, rocksalt
@@ -26,7 +25,7 @@ def strained(crystal: Crystal, shake: float = 0.08, strain: float = 0.03) -> Cry
 def test_forces_are_chgnets_own(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
     theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="efs")
-    ours = forces(potential, crystal)
+    ours = potential.forces(crystal)
     assert ours.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
     assert ours.forces == pytest.approx(theirs["f"], abs=1e-4)
     assert ours.stress * 160.21766208 == pytest.approx(theirs["s"], abs=1e-2)
@@ -35,7 +34,7 @@ def test_forces_are_chgnets_own(potential: CHGNetPotential) -> None:
 
 def test_forces_and_stress_are_slopes_of_the_energy(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
-    found = forces(potential, crystal)
+    found = potential.forces(crystal)
     step = 5e-3
     pushed = []
     for sign in (1, -1):

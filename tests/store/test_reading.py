@@ -108,3 +108,15 @@ def test_tables_are_written_so(tmp_path: Path) -> None:
 def test_nothing_that_a_terminal_obeys(text: str) -> None:
     assert printable(text).isprintable()
     assert "\x1b" not in printable(text, keep="\n")
+
+
+def test_pickles_are_read_in_one_place() -> None:
+    """``torch.load`` can run what is in a file; whoever needs it asks ``store.checkpoints``."""
+    source = Path(__file__).parents[2] / "src" / "ionvolt"
+    readers = ("torch.load(", "pickle.load", "allow_pickle=True", "joblib", "weights_only=False")
+    found = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if any(reader in path.read_text(encoding="utf-8") for reader in readers)
+    }
+    assert found == {"store/checkpoints.py"}

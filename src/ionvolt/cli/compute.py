@@ -49,10 +49,15 @@ def compute(
     potential: Annotated[
         str,
         typer.Option(
-            help="Whose energies give the voltage: SevenNet's (7net-l3i5; CHGNet relaxes) or those of a version of "
-            "CHGNet, which then does everything (0.3.0, 0.2.0, r2scan)."
+            help="Whose energies give the voltage: SevenNet's (7net-l3i5; CHGNet relaxes), or one that does "
+            "everything: a version of CHGNet (0.3.0, 0.2.0, r2scan), 7net-mf-0:pbe, 7net-mf-0:r2scan, a SevenNet "
+            "checkpoint (PATH or PATH:head), or a calculator of ASE (ase:module.Class)."
         ),
     ] = "7net-l3i5",
+    trust_checkpoint: Annotated[
+        bool,
+        typer.Option("--trust-checkpoint", help="Read a checkpoint even if that may run code of whoever made it."),
+    ] = False,
     cache: Annotated[
         Path | None, typer.Option(help="Where results are remembered [default: the user's cache folder].")
     ] = None,
@@ -79,10 +84,12 @@ def compute(
     from ionvolt.computation import Computer
     from ionvolt.physics.average import RelaxOptions
     from ionvolt.physics.cache import Cache, default_folder
+    from ionvolt.physics.potentials.pair import load_potentials
     from ionvolt.physics.relaxation import RelaxSettings
 
     options = RelaxOptions(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
-    computer = Computer.load(potential, Cache(None if no_cache else cache or default_folder()), options)
+    potentials = load_potentials(potential, trusted=trust_checkpoint)
+    computer = Computer.load(potentials, Cache(None if no_cache else cache or default_folder()), options)
     if pairs is not None:
         _table(pairs, ion, computer, vasp, as_json)
     else:

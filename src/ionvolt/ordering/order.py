@@ -16,7 +16,7 @@ from ionvolt.ordering.rounding import EMPTY, Filling, described
 from ionvolt.ordering.search import Candidate, candidates, degeneracy, distinct, fingerprints
 from ionvolt.ordering.supercells import choose_filling, shapes
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
-from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential
+from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.structures import check
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
@@ -203,7 +203,7 @@ def _relaxed(
     k: int,
     crystal: Crystal,
     settings: OrderSettings,
-    relaxer: CHGNetPotential,
+    relaxer: Potential,
     potential: Potential,
     cache: Cache,
 ) -> tuple[float, int, Crystal]:

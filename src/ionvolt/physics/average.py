@@ -10,10 +10,10 @@ import numpy as np
 from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.insertion import insert
-from ionvolt.physics.potentials.chgnet import PotentialOutput
+from ionvolt.physics.potentials.interface import PotentialOutput
 from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance, volume_change
-from ionvolt.physics.references import metal_energy
+from ionvolt.physics.references import metal_reference
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
@@ -139,6 +139,7 @@ def compute(
         if not np.isfinite(output.energy):
             raise refusal(crystal.source, "the potential gives no finite energy", "Check cell and coordinates")
     growth = volume_change(discharged, charged, moved)
+    metal, notes = metal_reference(ion, potentials.energy_model, cache)
     return AverageVoltage(
         ion=ion,
         discharged=discharged,
@@ -146,13 +147,13 @@ def compute(
         reaction=moved,
         outputs=(full, empty),
         potential=potentials.version,
-        voltage=average_voltage(full.energy, empty.energy, moved, metal_energy(ion, potentials.version), ion),
+        voltage=average_voltage(full.energy, empty.energy, moved, metal, ion),
         volume_change=growth,
         method=f"{method}, {'relaxed' if relax else 'unrelaxed'}",
         converged=all(relaxation.converged for relaxation in relaxations) if relaxations else None,
         steps=sum(relaxation.steps for relaxation in relaxations),
         seconds=time.monotonic() - started,
-        warnings=_warnings(discharged, charged, relaxations, growth),
+        warnings=(*_warnings(discharged, charged, relaxations, growth), *notes),
     )
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.errors import DataError
-from ionvolt.physics.potentials.chgnet import ATOMS_TOGETHER, CHGNetPotential, Potential, PotentialOutput
+from ionvolt.physics.potentials.chgnet import ATOMS_TOGETHER
+from ionvolt.physics.potentials.interface import Potential, PotentialOutput
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
 from ionvolt.store import content_key, read_arrays, write_arrays
 from ionvolt.structures.crystal import Crystal
@@ -67,7 +68,7 @@ class Cache:
 
 
 def cached_outputs(crystals: Iterable[Crystal], potential: Potential, cache: Cache) -> list[PotentialOutput]:
-    """``Evaluator.evaluate``, computing only what the cache does not hold and remembering each pass as it ends.
+    """``Potential.evaluate``, computing only what the cache does not hold and remembering each pass as it ends.
 
     Raises:
         InputError: A crystal holds an isolated atom or an element that the potential does not know.
@@ -92,7 +93,7 @@ def cached_outputs(crystals: Iterable[Crystal], potential: Potential, cache: Cac
     return [output for name in names if (output := found[name]) is not None]
 
 
-def cached_relax(crystal: Crystal, potential: CHGNetPotential, settings: RelaxSettings, cache: Cache) -> Relaxation:
+def cached_relax(crystal: Crystal, potential: Potential, settings: RelaxSettings, cache: Cache) -> Relaxation:
     """``relax``, remembered. One that ran out of time goes on from where it was.
 
     Raises:

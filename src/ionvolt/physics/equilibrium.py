@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ionvolt.physics.potentials.calculator import forces
-from ionvolt.physics.potentials.chgnet import CHGNetPotential
+from ionvolt.physics.potentials.interface import Potential
 from ionvolt.structures.crystal import Crystal
 
 GPA = 160.21766208
@@ -49,13 +48,13 @@ class Equilibrium:
         return f"{what} is not relaxed: {' and '.join(found)}. Relax it first (--relax, or ionvolt compute)"
 
 
-def equilibrium(crystal: Crystal, potential: CHGNetPotential) -> Equilibrium:
+def equilibrium(crystal: Crystal, potential: Potential) -> Equilibrium:
     """Forces and pressure of a crystal.
 
     Raises:
         InputError: The crystal holds an isolated atom or an element that the potential does not know.
     """
-    found = forces(potential, crystal)
+    found = potential.forces(crystal)
     stress = -found.stress * GPA
     return Equilibrium(
         float(np.sqrt((found.forces**2).sum(axis=1).max())),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ionvolt.ions import WorkingIon
 from ionvolt.physics.cache import Cache, cached_relax
 from ionvolt.physics.interstitials import distances, find_interstitials
-from ionvolt.physics.potentials.chgnet import CHGNetPotential
+from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings
 from ionvolt.structures.charge_balance import count_electrons
 from ionvolt.structures.chemistry import REDOX_ACTIVE
@@ -48,7 +48,7 @@ def redox_active(crystal: Crystal) -> NDArray[np.bool_]:
 def insert(
     host: Crystal,
     ion: WorkingIon,
-    potential: CHGNetPotential,
+    potential: Potential,
     settings: RelaxSettings | None,
     cache: Cache,
     n_ions: int | None = None,
@@ -107,7 +107,7 @@ def _fill(
     start: NDArray[np.float64],
     sites: NDArray[np.float64],
     wanted: int,
-    potential: CHGNetPotential,
+    potential: Potential,
 ) -> NDArray[np.float64] | None:
     """Sites of ``wanted`` ions, found one after the other; None where there is no room."""
     filled = start
@@ -121,7 +121,7 @@ def _fill(
 
 
 def _energies(
-    host: Crystal, ion: WorkingIon, arrangements: list[NDArray[np.float64]], potential: CHGNetPotential
+    host: Crystal, ion: WorkingIon, arrangements: list[NDArray[np.float64]], potential: Potential
 ) -> NDArray[np.float64]:
     outputs = potential.evaluate([with_ions(host, ion, sites) for sites in arrangements])
     return np.array([output.energy for output in outputs])

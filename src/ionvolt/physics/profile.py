@@ -12,7 +12,7 @@ from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.orderings import MOST_IONS, remove_sites, supercell, symmetry_distinct_orderings
 from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.physics.reaction import balance
-from ionvolt.physics.references import metal_energy
+from ionvolt.physics.references import metal_reference
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import ProgressCallback
@@ -106,18 +106,18 @@ def voltage_profile(
         states.append((state, cached_outputs([state], potentials.energy_model, cache)[0].energy))
         if progress:
             progress(done + 1, len(sites) + 1, "")
-    steps, average = _steps(states, ion, potentials.version)
+    steps, average = _steps(states, ion, metal_reference(ion, potentials.energy_model, cache)[0])
     return Profile(steps, average, len(sites), n_computed, converged)
 
 
-def _steps(states: list[tuple[Crystal, float]], ion: WorkingIon, version: str) -> tuple[tuple[Step, ...], float]:
+def _steps(states: list[tuple[Crystal, float]], ion: WorkingIon, metal_energy: float) -> tuple[tuple[Step, ...], float]:
     """Steps between the states on the lower hull, and their average, both in pymatgen's reckoning."""
     from pymatgen.apps.battery.insertion_battery import InsertionElectrode, InsertionVoltagePair
     from pymatgen.core.composition import Composition
     from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
 
     entries = [ComputedStructureEntry(crystal.to_pymatgen(), energy) for crystal, energy in states]
-    metal = ComputedEntry(Composition({ion.symbol: 1}), metal_energy(ion, version))
+    metal = ComputedEntry(Composition({ion.symbol: 1}), metal_energy)
     electrode = InsertionElectrode.from_entries(entries, metal, strip_structures=True)
     most = max(int((crystal.numbers == ion.number).sum()) for crystal, _ in states)
     framework = min(len(crystal) for crystal, _ in states)

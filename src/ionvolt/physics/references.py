@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from ionvolt.errors import ModelError
+from functools import lru_cache
+
+from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WorkingIon
-from ionvolt.physics.metals import MetalCell
+from ionvolt.physics.cache import Cache, cached_relax
+from ionvolt.physics.metals import TEXTBOOK, MetalCell
+from ionvolt.physics.potentials.interface import Potential
+from ionvolt.physics.relaxation import RelaxSettings
 
 RELAXED: dict[str, MetalCell] = {
     "Li": MetalCell("bcc", 3.407),
@@ -73,3 +78,39 @@ def metal_energy(ion: WorkingIon, version: str = "0.3.0") -> float:
     if version not in _ENERGIES:
         raise ModelError(f"{version}: no such version of the potential. Choose from {', '.join(_ENERGIES)}")
     return _ENERGIES[version][ion.symbol]
+
+
+METAL_RELAXATION = RelaxSettings(fmax=0.01, timeout=None)
+"""Of a metal whose energy is not in the table."""
+
+
+def metal_reference(ion: WorkingIon, potential: Potential, cache: Cache) -> tuple[float, tuple[str, ...]]:
+    """Energy of the bulk metal in eV per atom, by the table or relaxed with a potential of the user's; reservations.
+
+    Raises:
+        InputError: The potential cannot relax the metal.
+    """
+    if potential.version in _ENERGIES:
+        return _ENERGIES[potential.version][ion.symbol], ()
+    return _relaxed_metal(ion.symbol, potential, cache)
+
+
+@lru_cache(maxsize=16)
+def _relaxed_metal(symbol: str, potential: Potential, cache: Cache) -> tuple[float, tuple[str, ...]]:
+    cell = TEXTBOOK[symbol]
+    try:
+        found = cached_relax(cell.crystal(symbol), potential, METAL_RELAXATION, cache)
+    except InputError as error:
+        raise InputError(
+            f"{symbol} metal", f"voltages are counted against it, and {error.rule}", "Take another potential"
+        ) from error
+    notes = []
+    if not found.converged:
+        notes.append(f"{symbol} metal, against which the voltage counts, did not relax (stopped by {found.stopped_by})")
+    cutoff = getattr(potential, "cutoff", None)
+    if cell.kind == "bcc" and cutoff is not None and cutoff < cell.a:
+        notes.append(
+            f"the potential ends at {cutoff:g} Å, before the second neighbours in {symbol} metal, against which the "
+            "voltage counts"
+        )
+    return found.energy / len(found.crystal), tuple(notes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ionvolt.errors import InputError
-from ionvolt.physics.potentials.chgnet import CHGNetPotential
+from ionvolt.physics.potentials.interface import Potential
 from ionvolt.structures.crystal import Crystal
 
 DENSE_HESSIAN = 200
@@ -58,7 +58,7 @@ class Relaxation:
     seconds: float
 
 
-def relax(crystal: Crystal, potential: CHGNetPotential, settings: RelaxSettings | None = None) -> Relaxation:
+def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None = None) -> Relaxation:
     """Relax atoms and cell.
 
     Args:

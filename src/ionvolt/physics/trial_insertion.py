@@ -18,7 +18,8 @@ from ionvolt.physics.interstitials import (
     find_interstitials,
     rank_sites,
 )
-from ionvolt.physics.potentials.chgnet import CHGNetPotential, Potential, PotentialOutput, load_chgnet
+from ionvolt.physics.potentials.chgnet import load_chgnet
+from ionvolt.physics.potentials.interface import Potential, PotentialOutput
 from ionvolt.physics.relaxation import RelaxSettings, relax
 from ionvolt.structures.chemistry import IONIC_RADII
 from ionvolt.structures.crystal import Crystal
@@ -73,7 +74,7 @@ def trial_insertions(
     ion: WorkingIon,
     energy_model: Potential,
     sites: Sequence[InterstitialSite] | None = None,
-    relaxer: Callable[[], CHGNetPotential] = load_chgnet,
+    relaxer: Callable[[], Potential] = load_chgnet,
 ) -> tuple[Trial, Trial]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled.
 
@@ -107,7 +108,7 @@ def trial_insertions(
     return single, filled
 
 
-def expand_and_relax(trial: Trial, potential: Potential, mover: CHGNetPotential) -> Trial:
+def expand_and_relax(trial: Trial, potential: Potential, mover: Potential) -> Trial:
     """The same in a cell stretched alike along all edges until its energy rises, and then relaxed for some steps.
 
     Bonds of large ions are too short in a host that was without them: over 84 hosts the voltages of trials with K go

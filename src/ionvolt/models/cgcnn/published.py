@@ -1,8 +1,7 @@
-"""The authors' checkpoints (CGCNN ``.pth.tar``) as IonVolt models: the only place where ``torch.load`` is called."""
+"""The authors' checkpoints (CGCNN ``.pth.tar``) as IonVolt models."""
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from ionvolt.ions import WorkingIon
 from ionvolt.models.card import ModelCard, Record
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.network import CGCNN, Head, Trunk
+from ionvolt.store.checkpoints import read_checkpoint
 
 MAX_BYTES = 50_000_000
 
@@ -36,20 +36,7 @@ def import_checkpoint(path: Path, ion: WorkingIon) -> Ensemble:
         InputError: Not such a checkpoint, or of another architecture.
     """
     remedy = "Give a checkpoint written by the authors' CGCNN code"
-    try:
-        if not path.is_file() and path.exists():
-            raise InputError(str(path), "it is a folder, pipe or device, not a regular file", remedy)
-        size = _unpacked_size(path)
-        if size > MAX_BYTES:
-            raise InputError(str(path), f"{size} bytes are more than a checkpoint has ({MAX_BYTES})", remedy)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", remedy) from error
-    except Exception as error:  # a damaged pickle fails in any way: IndexError, TypeError, struct.error, ...
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(str(path), f"not a checkpoint of plain tensors ({reason})", remedy) from error
+    content = read_checkpoint(path, MAX_BYTES, remedy).content
     try:
         if not isinstance(content, dict):
             raise TypeError(type(content).__name__)
@@ -83,15 +70,6 @@ def import_checkpoint(path: Path, ion: WorkingIon) -> Ensemble:
         attribution="Zhang, Zhou, Lu, Shen (2022), doi 10.1038/s41524-022-00858-9",
     )
     return Ensemble([network.trunk], {ion.symbol: [network.head]}, card)
-
-
-def _unpacked_size(path: Path) -> int:
-    """Bytes of the file, or of what a zip archive (the newer format) unpacks to."""
-    size = path.stat().st_size
-    if size <= MAX_BYTES and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return max(size, sum(member.file_size for member in archive.infolist()))
-    return size
 
 
 def _renamed(name: str) -> str:

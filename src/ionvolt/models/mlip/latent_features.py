@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.physics.potentials.chgnet import PotentialOutput
+from ionvolt.physics.potentials.interface import PotentialOutput
 from ionvolt.physics.potentials.sevennet import N_LAYERS, N_SCALARS, load_sevennet
 from ionvolt.structures.crystal import Crystal
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
-from ionvolt.quiet import without_prints
+from ionvolt.physics.potentials.interface import Forces, PotentialOutput
+from ionvolt.quiet import silenced, without_prints
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.pairs import Pairs, find_pairs
 
@@ -34,41 +33,6 @@ N_LAYERS = 4
 
 ATOMS_TOGETHER = 200
 """Atoms in one forward pass. On one core more atoms gain nothing and leave the cache."""
-
-
-@dataclass(frozen=True, eq=False)
-class PotentialOutput:
-    """What the potential says of a crystal.
-
-    Attributes:
-        energy: Energy of the cell in eV, on the Materials Project's GGA/GGA+U scale (r2scan: r2SCAN).
-        features: Atom vectors, shape (n_atoms, n_layers, size), float32. CHGNet's, 4 of 64 numbers, stand after
-            convolutions 1, 2 and 3 and after the norm before the energy's last network (version 0.2.0 has no such norm:
-            after convolution 4).
-        magmoms: Magnetic moment of each atom, without sign, in mu_B, shape (n_atoms,), float32; None where the
-            potential knows none.
-        atom_energies: Energy of each atom in eV, shape (n_atoms,), float64; they add up to ``energy``. None where the
-            potential was not asked for them, or they were not kept.
-    """
-
-    energy: float
-    features: NDArray[np.float32]
-    magmoms: NDArray[np.float32] | None
-    atom_energies: NDArray[np.float64] | None = None
-
-
-class Potential(Protocol):
-    """A potential that gives energies of crystals as they are."""
-
-    version: str
-
-    def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
-        """Energies and atom vectors of crystals, in their order.
-
-        Raises:
-            InputError: A crystal holds an isolated atom or an element that the potential does not know.
-        """
-        ...
 
 
 class CHGNetPotential:
@@ -117,6 +81,36 @@ class CHGNetPotential:
         for chunk in _chunks(crystals, ATOMS_TOGETHER):
             outputs += self._forward([self.graph(crystal) for crystal in chunk])
         return outputs
+
+    def forces(self, crystal: Crystal) -> Forces:
+        """Energy, forces and stress of a crystal.
+
+        CHGNet's own forward pass keeps what second derivatives need, for training on forces. Relaxation needs first
+        derivatives only; taking them here is some eight times faster.
+
+        Raises:
+            InputError: The crystal holds an isolated atom or an element that the potential does not know.
+        """
+        import torch
+        from chgnet.model.model import BatchedGraph
+
+        network = self.network
+        graph = self.graph(crystal)
+        with torch.enable_grad():
+            # Said of CHGNet's own reading of the volume.
+            with silenced("Converting a tensor with requires_grad", category=UserWarning):
+                batch = BatchedGraph.from_graphs(
+                    [graph],
+                    bond_basis_expansion=network.bond_basis_expansion,
+                    angle_basis_expansion=network.angle_basis_expansion,
+                    compute_stress=True,
+                )
+            energy = network._compute(batch)["e"].sum() * len(crystal)
+            by_position, by_strain = torch.autograd.grad(energy, [batch.atom_positions[0], batch.strains[0]])
+            if network.composition_model is not None:
+                energy = energy + network.composition_model([graph]).sum() * len(crystal)
+        stress = by_strain.double().numpy() / crystal.volume
+        return Forces(float(energy), -by_position.double().numpy(), (stress + stress.T) / 2)
 
     def _forward(self, graphs: list[CrystalGraph]) -> list[PotentialOutput]:
         import torch

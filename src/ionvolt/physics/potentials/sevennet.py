@@ -9,13 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ionvolt.physics.potentials.chgnet import PotentialOutput
+from ionvolt.errors import InputError
 from ionvolt.physics.potentials.chgnet_graph import require_known
+from ionvolt.physics.potentials.interface import Forces, PotentialOutput
 from ionvolt.quiet import silenced
+from ionvolt.store.checkpoints import TRUST, read_checkpoint
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.pairs import find_pairs
 from ionvolt.structures.wording import refusal
@@ -33,19 +36,62 @@ N_LAYERS = 2
 """The last convolutions, whose vectors are handed out."""
 
 
+MOST_BYTES = 2_000_000_000
+"""In a checkpoint that the user brings."""
+
+REMEDY = "Give a checkpoint written by SevenNet"
+
+
 class SevenNetPotential:
-    """SevenNet on the CPU, energies and atom vectors only. One object serves many threads."""
+    """SevenNet on the CPU. One object serves many threads."""
 
     def __init__(self, version: str = VERSION) -> None:
-        """Load the weights from the installed package.
+        """Load weights from the installed package.
 
         Args:
             version: ``VERSION``, ``PBE_HEAD`` or ``R2SCAN_HEAD``.
         """
         _import_e3nn()
-        import e3nn
-        import sevenn._keys as key
         from sevenn.util import load_checkpoint
+
+        name, _, head = version.partition(":")
+        self._build(load_checkpoint(name), head.upper())
+        self.version = version
+
+    @classmethod
+    def from_checkpoint(cls, path: Path, head: str = "", *, trusted: bool = False) -> SevenNetPotential:
+        """Load a checkpoint that the user brings.
+
+        Its version is its name with the beginning of the file's SHA-256: other numbers, another version.
+
+        Args:
+            path: A ``.pth`` file of SevenNet's.
+            head: Which of several outputs, whatever the case of its letters; needed where there are several.
+            trusted: Whether objects of any kind may be made of the file, which can run code. By default numbers, text
+                and tensors only.
+
+        Raises:
+            InputError: No such checkpoint, not to be read as numbers only, or it has no such head.
+        """
+        read = read_checkpoint(path, MOST_BYTES, REMEDY, trusted=trusted, may_trust=TRUST)
+        _import_e3nn()
+        potential = cls.__new__(cls)
+        try:
+            checkpoint = _checkpoint(path, read.content)
+            heads = list(checkpoint.config.get("_modal_map") or {})
+            chosen = _head(path, head, heads)
+            potential._build(checkpoint, chosen)
+        except InputError:
+            raise
+        except Exception as error:  # settings are read all over the package, and fail in any way where they are none
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(str(path), f"no network of SevenNet comes of it ({reason})", REMEDY) from error
+        potential.version = f"{path.name}{':' if chosen else ''}{chosen} {read.sha256[:12]}"
+        return potential
+
+    def _build(self, checkpoint: Any, head: str) -> None:
+        import e3nn
+        import sevenn._keys as keys
 
         from ionvolt.physics.potentials.sevennet_convolution import PiecewiseConvolution
 
@@ -54,14 +100,12 @@ class SevenNetPotential:
         e3nn.set_optimization_defaults(optimize_einsums=False)
         try:
             with silenced():
-                checkpoint, _, head = version.partition(":")
-                network: Any = load_checkpoint(checkpoint).build_model()
+                network: Any = checkpoint.build_model()
         finally:
             e3nn.set_optimization_defaults(**chosen)
         if head:
-            network.prepare_modal_deploy(head.upper())
-        self.version = version
-        self.key = key
+            network.prepare_modal_deploy(head)
+        self.keys = keys
         self.cutoff = float(network.cutoff)
         network.delete_module_by_key("force_output")
         network.set_is_batch_data(False)
@@ -71,17 +115,18 @@ class SevenNetPotential:
         self.network = network.eval().requires_grad_(False)
         self._seen = threading.local()
         gates = [module for name, module in network.named_children() if name.endswith("equivariant_gate")]
+        self.n_scalars = min(_scalars(module.gate.irreps_out) for module in gates[-N_LAYERS:])
         for gate in gates[-N_LAYERS:]:
             gate.register_forward_hook(self._keep)
 
     def _keep(self, layer: object, inputs: object, output: Any) -> None:
-        self._seen.vectors.append(output[self.key.NODE_FEATURE][:, :N_SCALARS])
+        self._seen.vectors.append(output[self.keys.NODE_FEATURE][:, : self.n_scalars])
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
         """Energies and atom vectors of crystals as they are, in their order.
 
         Energies lack the Materials Project's corrections of elements and anions, which voltages do not feel. Vectors
-        are those of the last two convolutions, shape (n_atoms, 2, 128); there are no moments.
+        are those of the last two convolutions, shape (n_atoms, 2, 128) for the shipped ones; there are no moments.
 
         Raises:
             InputError: A crystal holds an isolated atom or an element that the potential does not know.
@@ -97,32 +142,93 @@ class SevenNetPotential:
     def _forward(self, crystal: Crystal) -> PotentialOutput:
         import torch
 
+        data = self._data(crystal)
+        with torch.no_grad():
+            answer, vectors = self._run(data)
+        energies = answer[self.keys.ATOMIC_ENERGY].double().reshape(-1)
+        features = torch.stack(vectors, dim=1).numpy().copy()
+        return PotentialOutput(float(energies.sum()), features, None, energies.numpy().copy())
+
+    def forces(self, crystal: Crystal) -> Forces:
+        """Energy, forces and stress of a crystal.
+
+        Raises:
+            InputError: As ``evaluate``.
+        """
+        import torch
+
+        data = self._data(crystal)
+        edges = data[self.keys.EDGE_VEC].requires_grad_()
+        with torch.enable_grad():
+            answer, _ = self._run(data)
+            energy = answer[self.keys.ATOMIC_ENERGY].sum()
+            (slope,) = torch.autograd.grad(energy, [edges])
+        # An edge goes from its first atom to its second.
+        by_edge, (start, end) = slope.double().numpy(), data[self.keys.EDGE_IDX].numpy()
+        found = np.zeros((len(crystal), 3))
+        np.add.at(found, start, by_edge)
+        np.subtract.at(found, end, by_edge)
+        stress = edges.detach().double().numpy().T @ by_edge / crystal.volume
+        return Forces(float(answer[self.keys.ATOMIC_ENERGY].detach().double().sum()), found, (stress + stress.T) / 2)
+
+    def _run(self, data: dict[str, Any]) -> tuple[Any, list[Any]]:
+        """The network's answer, and the vectors that its last gates let through."""
+        self._seen.vectors = []
+        try:
+            return self.network(data), self._seen.vectors
+        finally:
+            self._seen.vectors = None
+
+    def _data(self, crystal: Crystal) -> dict[str, Any]:
+        import torch
+
         bonds = find_pairs(crystal, self.cutoff, both=False)
         require_known(crystal, bonds, self.cutoff)
         self._require_elements(crystal)
         frac = crystal.wrapped
         vectors = (frac[bonds.j] + bonds.image - frac[bonds.i]) @ crystal.lattice
         numbers = torch.from_numpy(crystal.numbers.astype(np.int64))
-        key = self.key
-        data = {
-            key.NODE_FEATURE: numbers,
-            key.ATOMIC_NUMBERS: numbers,
-            key.EDGE_IDX: torch.from_numpy(
+        keys = self.keys
+        return {
+            keys.NODE_FEATURE: numbers,
+            keys.ATOMIC_NUMBERS: numbers,
+            keys.EDGE_IDX: torch.from_numpy(
                 np.stack([np.concatenate([bonds.i, bonds.j]), np.concatenate([bonds.j, bonds.i])])
             ),
-            key.EDGE_VEC: torch.from_numpy(np.concatenate([vectors, -vectors]).astype(np.float32)),
-            key.CELL_VOLUME: torch.tensor(crystal.volume),
-            key.NUM_ATOMS: torch.tensor(len(crystal)),
+            keys.EDGE_VEC: torch.from_numpy(np.concatenate([vectors, -vectors]).astype(np.float32)),
+            keys.CELL_VOLUME: torch.tensor(crystal.volume),
+            keys.NUM_ATOMS: torch.tensor(len(crystal)),
         }
-        self._seen.vectors = []
-        try:
-            with torch.no_grad():
-                answer = self.network(data)
-            features = torch.stack(self._seen.vectors, dim=1).numpy().copy()
-        finally:
-            self._seen.vectors = None
-        energies = answer[key.ATOMIC_ENERGY].double().reshape(-1)
-        return PotentialOutput(float(energies.sum()), features, None, energies.numpy().copy())
+
+
+def _scalars(irreps: Any) -> int:
+    """Numbers at the beginning of a vector that do not turn with the crystal."""
+    return sum(count for count, irrep in irreps if irrep.l == 0 and irrep.p == 1)
+
+
+def _checkpoint(path: Path, content: Any) -> Any:
+    """The package's own object, filled with what was read, so that it reads nothing itself."""
+    from sevenn.checkpoint import SevenNetCheckpoint, _config_cp_routine
+
+    made: Any = SevenNetCheckpoint(path)
+    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+        raise InputError(str(path), "it holds no settings of a network", REMEDY)
+    with silenced():
+        made._config = _config_cp_routine(content["config"])
+    made._model_state_dict = dict(content["model_state_dict"])
+    made._loaded = True
+    return made
+
+
+def _head(path: Path, wanted: str, heads: list[str]) -> str:
+    """The head's own name; empty where the network has one output."""
+    if not heads and wanted:
+        raise InputError(str(path), f"it has no head {wanted!r}, but a single output", "Leave the head out")
+    chosen = next((head for head in heads if head.lower() == wanted.lower()), "")
+    if heads and not chosen:
+        rule = f"it has no head {wanted!r}" if wanted else "it has several heads"
+        raise InputError(str(path), rule, f"Choose one, as in {path}:{heads[-1]}: {', '.join(heads)}")
+    return chosen
 
 
 def _import_e3nn() -> None:

@@ -1,29 +1,27 @@
-"""A contract that every predictor keeps, as one function; and small crystals to try it on.
+"""A contract that every predictor keeps, as one function.
 
 A voltage belongs to a crystal, not to its description. ``check_predictor`` asks a model for the same electrodes
 described in other ways, alone and together, and for what it cannot know; then it writes the model, reads it again and
 asks once more. It raises one ``AssertionError`` that names all that does not hold.
-
->>> from ionvolt.testing import check_predictor
->>> check_predictor(my_model)  # doctest: +SKIP
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.models.interface import AtomContributions, Estimate, Predictor, Query
 from ionvolt.models.registry import KINDS, load_folder, save_model
-from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
+from ionvolt.structures.crystal import SYMBOLS, Crystal
+from ionvolt.testing.crystals import Electrode, descriptions, electrodes
+from ionvolt.testing.findings import Findings
 
 TOLERANCE = 3e-3
 """V that the same crystal in another description may differ by. Potentials are in single precision, and a search for
@@ -33,46 +31,6 @@ SUM_RULE = 1e-6
 """V by which contributions and remainder may miss the voltage."""
 
 UNKNOWN = "Xx"
-
-
-@dataclass(frozen=True)
-class Electrode:
-    """A discharged crystal and its ion.
-
-    Attributes:
-        ion: Symbol of the working ion.
-        discharged: The crystal.
-    """
-
-    ion: str
-    discharged: Crystal
-
-    @property
-    def host(self) -> Crystal:
-        """The crystal without its ions."""
-        return remove_ion(self.discharged, working_ion(self.ion))
-
-
-def layered(ion: str, metal: str, a: float, c: float, z: float = 0.24, anion: str = "O") -> Electrode:
-    """An electrode of the α-NaFeO2 kind in its primitive cell.
-
-    Args:
-        ion: Working ion.
-        metal: Transition metal.
-        a: Hexagonal lattice parameter, Å.
-        c: The other one, Å.
-        z: Height of the anion.
-        anion: Symbol.
-    """
-    lattice = np.array([[a / 2, a / 12**0.5, c / 3], [-a / 2, a / 12**0.5, c / 3], [0, -a / 3**0.5, c / 3]])
-    places = np.array([[0.5] * 3, [0.0] * 3, [z] * 3, [1 - z] * 3])
-    numbers = np.array([ATOMIC_NUMBERS[symbol] for symbol in (ion, metal, anion, anion)])
-    return Electrode(ion, Crystal(lattice, numbers, places, source=f"{ion}{metal}{anion}2"))
-
-
-def electrodes(ions: Sequence[str] = ("Li",)) -> list[Electrode]:
-    """Small electrodes for the checks: two layered oxides for each ion."""
-    return [layered(ion, metal, a, c) for ion in ions for metal, a, c in (("Co", 2.82, 14.05), ("Mn", 2.90, 14.60))]
 
 
 def check_predictor(
@@ -98,7 +56,7 @@ def check_predictor(
     Raises:
         AssertionError: Something does not hold; the text has one line for each.
     """
-    found = _Findings()
+    found = Findings()
     _check_interface(model, found)
     cases = list(electrodes(model.ions[:1]) if electrodes_ is None else electrodes_)
     queries = [query for case in cases for query in queries_of(model, case.ion, case.discharged)]
@@ -130,72 +88,11 @@ def queries_of(model: Predictor, ion: str, discharged: Crystal) -> list[Query]:
     return found
 
 
-def descriptions(crystal: Crystal, seed: int = 0) -> dict[str, Crystal]:
-    """The same crystal, described in other ways, by what was changed."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(crystal))
-    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-    other_cell = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
-    shift = rng.uniform(-1, 1, 3)
-    return {
-        "a supercell": supercell(crystal, (2, 1, 1)),
-        "atoms in another order": replace(
-            crystal, numbers=crystal.numbers[order], frac_coords=crystal.frac_coords[order]
-        ),
-        "a shifted origin": replace(crystal, frac_coords=crystal.frac_coords + shift),
-        "a turned cell": replace(crystal, lattice=crystal.lattice @ turn),
-        "another cell": replace(
-            crystal,
-            lattice=other_cell @ crystal.lattice,
-            frac_coords=crystal.frac_coords @ np.linalg.inv(other_cell),
-        ),
-    }
-
-
-def supercell(crystal: Crystal, times: tuple[int, int, int]) -> Crystal:
-    """So many cells along each edge."""
-    shifts = np.stack(np.meshgrid(*map(range, times), indexing="ij"), -1).reshape(-1, 3)
-    frac = (crystal.frac_coords[None] + shifts[:, None]).reshape(-1, 3) / np.array(times)
-    return replace(
-        crystal,
-        lattice=crystal.lattice * np.array(times)[:, None],
-        numbers=np.tile(crystal.numbers, len(shifts)),
-        frac_coords=frac,
-    )
-
-
-class _Findings:
-    """What does not hold."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def hold(self, held: bool, words: str) -> None:
-        if not held:
-            self.lines.append(words)
-
-    def near(self, value: float, expected: float, tolerance: float, words: str) -> None:
-        self.hold(abs(value - expected) <= tolerance, f"{words} ({value:.6f} V, not {expected:.6f} V)")
-
-    def refused(self, ask: Callable[[], object], words: str) -> None:
-        try:
-            ask()
-        except ModelError:
-            return
-        except Exception as error:
-            words = f"{words} ({type(error).__name__}: {error}), not by ModelError"
-        self.lines.append(words)
-
-    def raise_(self) -> None:
-        if self.lines:
-            raise AssertionError("\n".join(self.lines))
-
-
 def _name(query: Query) -> str:
     return f"{query.ion} in {query.host.formula} ({query.end_members})"
 
 
-def _check_interface(model: Predictor, found: _Findings) -> None:
+def _check_interface(model: Predictor, found: Findings) -> None:
     found.hold(bool(model.card.name), "the card has no name")
     found.hold(bool(model.ions), "it knows no ion")
     strange = sorted(set(model.ions) - WORKING_IONS.keys())
@@ -204,7 +101,7 @@ def _check_interface(model: Predictor, found: _Findings) -> None:
     found.hold(model.accepts <= {"charged", "discharged", "both"}, f"no end members: {sorted(model.accepts)}")
 
 
-def _check_answer(query: Query, answer: Estimate, found: _Findings) -> None:
+def _check_answer(query: Query, answer: Estimate, found: Findings) -> None:
     name = _name(query)
     found.hold(bool(np.isfinite(answer.voltage)), f"{name}: {answer.voltage} V")
     found.hold(bool(answer.model), f"{name}: the answer names no model")
@@ -216,7 +113,7 @@ def _check_answer(query: Query, answer: Estimate, found: _Findings) -> None:
 
 
 def _check_batches(
-    model: Predictor, queries: Sequence[Query], answers: Sequence[Estimate], tolerance: float, found: _Findings
+    model: Predictor, queries: Sequence[Query], answers: Sequence[Estimate], tolerance: float, found: Findings
 ) -> None:
     found.hold(model.estimate([]) == [], "no query is not answered by an empty list")
     for query, together in zip(queries, answers, strict=False):
@@ -227,7 +124,7 @@ def _check_batches(
 
 
 def _check_descriptions(
-    model: Predictor, cases: Sequence[Electrode], answers: Sequence[Estimate], tolerance: float, found: _Findings
+    model: Predictor, cases: Sequence[Electrode], answers: Sequence[Estimate], tolerance: float, found: Findings
 ) -> None:
     expected = iter(answers)
     for case in cases:
@@ -239,7 +136,7 @@ def _check_descriptions(
                 found.near(answer.voltage, wanted.voltage, tolerance, name)
 
 
-def _check_refusals(model: Predictor, queries: Sequence[Query], found: _Findings) -> None:
+def _check_refusals(model: Predictor, queries: Sequence[Query], found: Findings) -> None:
     model.require(model.ions)
     others = [ion for ion in WORKING_IONS if ion not in model.ions] or [UNKNOWN]
     for ion in (others[0], UNKNOWN):
@@ -252,7 +149,7 @@ def _check_refusals(model: Predictor, queries: Sequence[Query], found: _Findings
 
 
 def _check_explanations(
-    model: Predictor, queries: Sequence[Query], answers: Sequence[Estimate], tolerance: float, found: _Findings
+    model: Predictor, queries: Sequence[Query], answers: Sequence[Estimate], tolerance: float, found: Findings
 ) -> None:
     if not model.explains:
         found.refused(lambda: model.attribute(queries), "it explains nothing, yet attribute answers")
