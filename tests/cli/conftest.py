@@ -6,13 +6,12 @@ import contextlib
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from cli.crystals import small_set
 from ionvolt.cli.main import main
@@ -75,14 +74,6 @@ def console() -> str:
     if not path.exists():
         pytest.skip(f"the console command is not installed beside {sys.executable}")
     return str(path)
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,7 @@ def test_a_table_in_order_with_its_errors(folder: Path, own_cache: Path) -> None
         (("nowhere.cif", "-i", "Li"), "no such file"),
         (("full.cif", "-i", "Li", "--charged", "sulfide_empty.cif"), "differ by more than Li"),
         (("full_empty.cif", "-i", "Li", "--charged", "full_empty.cif"), "holds no more Li"),
-        (("full.cif", "-i", "Li", "--potential", "1.0"), "no such version"),
+        (("full.cif", "-i", "Li", "--potential", "1.0"), "no such potential"),
         (("--pairs", "full.cif"), "no column"),
         (("--pairs", "nowhere.csv"), "no such file"),
         (("--pairs", "t.csv", "--profile"), "are for one structure"),

@@ -78,9 +78,7 @@ def test_it_stops_when_it_must_with_the_best_so_far(potential: CHGNetPotential) 
 
 
 def test_a_step_into_nowhere_ends_it_cleanly(potential: CHGNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.physics.potentials import calculator as module
-
-    real, calls = module.forces, []
+    real, calls = CHGNetPotential.forces, []
 
     def failing(*arguments):
         calls.append(1)
@@ -88,7 +86,7 @@ def test_a_step_into_nowhere_ends_it_cleanly(potential: CHGNetPotential, monkeyp
             raise InputError("x", "an atom flew away", "-")
         return real(*arguments)
 
-    monkeypatch.setattr(module, "forces", failing)
+    monkeypatch.setattr(CHGNetPotential, "forces", failing)
     result = relax(strained(disulfide()), potential)
     assert (result.converged, result.stopped_by) == (False, "error")
     assert np.isfinite(result.energy)
@@ -98,15 +96,13 @@ def test_a_step_into_nowhere_ends_it_cleanly(potential: CHGNetPotential, monkeyp
 
 
 def test_energies_that_are_no_numbers_end_it(potential: CHGNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.physics.potentials import calculator as module
-
-    real, calls = module.forces, []
+    real, calls = CHGNetPotential.forces, []
 
     def broken(*arguments):
         calls.append(1)
         return replace(real(*arguments), energy=float("nan")) if len(calls) > 3 else real(*arguments)
 
-    monkeypatch.setattr(module, "forces", broken)
+    monkeypatch.setattr(CHGNetPotential, "forces", broken)
     result = relax(strained(disulfide()), potential)
     assert (result.converged, result.stopped_by) == (False, "error")
     assert np.isfinite(result.energy)

@@ -20,10 +20,16 @@ from ionvolt.models.card import ModelCard
 Arrays = dict[str, NDArray[np.generic]]
 Module = TypeVar("Module", bound=nn.Module)
 
+UNSTORED = "num_batches_tracked"
+
 
 def named_arrays(prefix: str, module: nn.Module) -> Arrays:
-    """A module's parameters and buffers under a prefix."""
-    return {f"{prefix}.{name}": tensor.detach().numpy() for name, tensor in module.state_dict().items()}
+    """A module's parameters and buffers under a prefix, but the count of batches, which no answer needs."""
+    return {
+        f"{prefix}.{name}": tensor.detach().numpy()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith(UNSTORED)
+    }
 
 
 def fill(module: Module, prefix: str, arrays: Arrays) -> Module:
@@ -33,7 +39,9 @@ def fill(module: Module, prefix: str, arrays: Arrays) -> Module:
         KeyError: An array is missing.
         RuntimeError: One does not fit.
     """
-    module.load_state_dict({name: torch.tensor(arrays[f"{prefix}.{name}"]) for name in module.state_dict()})
+    state = module.state_dict()
+    state |= {name: torch.tensor(arrays[f"{prefix}.{name}"]) for name in state if not name.endswith(UNSTORED)}
+    module.load_state_dict(state)
     return module.eval()
 
 

@@ -6,14 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load
-from torch import nn
+from safetensors.numpy import load
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.graphs import CrystalGraph, Ties, build_graph, collate, iterate_batches
@@ -24,10 +23,10 @@ from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
+from ionvolt.models.tensors import Arrays, fill, named_arrays
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 
 KIND = "cgcnn"
-Module = TypeVar("Module", bound=nn.Module)
 
 AVERAGE_HOST = "what the networks give for the average host of their training"
 
@@ -287,18 +286,18 @@ def _require_known_elements(host: Crystal) -> None:
 
 def save_ensemble(ensemble: Ensemble, folder: Path) -> None:
     """Write ``weights.safetensors`` and ``card.json``; the card's checksum is brought up to date."""
-    tensors: dict[str, torch.Tensor] = {}
+    arrays: Arrays = {}
     for index, trunk in enumerate(ensemble.trunks):
-        tensors |= _named(f"trunk.{index}", trunk)
+        arrays |= named_arrays(f"trunk.{index}", trunk)
         for ion, heads in ensemble.heads.items():
-            tensors |= _named(f"head.{ion}.{index}", heads[index])
+            arrays |= named_arrays(f"head.{ion}.{index}", heads[index])
         for ion, local in ensemble.local_heads.items():
-            tensors |= _named(f"local.{ion}.{index}", local[index])
-    tensors |= {f"reference.{ion}": vectors.half().contiguous() for ion, vectors in ensemble.references.items()}
+            arrays |= named_arrays(f"local.{ion}.{index}", local[index])
+    arrays |= {f"reference.{ion}": vectors.half().numpy() for ion, vectors in ensemble.references.items()}
     if ensemble.reference_scale is not None:
-        tensors["reference_scale"] = ensemble.reference_scale.contiguous()
+        arrays["reference_scale"] = ensemble.reference_scale.numpy()
     ensemble.card.hyperparameters["n_members"] = len(ensemble.trunks)
-    write_model(folder, {name: tensor.numpy() for name, tensor in tensors.items()}, ensemble.card)
+    write_model(folder, arrays, ensemble.card)
 
 
 def load_ensemble(folder: Path) -> Ensemble:
@@ -313,43 +312,29 @@ def load_ensemble(folder: Path) -> Ensemble:
         raise ModelError(f"{folder}: a {card.kind} model, not a {KIND} one. Give a model's folder of that kind")
     n_members = parameters_of(card, EnsembleParameters, folder).n_members
     try:
-        tensors = load(content)
-        trunks = [_filled(Trunk(), f"trunk.{m}", tensors) for m in range(n_members)]
-        ions = dict.fromkeys(name.split(".")[1] for name in tensors if name.startswith("head."))
+        arrays: Arrays = load(content)
+        trunks = [fill(Trunk(), f"trunk.{m}", arrays) for m in range(n_members)]
+        ions = dict.fromkeys(name.split(".")[1] for name in arrays if name.startswith("head."))
         order = [ion for ion in card.ions if ion in ions] + [ion for ion in ions if ion not in card.ions]
-        heads = {ion: [_filled(Head(), f"head.{ion}.{m}", tensors) for m in range(n_members)] for ion in order}
-        for name in [name for name in tensors if name.startswith("local.") and name.endswith(".linear.bias")]:
+        heads = {ion: [fill(Head(), f"head.{ion}.{m}", arrays) for m in range(n_members)] for ion in order}
+        for name in [name for name in arrays if name.startswith("local.") and name.endswith(".linear.bias")]:
             # Models written before there were baselines do without.
-            tensors.setdefault(name.replace("linear.bias", "baseline"), torch.full((N_FEATURES,), torch.nan))
+            arrays.setdefault(name.replace("linear.bias", "baseline"), np.full(N_FEATURES, np.nan, np.float32))
         local = {
-            ion: [_filled(LocalHead(), f"local.{ion}.{m}", tensors) for m in range(n_members)]
+            ion: [fill(LocalHead(), f"local.{ion}.{m}", arrays) for m in range(n_members)]
             for ion in order
-            if f"local.{ion}.0.linear.weight" in tensors
+            if f"local.{ion}.0.linear.weight" in arrays
         }
     except (SafetensorError, RuntimeError, KeyError) as error:
         raise ModelError(
             f"{path}: the weights do not fit a {card.kind} model ({error}). Write the model again"
         ) from error
     references = {
-        name.removeprefix("reference."): tensor for name, tensor in tensors.items() if name.startswith("reference.")
+        name.removeprefix("reference."): torch.from_numpy(array)
+        for name, array in arrays.items()
+        if name.startswith("reference.")
     }
     if any(t.ndim != 2 or t.shape[1] != N_FEATURES for t in references.values()):
         raise ModelError(f"{path}: its reference vectors do not fit a {card.kind} model. Write the model again")
-    return Ensemble(trunks, heads, card, local, references, tensors.get("reference_scale"))
-
-
-def _named(prefix: str, module: nn.Module) -> dict[str, torch.Tensor]:
-    return {
-        f"{prefix}.{name}": tensor.detach().clone().contiguous()
-        for name, tensor in module.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-
-
-def _filled(module: Module, prefix: str, tensors: dict[str, torch.Tensor]) -> Module:
-    state = module.state_dict()
-    for name in state:
-        if not name.endswith("num_batches_tracked"):
-            state[name] = tensors[f"{prefix}.{name}"]
-    module.load_state_dict(state)
-    return module.eval()
+    scale = torch.from_numpy(arrays["reference_scale"]) if "reference_scale" in arrays else None
+    return Ensemble(trunks, heads, card, local, references, scale)
