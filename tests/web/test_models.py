@@ -14,6 +14,8 @@ from ionvolt.web.settings import Settings
 from models.small import DISCHARGED, delta, foundation
 from web.serving import Served, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory, stand_in_model: Path) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WorkingIon
@@ -96,7 +97,7 @@ def metal_reference(ion: WorkingIon, potential: Potential, cache: Cache) -> tupl
 
 
 @lru_cache(maxsize=16)
-def _relaxed_metal(symbol: str, potential: Potential, cache: Cache) -> tuple[float, tuple[str, ...]]:
+def _relaxed_metal(symbol: str, potential: Any, cache: Cache) -> tuple[float, tuple[str, ...]]:
     cell = TEXTBOOK[symbol]
     try:
         found = cached_relax(cell.crystal(symbol), potential, METAL_RELAXATION, cache)
