@@ -93,11 +93,12 @@ def metal_reference(ion: WorkingIon, potential: Potential, cache: Cache) -> tupl
     """
     if potential.version in _ENERGIES:
         return _ENERGIES[potential.version][ion.symbol], ()
-    return _relaxed_metal(ion.symbol, potential, cache)
+    loaded: Any = potential  # an object like any other: it can be a key
+    return _relaxed_metal(ion.symbol, loaded, cache)
 
 
 @lru_cache(maxsize=16)
-def _relaxed_metal(symbol: str, potential: Any, cache: Cache) -> tuple[float, tuple[str, ...]]:
+def _relaxed_metal(symbol: str, potential: Potential, cache: Cache) -> tuple[float, tuple[str, ...]]:
     cell = TEXTBOOK[symbol]
     try:
         found = cached_relax(cell.crystal(symbol), potential, METAL_RELAXATION, cache)
