@@ -7,13 +7,16 @@ TORCH := $(if $(CPU),$(BIN)/python -m pip --disable-pip-version-check --quiet in
 # One thread for each test process; the tests run in as many processes as there are cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test lint bench docs vendor clean
+.PHONY: run test test-fast lint bench docs vendor clean
 
 run: $(VENV)/.installed vendor ## Set up, and predict eight known electrodes beside what is measured
 	$(BIN)/ionvolt examples
 
 test: $(VENV)/.installed-test vendor ## Set up with the test extras and run the whole suite
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-fast: $(VENV)/.installed-test vendor ## The tests that need no shipped model, server or browser: for while you work
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 lint: $(VENV)/.installed-test ## Formatting, lints and types
 	$(BIN)/ruff format --check .

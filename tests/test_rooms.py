@@ -62,3 +62,10 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     while free := [name for name in left if not any(name in found for found in left.values())]:
         left = {name: found for name, found in left.items() if name not in free}
     assert [name for name in left if not name.startswith(READERS)] == []
+
+
+def test_files_that_the_table_of_questions_names_are_there() -> None:
+    answers = TABLE.split("| question | file |")[1].split("\n\n")[0]
+    named = [name for line in answers.splitlines()[2:] for name in re.findall(r"`([\w/.]+)`", line.split("|")[2])]
+    assert len(named) > 15
+    assert [name for name in named if not (SOURCE / name).exists()] == []

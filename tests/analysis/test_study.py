@@ -32,6 +32,8 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.testing import supercell
 from models.small import DISCHARGED, VOLTAGES, delta
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 NAMES = ("V2O5", "TiS2", "MoO3", "Mn2O4", "LiFePO4", "NaCoO2")
 

@@ -9,6 +9,8 @@ import pytest
 
 from cli.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 
 

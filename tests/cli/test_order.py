@@ -8,6 +8,8 @@ from cli.conftest import Run
 from ionvolt.structures import read_file
 from ordering.cells import SPINEL_5V, cif
 
+pytestmark = pytest.mark.slow
+
 ORDERED = cif("F m -3 m", (5.13, 5.13, 5.13, 90, 90, 90), [("Li", 0, 0, 0, 1), ("Cl", 0.5, 0.5, 0.5, 1)])
 ANIONS = cif("P 1", (4, 4, 4, 90, 90, 90), [("Ti", 0, 0, 0, 1), ("O", 0.5, 0.5, 0.5, 0.5), ("F", 0.5, 0.5, 0.5, 0.2)])
 
@@ -44,7 +46,6 @@ def test_a_missing_file(ionvolt: Run):
     assert "there is no such file" in ionvolt("order", "nowhere.cif").refused()
 
 
-@pytest.mark.slow
 def test_a_spinel_is_ordered_written_and_predicted(ionvolt: Run, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = tmp_path / "lnmo.cif"

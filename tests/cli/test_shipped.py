@@ -13,10 +13,13 @@ from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.registry import AUTO, DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, SHIPPED, shipped_models
 from ionvolt.structures.crystal import Crystal
 
-pytestmark = pytest.mark.skipif(
-    not {PAPER_MODEL, FOUNDATION_MODEL, DELTA_MODEL} <= shipped_models().keys(),
-    reason=f"not all weights are in {SHIPPED.name}/ (ionvolt recipe makes them)",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not {PAPER_MODEL, FOUNDATION_MODEL, DELTA_MODEL} <= shipped_models().keys(),
+        reason=f"not all weights are in {SHIPPED.name}/ (ionvolt recipe makes them)",
+    ),
+]
 
 IONS = list(WORKING_IONS)
 EXAMPLES = sorted(Path(str(resources.files("ionvolt") / "examples")).glob("*.cif"))

@@ -13,6 +13,8 @@ import typer
 from docs.blocks import PAGES, ROOT, RUN, Block, blocks, commands
 from ionvolt.cli.main import app
 
+pytestmark = pytest.mark.slow
+
 EVERY = [block for page in PAGES for block in blocks(page)]
 COMMANDS = [
     (block, words) for block in EVERY if block.language in ("bash", "sh", "console", "") for words in commands(block)
@@ -41,7 +43,6 @@ def test_pages_have_blocks() -> None:
     assert len(COMMANDS) > 30
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", TO_RUN, ids=[str(page.relative_to(ROOT)) for page in TO_RUN])
 def test_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
     """All blocks of a page in one folder, Python blocks in one namespace: what a reader does."""

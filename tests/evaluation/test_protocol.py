@@ -305,11 +305,11 @@ def test_recipes_have_their_own_names() -> None:
 def test_networks_run_under_the_protocol(data_file: Path) -> None:
     from ionvolt.datasets import read_dataset
     from ionvolt.evaluation import networks
-    from ionvolt.evaluation.joint_networks import CgcnnImitator, CgcnnJoint
+    from ionvolt.evaluation.joint_networks import CgcnnDistilled, CgcnnJoint
     from ionvolt.evaluation.networks import CgcnnScratch, CgcnnTransfer, LiModel
 
     data = read_dataset(data_file)
-    learners = [CgcnnScratch(1, 2), LiModel(2, 2), CgcnnTransfer(2, 2), CgcnnJoint(2, 2), CgcnnImitator(1, 2)]
+    learners = [CgcnnScratch(1, 2), LiModel(2, 2), CgcnnTransfer(2, 2), CgcnnJoint(2, 2), CgcnnDistilled(1, 2)]
     results = Protocol("random").run(learners, data)
     model, ion, predicted = (results.column(name) for name in ("model", "ion", "predicted"))
     for name in ("cgcnn-scratch", "li-model", "cgcnn-transfer", "cgcnn-joint", "cgcnn-imitator"):

@@ -17,6 +17,8 @@ from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.registry import PAPER_MODEL, SHIPPED
 from ionvolt.physics.cache import Cache
 
+pytestmark = pytest.mark.slow
+
 CATHODES = {cathode.name: cathode for cathode in all_cathodes()}
 FEPO4 = CATHODES["Li in FePO4 (olivine)"]
 TIS2 = CATHODES["Li in TiS2 (1T)"]

@@ -23,6 +23,8 @@ from ionvolt.testing import Electrode, check_predictor, electrodes, layered, que
 from ionvolt.training.cgcnn.networks import new_network
 from models.small import delta, foundation
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 
 
@@ -69,7 +71,6 @@ def test_shipped_models_keep_the_contract(name: str) -> None:
     check_predictor(model, electrodes(["Li", "Al"]), save=name != AUTO)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [AUTO, "cgcnn-mp2020"])
 @pytest.mark.parametrize("example", ["LiFePO4-Li", "MgMn2O4-Mg", "NaCoO2-Na"])
 def test_shipped_models_keep_the_contract_for_well_known_electrodes(name: str, example: str) -> None:

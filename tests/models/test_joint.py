@@ -5,7 +5,7 @@ import torch
 
 from ionvolt.graphs import build_graph
 from ionvolt.models.cgcnn.joint import JointNetwork, collate_for_ions
-from ionvolt.training.cgcnn.distillation import IMITATION, imitate
+from ionvolt.training.cgcnn.distillation import DISTILLATION, distil
 from ionvolt.training.cgcnn.joint import JOINT, joint_voltages, train_joint
 from models.small import DISCHARGED, rock_salt
 
@@ -74,8 +74,8 @@ def test_a_trunk_learns_the_vectors_of_atoms() -> None:
     graphs = [build_graph(crystal) for crystal in CRYSTALS]
     table = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
     records: list[dict[str, float]] = []
-    settings = type(IMITATION)(epochs=80, batch_size=6, learning_rate=1e-2, weight_decay=0.0, loss="l1")
-    trunk = imitate(graphs, [table[c.numbers] for c in CRYSTALS], settings, progress=records.append)
+    settings = type(DISTILLATION)(epochs=80, batch_size=6, learning_rate=1e-2, weight_decay=0.0, loss="l1")
+    trunk = distil(graphs, [table[c.numbers] for c in CRYSTALS], settings, progress=records.append)
     assert records[0]["loss"] > 0.5
     assert records[-1]["loss"] < 0.1
     before = {name: tensor.clone() for name, tensor in trunk.state_dict().items()}

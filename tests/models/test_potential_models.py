@@ -24,6 +24,8 @@ from ionvolt.physics.potentials.pair import load_potentials
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, VOLTAGES, delta, foundation, pairs, rock_salt
 
+pytestmark = pytest.mark.slow
+
 LI = WORKING_IONS["Li"]
 HOSTS = [remove_ion(crystal, LI) for crystal in DISCHARGED]
 

@@ -12,6 +12,8 @@ from ionvolt.prediction import predict, predict_many
 from ionvolt.structures.crystal import Crystal
 from physics.cells import layered, olivine
 
+pytestmark = pytest.mark.slow
+
 
 def scaled(crystal: Crystal, factor: float) -> Crystal:
     return Crystal(crystal.lattice * factor, crystal.numbers, crystal.frac_coords, f"x {factor}")
@@ -54,7 +56,6 @@ def test_what_no_electrode_shows_gives_no_number() -> None:
         predict(scaled(olivine(), 0.6), "Li")
 
 
-@pytest.mark.slow
 def test_relaxing_or_exchanging_first_mends_it() -> None:
     """NaFePO4 was measured at 2.8 V."""
     found = predict(olivine(), "Na", exchange=True)

@@ -9,6 +9,8 @@ from ionvolt.ordered_prediction import ordering_spread, predict_orderings
 from ionvolt.ordering import Ordering, Orderings
 from ionvolt.structures import Crystal
 
+pytestmark = pytest.mark.slow
+
 
 class Stub:
     """A model that answers with the length of the cell's first vector, in V, ± 0.2."""

@@ -20,6 +20,8 @@ from ionvolt.physics.references import RELAXED, metal_energy
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide, layered, olivine, rocksalt
 
+pytestmark = pytest.mark.slow
+
 LI = working_ion("Li")
 
 
@@ -122,7 +124,6 @@ def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: SevenNetPo
     assert np.dot([step.voltage for step in profile.steps], widths) == pytest.approx(profile.average, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_loading_tells_nothing_of_pytorchs_own_plans() -> None:
     code = "from ionvolt.physics.potentials.sevennet import load_sevennet; load_sevennet()"
     done = subprocess.run(

@@ -22,6 +22,8 @@ from ionvolt.physics.references import metal_energy, metal_reference
 from ionvolt.structures.crystal import Crystal
 from physics.cells import layered
 
+pytestmark = pytest.mark.slow
+
 LI, AL = working_ion("Li"), working_ion("Al")
 EMT = "ase:ase.calculators.emt.EMT"
 

@@ -18,6 +18,8 @@ from ionvolt.recipes.release import release
 from ionvolt.training.settings import FINE_TUNE, HEAD, Settings
 from recipes.toy import many
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = CgcnnSettings(
     tests=(
         HeldOutTest("paper", "framework", (0, 1), 2, scratch=True, fine_tuned_seeds=1),

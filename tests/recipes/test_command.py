@@ -58,7 +58,7 @@ def test_run_evaluate_release(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "rule"),
     [
         (["run", "mlip", "DATA", "--only", "dance"], "no step of mlip. Choose from features, relaxed, "),
         (["run", "mlp", "DATA"], "no recipe. Did you mean mlip"),

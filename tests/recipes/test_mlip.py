@@ -32,6 +32,8 @@ from ionvolt.training.settings import Settings
 from recipes import fake
 from recipes.toy import toy
 
+pytestmark = pytest.mark.slow
+
 _CORRECTIONS = CorrectionSettings(Settings(epochs=2, batch_size=8), 1 / 3, AtomKernelSettings(n_features=50))
 SETTINGS = MlipSettings(
     n_folds=3,
@@ -68,7 +70,6 @@ def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
     return job
 
 
-@pytest.mark.slow
 def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None:
     """With the potential itself: features, held-out answers, calibration, fit, release, load, predict."""
     seen: list[tuple[int, int, str]] = []

@@ -33,6 +33,8 @@ from ionvolt.reproduction.run import ORDER, STAGES
 from ionvolt.reproduction.stages import STAGE_FILE, Job, Stage, run_stage
 from ionvolt.structures.crystal import Crystal
 
+pytestmark = pytest.mark.slow
+
 OTHERS = ("Na", "Mg")
 TINY = replace(recipe.QUICK, epochs=2, n_trees=4)
 NONE = dict.fromkeys(("yes", "in part", "no", "not tested"), 0)

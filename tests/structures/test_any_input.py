@@ -13,6 +13,8 @@ from textbook import ALL, P1, POSCAR
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, as_crystal, check, read_text
 
+pytestmark = pytest.mark.slow
+
 ODD = [
     "nan", "inf", "-1", "0", "1e300", "1e-300", "?", ".", "'", '"', ";", '\n;', '\n', "#", "loop_",
     "data_", 'data_b\n', "save_", "_", "$", "[", "(", ")",

@@ -11,6 +11,8 @@ from test_symmetry import assert_same, pymatgen_of
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, read_many, read_text
 
+pytestmark = pytest.mark.slow
+
 
 def lines(path, step, most):
     with gzip.open(path, "rt", encoding="utf-8") as file:

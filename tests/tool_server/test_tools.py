@@ -17,6 +17,8 @@ from mcp import Client, StdioServerParameters
 import ionvolt
 from ionvolt.tool_server import LIMITS, SITES, server
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(ionvolt.__file__).parent / "examples"
 TIS2 = (EXAMPLES / "TiS2.cif").read_text(encoding="utf-8")
 PAPER = "cgcnn-mp2020"
@@ -91,7 +93,6 @@ def test_large_input_is_refused_before_it_is_parsed() -> None:
     assert "more than 2 MB" in refused("predict", structure="data_x\n" + "#" * LIMITS.max_bytes, ion="Mg", model=PAPER)
 
 
-@pytest.mark.slow
 def test_over_a_pipe_as_a_client_starts_it() -> None:
     source = str(Path(ionvolt.__file__).parents[1])
     parameters = StdioServerParameters(

@@ -22,6 +22,8 @@ from ionvolt.prediction import predict_many
 from ionvolt.structures import read_text
 from web.serving import ROCK_SALT, Served
 
+pytestmark = pytest.mark.slow
+
 PROBLEM = "application/problem+json"
 EXAMPLES = Path(__file__).parents[2] / "src" / "ionvolt" / "examples"
 

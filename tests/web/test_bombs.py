@@ -17,6 +17,8 @@ import pytest
 
 from web.serving import ROCK_SALT, Served, peak_bytes, resident_bytes
 
+pytestmark = pytest.mark.slow
+
 LIMIT_SECONDS = 10.0
 WORKER_BYTES = 2_000_000_000
 SERVER_BYTES = 300_000_000

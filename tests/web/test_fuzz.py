@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from web.mutations import mutated
 from web.serving import Served
 
+pytestmark = pytest.mark.slow
+
 CORPUS = Path(__file__).parent / "corpus"
 SECONDS = 2.0
 

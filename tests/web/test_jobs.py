@@ -17,6 +17,8 @@ from ionvolt.web.settings import Settings
 from web.serving import ROCK_SALT, Served, serving
 from web.test_models import folders  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 
 def start(server: Served, **asked: Any) -> dict[str, Any]:
     body = {"structures": [{"example": "TiS2"}], "ions": "all"} | asked

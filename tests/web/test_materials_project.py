@@ -12,6 +12,8 @@ from ionvolt.web.settings import Settings
 from materials_project import KEY, Api, Fault, serving_api, structure
 from web.serving import ROCK_SALT, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:

@@ -15,6 +15,8 @@ from models.small import DISCHARGED, delta, foundation
 from ordering.cells import P2_BRONZE
 from web.serving import Served, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory, stand_in_model: Path) -> dict[str, Path]:

@@ -41,7 +41,10 @@ ARGS = [
 SECONDS = int(os.environ.get("IONVOLT_TEST_SECONDS", "30"))
 expect.set_options(timeout=SECONDS * 1000)
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
+]
 needs_3d = pytest.mark.skipif(not VENDOR.exists(), reason="the 3D viewer is not there (make vendor)")
 
 

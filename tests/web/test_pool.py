@@ -11,6 +11,8 @@ from ionvolt.errors import ModelError
 from ionvolt.web.pool import NoWorker, Pool, TaskTimeout, WorkerLost
 from ionvolt.web.template import Template
 
+pytestmark = pytest.mark.slow
+
 
 def test_tasks_that_go_wrong() -> None:
     async def run() -> None:

@@ -9,6 +9,8 @@ from schemathesis.specs.openapi import checks
 
 from web.serving import Served
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,

@@ -62,7 +62,7 @@ class CgcnnJoint(Recipe):
         return None
 
 
-class CgcnnImitator(CgcnnJoint):
+class CgcnnDistilled(CgcnnJoint):
     """The same, its convolutions pre-trained on SevenNet's atom vectors of all structures of the training part.
 
     These are hosts and discharged electrodes. Nothing of the test part is shown, not even without its voltage.
@@ -76,13 +76,13 @@ class CgcnnImitator(CgcnnJoint):
         return PRE_TRAINED
 
     def _trunk(self, data: ElectrodeSet, rows: Indices, seed: int, log_epoch: EpochCallback) -> Trunk | None:
-        from ionvolt.training.cgcnn.distillation import IMITATION, imitate
+        from ionvolt.training.cgcnn.distillation import DISTILLATION, distil
 
         some = [data[row] for row in rows.tolist()]
         crystals = [e.host for e in some] + [e.discharged for e in some if e.discharged is not None]
         unique = list(dict.fromkeys(crystals))
-        settings = replace(IMITATION, epochs=min(self.epochs or IMITATION.epochs, IMITATION.epochs), seed=seed)
-        return imitate(graphs_for(unique), _vectors_of(unique), settings, progress=log_epoch)
+        settings = replace(DISTILLATION, epochs=min(self.epochs or DISTILLATION.epochs, DISTILLATION.epochs), seed=seed)
+        return distil(graphs_for(unique), _vectors_of(unique), settings, progress=log_epoch)
 
 
 def _vectors_of(crystals: list[Crystal]) -> list[NDArray[np.float32]]:

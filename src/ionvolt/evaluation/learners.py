@@ -151,11 +151,11 @@ def features_of(data: ElectrodeSet, log: LogCallback, *, with_ion: bool = False)
 
 def recipes() -> dict[str, Learner]:
     """Everything that can be trained under a protocol, by name."""
-    from ionvolt.evaluation.joint_networks import CgcnnImitator, CgcnnJoint
+    from ionvolt.evaluation.joint_networks import CgcnnDistilled, CgcnnJoint
     from ionvolt.evaluation.networks import CgcnnScratch, CgcnnTransfer, LiModel
     from ionvolt.training.classical.fit import NAMES
 
     settings: tuple[Setting, ...] = ("ion", "li", "all")
     found: list[Learner] = [Mean(), *(Classical(name, setting) for name in NAMES for setting in settings)]
-    found += [CgcnnScratch(), CgcnnTransfer(), LiModel(), CgcnnJoint(), CgcnnImitator()]
+    found += [CgcnnScratch(), CgcnnTransfer(), LiModel(), CgcnnJoint(), CgcnnDistilled()]
     return {learner.name: learner for learner in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WorkingIon
@@ -92,7 +93,8 @@ def metal_reference(ion: WorkingIon, potential: Potential, cache: Cache) -> tupl
     """
     if potential.version in _ENERGIES:
         return _ENERGIES[potential.version][ion.symbol], ()
-    return _relaxed_metal(ion.symbol, potential, cache)
+    loaded: Any = potential  # an object like any other: it can be a key
+    return _relaxed_metal(ion.symbol, loaded, cache)
 
 
 @lru_cache(maxsize=16)

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def fig_s4(job: Job, tested: HeldOutPredictions, folder: Path) -> Exhibit:
-    """How far the voltages of both machines are apart."""
+    """How far the voltages of SVR and KRR are apart."""
     name, title = "fig-s4", "Fig. S4: support vector and kernel ridge regression"
     models = ("svr-li", "kernel-ridge-li") if job.has_li else ("svr", "kernel-ridge")
     ions = [ion for ion in job.ions if tested.errors(models[0], ion)]
     if not ions:
         return Exhibit(name, title, missing="neither model could be trained on these data")
     pairs = {ion: tested.pairs(*models, ion) for ion in ions}
-    write_figure(draw_two_machines(tested=tested, pairs=pairs), folder, name)
+    write_figure(draw_svr_vs_krr(tested=tested, pairs=pairs), folder, name)
     rows = [
         {"ion": ion, "electrode": str(tested.key[i]), "seed": int(tested.seed[i]), "svr": float(tested.predicted[i]),
          "kernel_ridge": float(tested.predicted[j])}
@@ -45,13 +45,13 @@ def fig_s4(job: Job, tested: HeldOutPredictions, folder: Path) -> Exhibit:
     claim = Claim("SVR and kernel ridge give quite similar voltages", "", f"{gap.mean():.2f} V apart", holds, sentence)
     where = "trained on Li and applied to every ion, as the paper did" if job.has_li else "trained on each ion"
     return Exhibit(
-        name, title, f"Test voltages of both machines, {where}.", [name], [name], [claim],
+        name, title, f"Test voltages of SVR and KRR, {where}.", [name], [name], [claim],
         inferred="The preprint only says that both give similar voltages for multivalent and monovalent ions.",
     )  # fmt: skip
 
 
 @styled
-def draw_two_machines(*, tested: HeldOutPredictions, pairs: dict[str, tuple[Any, Any]]) -> Figure:
+def draw_svr_vs_krr(*, tested: HeldOutPredictions, pairs: dict[str, tuple[Any, Any]]) -> Figure:
     """Voltages of one machine against those of the other, by ion."""
     from ionvolt.ions import WORKING_IONS
 

@@ -202,4 +202,5 @@ class _Check:
 def _places(other: Crystal, crystal: Crystal) -> NDArray[np.int64]:
     """Which atom of a crystal each atom of the other is, in the same cell."""
     away = other.frac_coords[:, None] - crystal.frac_coords[None]
-    return np.abs(away - np.round(away)).sum(-1).argmin(1)
+    places: NDArray[np.int64] = np.abs(away - np.round(away)).sum(-1).argmin(1)
+    return places

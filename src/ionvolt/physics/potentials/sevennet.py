@@ -222,7 +222,7 @@ def _checkpoint(path: Path, content: Any) -> Any:
     if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
         raise InputError(str(path), "it holds no settings of a network", REMEDY)
     with silenced():
-        made._config = _config_cp_routine(content["config"])
+        made._config = _config_cp_routine(content["config"])  # type: ignore[no-untyped-call]
     made._model_state_dict = dict(content["model_state_dict"])
     made._loaded = True
     return made

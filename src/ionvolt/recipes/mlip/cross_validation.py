@@ -273,9 +273,9 @@ def in_words(answers: FoldAnswers, target: Array, settings: MlipSettings) -> str
     """The errors of each learner and of the shipped ones together."""
     texts = []
     for case, voltages in answers.voltages.items():
-        told = {name: np.atleast_2d(values).mean(0) for name, values in voltages.items()}
-        told["together"] = ensemble_mean(*shipped(voltages, settings, case))
-        errors = (f"{name} {np.abs(values - target[answers.rows]).mean():.3f}" for name, values in told.items())
+        shown = {name: np.atleast_2d(values).mean(0) for name, values in voltages.items()}
+        shown["together"] = ensemble_mean(*shipped(voltages, settings, case))
+        errors = (f"{name} {np.abs(values - target[answers.rows]).mean():.3f}" for name, values in shown.items())
         texts.append(f"{case} {', '.join(errors)} V")
     return "; ".join(texts)
 

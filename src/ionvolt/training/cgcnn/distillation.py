@@ -21,7 +21,7 @@ from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
 from ionvolt.typing import EpochCallback, Indices
 
-IMITATION = Settings(epochs=15, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, loss="l1")
+DISTILLATION = Settings(epochs=15, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, loss="l1")
 """The loss is the mean over crystals of their mean squared error: ``l1`` of what the network gives, from zero."""
 
 
@@ -58,10 +58,10 @@ class FeatureDistiller(nn.Module):
         return pool(of_atoms, batch.graphs).squeeze(1)
 
 
-def imitate(
+def distil(
     graphs: Sequence[CrystalGraph],
     vectors: Sequence[NDArray[np.float32]],
-    settings: Settings = IMITATION,
+    settings: Settings = DISTILLATION,
     *,
     progress: EpochCallback | None = None,
 ) -> Trunk:
