@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import length_hint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
-from ionvolt.errors import InputError
+from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import (
     EndMembers,
     WorkingIon,
@@ -21,6 +21,7 @@ from ionvolt.ions import (
 )
 from ionvolt.models.interface import Estimate, Predictor
 from ionvolt.ordering.hosts import host_of
+from ionvolt.parallel import Work, answered, jobs_of, shown
 from ionvolt.physics.equilibrium import Equilibrium, equilibrium
 from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.insertion import estimated_ions
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Assume",
+    "Options",
     "Prediction",
+    "Question",
+    "answerer",
     "predict",
     "predict_checked",
     "predict_each",
@@ -185,7 +189,8 @@ def predict_many(
     assume: Assume = "auto",
     relax: bool = False,
     exchange: bool = False,
-    progress: ProgressCallback = no_progress,
+    n_jobs: int | None = 1,
+    progress: ProgressCallback | bool = no_progress,
 ) -> ResultList[Prediction]:
     """Voltages of many electrodes for one or more ions, in the order given: all ions of the first, then the next.
 
@@ -196,7 +201,10 @@ def predict_many(
         assume: See ``predict``.
         relax: See ``predict``.
         exchange: See ``predict``.
-        progress: Called after each with the number that are done, and of all where that is known.
+        n_jobs: Processes, each with a model of its own, which then goes by its name or folder; -1 is one a core, None
+            what is sensible for so many structures.
+        progress: Called after each with the number of structures that are done, and of all where that is known; True
+            shows a bar.
 
     Returns:
         A list with ``to_frame``. A structure that cannot be used has its error in place of each of its predictions.
@@ -205,20 +213,82 @@ def predict_many(
         ModelError: The model cannot be used, or does not know one of the ions.
     """
     chosen = [ion.symbol for ion in parse_ions(ions if isinstance(ions, str) else ",".join(ions))]
-    predictor = as_model(model)
+    total = length_hint(structures)
+    jobs = jobs_of(n_jobs, total)
+    if jobs > 1:
+        model = by_name(model)
+    work = Work(answerer, (model, chosen, {"assume": assume, "relax": relax, "exchange": exchange}))
     found: ResultList[Prediction] = ResultList()
-    for done, structure in enumerate(structures, start=1):
-        try:
-            crystal = as_crystal(structure)
-        except InputError as error:
-            if isinstance(error, DisorderError) and assume == "auto" and not relax and not exchange:
-                found += predict_partly_filled(error, chosen, model=predictor)
-            else:
-                found += [error] * len(chosen)
-        else:
-            found += predict_each([crystal], chosen, model=predictor, assume=assume, relax=relax, exchange=exchange)
-        progress(done, length_hint(structures), "")
+    with shown(progress, "predicting") as tell:
+        for done, answers in enumerate(answered(work, map(as_question, structures), jobs), start=1):
+            found += answers if len(answers) == len(chosen) else answers * len(chosen)
+            tell(done, total, "")
     return found
+
+
+class Options(TypedDict, total=False):
+    """How a structure is read; see ``predict``, whose options these are."""
+
+    assume: Assume
+    charged: Crystal | None
+    discharged_formula: str | None
+    charged_formula: str | None
+    relax: bool
+    exchange: bool
+
+
+Question: TypeAlias = "Crystal | InputError"
+"""A structure that was read, or the error that refused it."""
+
+
+def as_question(structure: object) -> Question:
+    """Whatever describes a crystal, read and checked, or the error that refuses it."""
+    try:
+        return as_crystal(structure)
+    except InputError as error:
+        return error
+
+
+def answerer(
+    model: str | Path | Predictor | None, ions: Sequence[str], options: Options
+) -> Callable[[list[Question]], list[list[Prediction | InputError]]]:
+    """What answers lists of structures, one process's share of ``parallel.answered``.
+
+    Of each structure come its answers in the order of the ions, with errors in their places; of one that could not be
+    read the one error.
+
+    Raises:
+        ModelError: The model cannot be used, or does not know one of the ions.
+    """
+    predictor = as_model(model)
+    predictor.require(ions)
+    plain = options.get("assume", "auto") == "auto" and not any(v for k, v in options.items() if k != "assume")
+
+    def answer(questions: list[Question]) -> list[list[Prediction | InputError]]:
+        crystals = [question for question in questions if isinstance(question, Crystal)]
+        answers = iter(predict_each(crystals, ions, model=predictor, **options))
+        found: list[list[Prediction | InputError]] = []
+        for question in questions:
+            if isinstance(question, Crystal):
+                found.append([next(answers) for _ in ions])
+            elif isinstance(question, DisorderError) and plain:
+                found.append(list(predict_partly_filled(question, ions, model=predictor)))
+            else:
+                found.append([question])
+        return found
+
+    return answer
+
+
+def by_name(model: str | Path | Predictor | None) -> str | Path | None:
+    """The same model for another process.
+
+    Raises:
+        ModelError: It is loaded already, and may be none that is on disk.
+    """
+    if model is None or isinstance(model, str | Path):
+        return model
+    raise ModelError(f"{model.card.name}: several processes load it themselves. Give its name or folder, or n_jobs=1")
 
 
 def predict_checked(
@@ -394,7 +464,6 @@ def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
     Raises:
         ModelError: The model is of another kind.
     """
-    from ionvolt.errors import ModelError
     from ionvolt.models.cgcnn.ensemble import Ensemble
     from ionvolt.models.registry import PAPER_MODEL, load_model
 

@@ -51,6 +51,7 @@ def run_command(*args: object, stdin: bytes = b"") -> Result:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["ionvolt", *map(str, args)])
+        patch.setattr("ionvolt.cli.progress.LINE_EVERY_S", float("inf"))
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -197,7 +200,7 @@ def test_standard_input(ionvolt, mg_model, files):
     assert piped["source"] == "standard input"
     assert piped["voltage"] == filed["voltage"]
     empty = predict(ionvolt, mg_model, "-", "--ion", "Mg", "--json")
-    assert (empty.code, empty.json) == (1, [])
+    assert (empty.code, empty.json) == (2, [])
     assert len(empty.lines) == 1
 
 
@@ -245,7 +248,7 @@ def test_only_bad_files(ionvolt, mg_model, files, form, out):
     (files / "bad.cif").write_text("")
     args = [files / "bad.cif", files / "none.cif", "--ion", "Mg", *([form] if form else [])]
     result = predict(ionvolt, mg_model, *args)
-    assert (result.code, result.out) == (1, out)
+    assert (result.code, result.out) == (2, out)
     assert len(result.lines) == 2
 
 
@@ -253,8 +256,25 @@ def test_nothing_there(ionvolt, mg_model, tmp_path):
     (tmp_path / "empty").mkdir()
     args = [tmp_path / "none.cif", tmp_path / "empty", f"{tmp_path}/*.cif", "--ion", "Mg", "--json"]
     result = predict(ionvolt, mg_model, *args)
-    assert (result.code, result.json) == (1, [])
+    assert (result.code, result.json) == (2, [])
     assert len(result.lines) == 3
+
+
+@pytest.mark.parametrize("command", [("predict", "x.cif"), ("explain", "x.cif"), ("compute", "x.cif"), ("order", "x.cif"),
+                                     ("predict", "x.cif", "y/*.cif"), ("compute", "--pairs", "x.csv"),
+                                     ("predict", "x.cif", "--charged", "y.cif")], ids=" ".join)  # fmt: skip
+def test_a_missing_file_is_answered_before_anything_heavy_is_imported(command, tmp_path):
+    ion = [] if command[0] == "order" else ["--ion", "Li"]
+    code = (
+        "import sys; from ionvolt.cli.main import main; sys.argv = ['ionvolt', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'numpy', 'pymatgen', 'gemmi'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command, *ion], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (2, "[]\n")
+    assert done.stderr.splitlines()[0].startswith("ionvolt: x.c")
 
 
 def test_odd_file_names(ionvolt, mg_model, files):
@@ -279,7 +299,7 @@ def test_odd_file_names(ionvolt, mg_model, files):
     assert [p["source"].removeprefix(f"{files}/") for p in result.json] == odd
     (files / odd[-1]).write_text("")
     bad = predict(ionvolt, mg_model, f"{files}/{odd[-1]}", "--ion", "Mg", "--json")
-    assert bad.code == 1
+    assert bad.code == 2
     assert len(bad.lines) == 1
 
 
@@ -302,6 +322,81 @@ def test_a_batch_of_one_is_a_batch_of_many(ionvolt, mg_model, files, data):
         assert {k: v for k, v in one.items() if not isinstance(v, float)} == {
             k: v for k, v in p.items() if not isinstance(v, float)
         }
+
+
+# -- a file that grows --
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_results_grow_in_a_file(ionvolt, ions_model, files, tmp_path, ending):
+    (files / "=cmd.cif").write_text(cif(rock_salt("Fe")))
+    (files / "bad.cif").write_text("")
+    target = tmp_path / f"found.{ending}"
+    args = [files, "--ion", "Mg,Li", "-o", target]
+    result = predict(ionvolt, ions_model, *args)
+    assert result.code == 1
+    assert "bad.cif" in result.err
+    rows = table_of(target)
+    assert len(rows) == 5 * 2 + 1
+    (bad,) = [row for row in rows if row["source"].endswith("bad.cif")]
+    assert "no structure" in bad["error"] or "empty" in bad["error"]
+    by_name = {(p["source"], p["working_ion"]): p for p in predict(ionvolt, ions_model, *args[:3], "--json").json}
+    for row in rows:
+        if not row["error"]:
+            assert float(row["voltage"]) == pytest.approx(
+                by_name[row["source"], row["working_ion"]]["voltage"], abs=1e-4
+            )
+    # The same command has nothing left to do; another file in the folder is all that it does.
+    before = target.read_bytes()
+    assert predict(ionvolt, ions_model, *args).code == 1
+    assert ending == "parquet" or target.read_bytes() == before
+    (files / "e.cif").write_text(cif(rock_salt("Mn")))
+    assert "11 of them from before" in predict(ionvolt, ions_model, *args).out
+    assert len(table_of(target)) == 13
+    other = predict(ionvolt, ions_model, *args[:2], "Li", *args[3:]).refused()
+    assert "other settings" in other
+    assert len(table_of(target)) == 13
+
+
+def test_what_a_kill_left_half_written_is_done_again(ionvolt, ions_model, files, tmp_path):
+    target = tmp_path / "found.jsonl"
+    args = [files, "--ion", "Mg,Li", "-o", target]
+    predict(ionvolt, ions_model, *args)
+    whole = target.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for left in (whole[:-20], b"".join(lines[:-1]), b"".join(lines[:3]), b""):
+        target.write_bytes(left)
+        assert predict(ionvolt, ions_model, *args).code == 0
+        found, wanted = ([json.loads(line) for line in text.splitlines()] for text in (target.read_bytes(), whole))
+        assert [(r["source"], r["working_ion"]) for r in found] == [(r["source"], r["working_ion"]) for r in wanted]
+
+
+def test_a_file_of_another_kind_is_never_replaced(ionvolt, ions_model, files, tmp_path):
+    for name, words in (("notes.csv", "another file"), ("found.txt", "no kind of table")):
+        (tmp_path / name).write_text("mine")
+        message = predict(ionvolt, ions_model, files, "--ion", "Mg", "-o", tmp_path / name).refused()
+        assert words in message
+        assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_several_processes_give_the_same_in_the_same_order(ionvolt, ions_model, files):
+    one = predict(ionvolt, ions_model, files, files, "--ion", "Mg,Li", "--json", "-j", 1)
+    two = predict(ionvolt, ions_model, files, files, "--ion", "Mg,Li", "--json", "-j", 2)
+    assert names(two) == names(one)
+    for a, b in zip(one.json, two.json, strict=True):
+        assert a["voltage"] == pytest.approx(b["voltage"], abs=1e-5)
+
+
+def table_of(path: Path) -> list[dict]:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.read_table(path).to_pylist()
+    if path.suffix == ".jsonl":
+        return [{"error": None} | json.loads(line) for line in path.read_text().splitlines()]
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 # -- models --

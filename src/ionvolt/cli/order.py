@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -83,21 +83,25 @@ def order(
 
 
 def ordered_predictions(
-    files: Sequence[str], ions: Sequence[str], model: Predictor, assume: Assume
-) -> Iterator[OrderedPrediction | InputError]:
-    """For every structure and ion the voltage over its orderings, or the error that refused the structure."""
+    files: Sequence[str], ions: Sequence[str], model: Predictor, assume: Assume, skip: Callable[[str], bool]
+) -> Iterator[list[OrderedPrediction | InputError]]:
+    """For every structure the voltages over its orderings, ion by ion, or the error that refused it.
+
+    Structures whose name ``skip`` says yes to are left out.
+    """
     from ionvolt.errors import InputError
     from ionvolt.ordered_prediction import predict_orderings
     from ionvolt.physics.cache import Cache, default_folder
 
-    for found in _ordered(files, None, Cache(default_folder())):
+    names = [name for given in files for name in _names(given) if not skip(name)]
+    for found in _ordered(names, None, Cache(default_folder())):
         if isinstance(found, InputError):
-            yield found
+            yield [found]
             continue
         try:
-            yield from predict_orderings(found, ions, model=model, assume=assume)
+            yield list(predict_orderings(found, ions, model=model, assume=assume))
         except InputError as error:
-            yield error
+            yield [error]
 
 
 def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache) -> Iterator[Orderings | InputError]:
@@ -105,7 +109,7 @@ def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache)
     from ionvolt.errors import InputError
     from ionvolt.ordering import order as order_crystal
 
-    with Bar("ordering") as bar:
+    with Bar("ordering", sum(len(_names(given)) for given in files)) as bar:
         for found in _read(files):
             if isinstance(found, InputError):
                 yield found

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionvolt.cli.choices import Assume, AssumeOption, ModelOption
-from ionvolt.cli.terminal import console
+from ionvolt.cli.choices import AssumeOption, ModelOption
+from ionvolt.cli.predict_output import COLUMNS
 
 if TYPE_CHECKING:
     from ionvolt.errors import InputError
-    from ionvolt.models.interface import Predictor
-    from ionvolt.ordered_prediction import OrderedPrediction
-    from ionvolt.prediction import Prediction
-    from ionvolt.structures import Crystal
-    from ionvolt.structures.disorder import DisorderError
+    from ionvolt.models.card import ModelCard
+    from ionvolt.prediction import Options, Prediction, Question
 
-    Ask = Callable[[Sequence[Crystal]], list[Prediction | InputError]]
-    AskPartly = Callable[[DisorderError], list[Prediction | InputError]]
-
-CHUNK = 8
-"""Structures that are read before they are predicted together."""
-
-COLUMNS = (
-    "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav",
-    "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain",
-    "voltage_potential", "host_formula", "removed", "capacity_vol", "energy_vol", "capacity_is_estimate",
-    "full_extraction",
-)  # fmt: skip
+__all__ = ["COLUMNS", "predict"]
 
 
 def predict(
@@ -82,6 +67,25 @@ def predict(
             "--order", help="Order disordered crystals first; the answer is the mean over orderings (ionvolt order)."
         ),
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the results there as they come (.parquet, .csv or .jsonl), refusals with their reasons "
+            "included; the same command goes on where it was.",
+            metavar="FILE",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Processes, each with a model of its own [default: 1 for a few structures, else one a core].",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on standard output.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
 ) -> None:
@@ -93,174 +97,198 @@ def predict(
     Exit code 0: every input was predicted; 1: some were refused (one line each on standard error); 2: nothing
     could be done.
     """
+    from ionvolt.cli.inputs import exit_code, only, require_inputs
     from ionvolt.errors import InputError
-    from ionvolt.ions import parse_ions
-    from ionvolt.prediction import as_model, predict_each, predict_partly_filled
 
-    if as_json and as_csv:
-        raise InputError("--json --csv", "both output formats were asked for", "Choose one")
+    forms = [name for name, asked in (("--json", as_json), ("--csv", as_csv), ("-o", output)) if asked]
+    if len(forms) > 1:
+        raise InputError(" ".join(forms), "several forms of output were asked for", "Choose one")
+    require_inputs(files)
+    if charged is not None:
+        require_inputs([charged])
+    from ionvolt.ions import parse_ions
+
     ions = [chosen.symbol for chosen in parse_ions(ion)]
-    refused = _Refused()
     more: dict[str, Any] = {
         "discharged_formula": discharged_formula,
         "charged_formula": charged_formula,
         "relax": relax,
         "exchange": exchange,
     }
-    if charged is not None:
-        more["charged"] = _only(charged)
-        if len(files) > 1:
-            raise InputError("--charged", "it belongs to one discharged structure", "Give one FILE, or ionvolt compute")
-    predictor = as_model(model)
-    predictor.require(ions)  # an ion that it does not know ends it before anything is written
+    idle = [name for name, value in {**more, "charged": charged}.items() if value not in (None, False)]
+    if order and idle:
+        named = ", ".join("--" + name.replace("_", "-") for name in idle)
+        raise InputError("--order", f"it does not go with {named}", "Leave one of them out")
+    if charged is not None and len(files) > 1:
+        raise InputError("--charged", "it belongs to one discharged structure", "Give one FILE, or ionvolt compute")
 
-    def ask(crystals: Sequence[Crystal]) -> list[Prediction | InputError]:
-        return predict_each(crystals, ions, model=predictor, assume=assume, **more)
+    from ionvolt.models.registry import check_known
 
-    def ask_partly(error: DisorderError) -> list[Prediction | InputError]:
-        if assume != "auto" or any(value not in (None, False) for value in more.values()):
-            return [error]
-        return predict_partly_filled(error, ions, model=predictor)
+    cards = check_known(model, ions)  # an ion that it does not know ends it before anything is written
+    options: Options = {"assume": assume, "charged": None if charged is None else only(charged), **more}  # type: ignore[typeddict-item]
+    run = _Run(files, ions, model, options, order, jobs)
+    if output is not None:
+        settings = {"assume": assume, "charged": charged, "order": order} | more
+        raise typer.Exit(_grow(run, output, cards, settings))
+    from ionvolt.cli.predict_output import print_predictions, write_csv, write_json
 
-    passed_over: Counter[str] = Counter()
-    predictions: Iterator[Prediction | OrderedPrediction]
-    if order:
-        idle = [name for name, value in more.items() if value not in (None, False)]
-        if idle:
-            named = ", ".join("--" + name.replace("_", "-") for name in idle)
-            raise InputError("--order", f"it does not go with {named}", "Leave one of them out")
-        predictions = _ordered(files, ions, predictor, assume, refused)
-    else:
-        predictions = _predictions(files, ask, ask_partly, refused, passed_over)
     if as_json:
-        _write_json(predictions)
+        write_json(run.told())
     elif as_csv:
-        _write_csv(predictions)
+        write_csv(run.told())
     else:
-        _print_table(list(predictions))
-    if passed_over:
-        from ionvolt.structures.sources import passed_over_text
-
-        print(f"ionvolt: passed over {passed_over_text(passed_over)}, which are no structures", file=sys.stderr)
-    raise typer.Exit(1 if refused.count else 0)
-
-
-class _Refused:
-    """Refused inputs, told to the user as they come."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, error: Exception) -> None:
-        self.count += 1
-        print(f"ionvolt: {error}", file=sys.stderr)
+        found: list[Prediction] = []
+        try:
+            found.extend(run.told())
+        except KeyboardInterrupt:
+            print_predictions(found)
+            raise
+        print_predictions(found)
+    run.tell_passed_over()
+    raise typer.Exit(exit_code(run.answered, run.refused))
 
 
-def _only(file: str) -> Crystal:
+@dataclass
+class _Run:
+    """What was asked for, and how far it is.
+
+    Attributes:
+        files: As given.
+        ions: Symbols.
+        model: Name or folder.
+        options: How structures are read.
+        order: Whether disordered crystals are ordered.
+        jobs: Processes; None is sensible.
+        answered: Answers so far.
+        refused: Refused inputs so far.
+        passed_over: Files of folders that are no structures, by their endings.
+    """
+
+    files: list[str]
+    ions: list[str]
+    model: str | None
+    options: Options
+    order: bool
+    jobs: int | None
+    answered: int = 0
+    refused: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+    def told(self) -> Iterator[Prediction]:
+        """The answers; refusals are told on standard error as they come."""
+        for _, answers in self.results(lambda name: False):
+            yield from self.tell(answers)
+
+    def tell(self, answers: Sequence[Prediction | InputError]) -> list[Prediction]:
+        """Tell the refusals among the answers to one input, and give the others."""
+        from ionvolt.cli.predict_output import told_once
+        from ionvolt.errors import InputError, printable
+
+        found: list[Prediction] = []
+        for answer in told_once(answers):
+            if isinstance(answer, InputError):
+                self.refused += 1
+                print(f"ionvolt: {printable(str(answer))}", file=sys.stderr)
+            else:
+                self.answered += 1
+                found.append(answer)
+        return found
+
+    def results(self, skip: Callable[[str], bool]) -> Iterator[tuple[str, list[Prediction | InputError]]]:
+        """The name of each input and its answers, or the one error that refused it; ``skip`` says which are done."""
+        if self.order:
+            from ionvolt.cli.order import ordered_predictions
+            from ionvolt.prediction import as_model
+
+            assume = self.options["assume"]
+            for answers in ordered_predictions(self.files, self.ions, as_model(self.model), assume, skip):
+                yield answers[0].source, list(answers)
+            return
+        yield from self._read_and_answered(skip)
+
+    def _read_and_answered(self, skip: Callable[[str], bool]) -> Iterator[tuple[str, list[Prediction | InputError]]]:
+        from ionvolt.cli.progress import Bar
+        from ionvolt.parallel import Work, answered, sensible_jobs
+        from ionvolt.prediction import answerer
+        from ionvolt.structures import found_files
+
+        with Bar("looking for structures") as bar:
+            names = list(found_files(self.files, passed_over=self.passed_over))
+            bar.to(0, len(names), "predicting")
+            open_names = [name for name in names if not (isinstance(name, str) and skip(name))]
+            done = len(names) - len(open_names)
+            bar.to(done, len(names))
+            if not open_names:
+                return
+            numbers: dict[int, int] = {}
+            sources: list[str] = []
+
+            def questions() -> Iterator[Question]:
+                for number, question in _questions(open_names, skip):
+                    numbers[len(sources)] = number
+                    sources.append(question.source)
+                    yield question
+
+            jobs = self.jobs or sensible_jobs(len(open_names))
+            work = Work(answerer, (self.model, self.ions, self.options))
+            for index, answers in enumerate(answered(work, questions(), jobs)):
+                source, sources[index] = sources[index], ""
+                bar.to(done + numbers.pop(index), len(names))
+                yield source, answers
+
+    def tell_passed_over(self) -> None:
+        """Which files of folders were no structures."""
+        if self.passed_over:
+            from ionvolt.structures.sources import passed_over_text
+
+            print(
+                f"ionvolt: passed over {passed_over_text(self.passed_over)}, which are no structures", file=sys.stderr
+            )
+
+
+def _questions(names: Sequence[str | InputError], skip: Callable[[str], bool]) -> Iterator[tuple[int, Question]]:
+    """Structures of the files, each with the number of files that are done with it."""
     from ionvolt.errors import InputError
-    from ionvolt.structures import read_many
+    from ionvolt.structures import read_found
 
-    found = list(read_many([file]))
-    if len(found) != 1:
-        raise InputError(file, f"{len(found)} structures", "Give one file")
-    if isinstance(found[0], InputError):
-        raise found[0]
-    return found[0]
+    for number, name in enumerate(names, start=1):
+        for found in [name] if isinstance(name, InputError) else read_found(name):
+            if not skip(found.source):
+                yield number, found
 
 
-def _predictions(
-    files: list[str], ask: Ask, ask_partly: AskPartly, refused: _Refused, passed_over: Counter[str]
-) -> Iterator[Prediction]:
-    from ionvolt.cli.progress import Bar
-    from ionvolt.errors import InputError
-    from ionvolt.structures import read_many
-    from ionvolt.structures.disorder import DisorderError
+def _grow(run: _Run, path: Path, cards: list[ModelCard], settings: dict[str, Any]) -> int:
+    """Write the results to a file that grows; returns the exit code."""
+    from functools import partial
 
-    with Bar("predicting structures") as bar:
-        results = iter(read_many(files, passed_over=passed_over))
-        while chunk := list(islice(results, CHUNK)):
-            crystals: list[Crystal] = []
-            answers: list[Prediction | InputError] = []
-            for result in chunk:
-                if isinstance(result, DisorderError):
-                    answers += ask_partly(result)
-                elif isinstance(result, InputError):
-                    refused(result)
-                else:
-                    crystals.append(result)
-            for answer in [*ask(crystals), *answers]:
-                if isinstance(answer, InputError):
-                    refused(answer)
-                else:
-                    yield answer
-            bar.advance(by=len(chunk))
+    from ionvolt._version import __version__
+    from ionvolt.cli.inputs import exit_code
+    from ionvolt.cli.predict_output import ERROR, are_whole, file_columns, file_rows
+    from ionvolt.cli.terminal import printable
+    from ionvolt.errors import UnavailableError
+    from ionvolt.ordered_prediction import OrderedPrediction
+    from ionvolt.prediction import Prediction
+    from ionvolt.store import growing_table
 
-
-def _ordered(
-    files: list[str], ions: list[str], model: Predictor, assume: Assume, refused: _Refused
-) -> Iterator[OrderedPrediction]:
-    from ionvolt.cli.order import ordered_predictions
-    from ionvolt.errors import InputError
-
-    for found in ordered_predictions(files, ions, model, assume):
-        if isinstance(found, InputError):
-            refused(found)
-        else:
-            yield found
-
-
-def _write_json(predictions: Iterator[Prediction | OrderedPrediction]) -> None:
-    separator = "[\n"
-    for prediction in predictions:
-        sys.stdout.write(separator + json.dumps(prediction.to_dict(), ensure_ascii=False))
-        separator = ",\n"
-    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
-
-
-def _write_csv(predictions: Iterator[Prediction | OrderedPrediction]) -> None:
-    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    for prediction in predictions:
-        removed = " ".join(f"{symbol}{n}" for symbol, n in prediction.removed.items())
-        writer.writerow(prediction.to_dict() | {"warnings": "; ".join(prediction.warnings), "removed": removed})
-
-
-def _print_table(predictions: list[Prediction | OrderedPrediction]) -> None:
-    from rich.table import Table
-
-    if not predictions:
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("structure", overflow="fold")
-    table.add_column("formula")
-    table.add_column("ion")
-    table.add_column("voltage (V)", justify="right")
-    intervals = any(p.voltage_lower is not None for p in predictions)
-    if intervals:
-        table.add_column("90 % interval", justify="right")
-    table.add_column("taken as")
-    table.add_column("capacity (mAh/g)", justify="right")
-    table.add_column("energy (Wh/kg)", justify="right")
-    for p in predictions:
-        table.add_row(
-            p.source, p.formula, p.working_ion, _plus_minus(p.voltage, p.voltage_std),
-            *([_interval(p)] if intervals else []), p.end_members,
-            "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
-            "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
-        )  # fmt: skip
-    console().print(table)
-    notes: dict[str, list[str]] = {}
-    for p in predictions:
-        for warning in p.warnings:
-            notes.setdefault(warning, []).append(f"{p.source} ({p.working_ion})")
-    for warning, about in notes.items():
-        print(f"note: {warning} – {', '.join(about[:4])}{f' and {len(about) - 4} more' if len(about) > 4 else ''}")
-    print(f"model: {', '.join(dict.fromkeys(p.model for p in predictions))}")
-
-
-def _interval(p: Prediction | OrderedPrediction) -> str:
-    return "" if p.voltage_lower is None else f"{p.voltage_lower:.2f} to {p.voltage_upper:.2f}"
-
-
-def _plus_minus(value: float, deviation: float | None) -> str:
-    return f"{value:.2f}" if deviation is None else f"{value:.2f} ± {deviation:.2f}"
+    about = {"ionvolt": __version__, "ions": run.ions, "model": {c.name: c.weights_sha256 for c in cards}} | settings
+    columns = file_columns(OrderedPrediction if run.order else Prediction)
+    whole = partial(are_whole, run.ions)
+    with growing_table(path, columns, about, key="source", mark=ERROR, whole=whole) as table:
+        before, seen = table.rows, set[str]()
+        asked_again = 0
+        try:
+            for source, answers in run.results(table.has):
+                run.tell(answers)
+                if any(isinstance(answer, UnavailableError) for answer in answers):
+                    asked_again += 1  # no connection, no key: the same command asks again
+                elif source not in seen:
+                    seen.add(source)
+                    table.append(file_rows(source, run.ions, answers))
+        except KeyboardInterrupt:
+            print(f"ionvolt: {table.rows} rows are kept; the same command goes on from there", file=sys.stderr)
+            raise
+        refused, total = table.marked, table.rows
+    run.tell_passed_over()
+    there = f", {before} of them from before" if before else ""
+    print(f"{printable(str(path))}: {total} rows{there}; {refused} refused, with their reasons")
+    return exit_code(total - refused, refused + asked_again)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.errors import printable
@@ -17,17 +20,102 @@ WIDE = 10_000
 """Columns where nobody looks at a screen: in a file or a pipe no table is broken."""
 
 
-def screen_width() -> int:
-    """Columns of the terminal; ``WIDE`` where the output is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+LEAST = 10
+"""Columns that a text keeps, however narrow the screen."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        head: Its name; it may hold line breaks.
+        is_text: Whether it holds text, which stands to the left and may be folded.
+    """
+
+    head: str
+    is_text: bool = False
+
+
+def screen_width(*, stderr: bool = False) -> int:
+    """Columns of the terminal, or those that COLUMNS asks for; ``WIDE`` where the output goes to a file or a pipe."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return shutil.get_terminal_size().columns if (sys.stderr if stderr else sys.stdout).isatty() else WIDE
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: brackets, colons and numbers of file names and formulas are no markup."""
     from rich.console import Console
 
-    width = None if (sys.stderr if stderr else sys.stdout).isatty() else WIDE
-    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+    return Console(stderr=stderr, width=screen_width(stderr=stderr), markup=False, emoji=False, highlight=False)
+
+
+def folded(text: str) -> str:
+    """A text of any origin as lines that fit the screen, the second and further ones set in."""
+    return textwrap.fill(
+        printable(text), screen_width(), subsequent_indent="  ", break_on_hyphens=False, drop_whitespace=True
+    )
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table that fits the screen: the widest texts are folded where they must be, numbers never are.
+
+    Where it is too wide all the same, the columns stand in several tables, one below the other.
+    """
+    clean = [[printable(cell) for cell in row] for row in rows]
+    wide = natural_widths(columns, clean)
+    room = screen_width() - GAP * (len(columns) - 1)
+    while sum(wide) > room:
+        widest = max((c for c, column in enumerate(columns) if column.is_text), key=lambda c: wide[c], default=None)
+        if widest is None or wide[widest] <= LEAST:
+            lines = fitting_tables([column.head for column in columns], clean, screen_width())
+            break
+        wide[widest] -= 1
+    else:
+        heads = [column.head.split("\n") for column in columns]
+        depth = max(map(len, heads))
+        lines = _folded_row([[""] * (depth - len(head)) + head for head in heads], columns, wide)
+        for row in clean:
+            lines += _folded_row([_fold(cell, w) for cell, w in zip(row, wide, strict=True)], columns, wide)
+    print("\n".join(lines))
+
+
+GAP = 2
+"""Columns between two cells."""
+
+
+def natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Width of each column where nothing is folded."""
+    return [max(map(len, [*column.head.split("\n"), *(row[c] for row in rows)])) for c, column in enumerate(columns)]
+
+
+def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table fits the screen with nothing folded."""
+    return sum(natural_widths(columns, rows)) + GAP * (len(columns) - 1) <= screen_width()
+
+
+def _fold(cell: str, width: int) -> list[str]:
+    """A cell in lines, broken behind a slash, a dash or a blank where there is one."""
+    lines = []
+    while len(cell) > width:
+        at = max(cell.rfind(mark, width // 2, width) for mark in "/-_, ") + 1 or width
+        lines.append(cell[:at])
+        cell = cell[at:]
+    return [*lines, cell]
+
+
+def _folded_row(cells: Sequence[list[str]], columns: Sequence[Column], wide: Sequence[int]) -> list[str]:
+    """A row whose cells have several lines."""
+    lines = []
+    for level in range(max(map(len, cells))):
+        parts = [cell[level] if level < len(cell) else "" for cell in cells]
+        aligned = [
+            f"{part:<{w}}" if c.is_text else f"{part:>{w}}" for part, w, c in zip(parts, wide, columns, strict=True)
+        ]
+        lines.append((" " * GAP).join(aligned).rstrip())
+    return lines
 
 
 def fitting_tables(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -72,4 +160,7 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-__all__ = ["WIDE", "console", "fitting_tables", "json_text", "printable", "screen_width"]
+__all__ = [
+    "WIDE", "Column", "console", "fits", "fitting_tables", "folded", "json_text", "print_table", "printable",
+    "screen_width",
+]  # fmt: skip

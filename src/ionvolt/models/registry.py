@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.errors import ModelError
-from ionvolt.models.card import ModelCard, read_card
+from ionvolt.models.card import ModelCard, read_card, require_ions
 from ionvolt.models.storage import CARD_FILE
 
 if TYPE_CHECKING:
@@ -99,6 +99,23 @@ def model_folder(name: str | Path) -> Path:
 def default_model() -> str:
     """Name of the model that answers where none is named: the best, or the paper's where its parts are not there."""
     return AUTO if is_shipped(FOUNDATION_MODEL) and is_shipped(DELTA_MODEL) else PAPER_MODEL
+
+
+def check_known(name: str | Path | None, ions: Sequence[str]) -> list[ModelCard]:
+    """See by its cards alone that a model is there and knows some ions; nothing else of it is read.
+
+    Returns:
+        Its card, or those of its parts.
+
+    Raises:
+        ModelError: There is no such model, or it does not know one of the ions.
+    """
+    name = name or default_model()
+    parts = [SHIPPED / FOUNDATION_MODEL, SHIPPED / DELTA_MODEL] if str(name) == AUTO else [model_folder(name)]
+    cards = [read_card(part / CARD_FILE) for part in parts]
+    for card in cards:
+        require_ions(card, ions)
+    return cards
 
 
 def load_model(name: str | Path | None = None) -> Predictor:

@@ -5,14 +5,18 @@ from ionvolt.store.cells import spreadsheet_cell
 from ionvolt.store.claims import claim, unclaimed
 from ionvolt.store.files import atomic_file, atomic_folder, write_bytes, write_json, write_rows, write_text
 from ionvolt.store.fingerprints import content_key, fingerprint, sha256
+from ionvolt.store.growing import Column, GrowingTable, growing_table
 from ionvolt.store.reading import read_parquet, read_regular
 
 __all__ = [
+    "Column",
+    "GrowingTable",
     "atomic_file",
     "atomic_folder",
     "claim",
     "content_key",
     "fingerprint",
+    "growing_table",
     "read_arrays",
     "read_parquet",
     "read_regular",

@@ -5,7 +5,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.disorder import DisorderedCrystal, read_disordered
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
 from ionvolt.structures.reading import read_file, read_text
-from ionvolt.structures.sources import as_crystal, read_many
+from ionvolt.structures.sources import as_crystal, found_files, read_found, read_many
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -14,8 +14,10 @@ __all__ = [
     "Limits",
     "as_crystal",
     "check",
+    "found_files",
     "read_disordered",
     "read_file",
+    "read_found",
     "read_many",
     "read_text",
 ]

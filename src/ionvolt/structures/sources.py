@@ -95,6 +95,20 @@ def read_many(
         ``file.cif#name``; one with the steps of one structure gives the last. A missing file, a pattern without
         a match and a folder without a structure give one error each.
     """
+    for name in found_files(inputs, limits, passed_over):
+        if isinstance(name, InputError):
+            yield name
+        else:
+            yield from read_found(name, limits)
+
+
+def found_files(
+    inputs: Iterable[str], limits: Limits = DEFAULT_LIMITS, passed_over: Counter[str] | None = None
+) -> Iterator[str | InputError]:
+    """Names of the files that ``read_many`` reads, in order; of most of them nothing is read for that.
+
+    An input that stands for no file gives the error that says so.
+    """
     n_files = 0
     for given in inputs:
         for found in _files(given, passed_over):
@@ -105,7 +119,7 @@ def read_many(
             if n_files > limits.max_files:
                 yield refusal(given, f"more than {limits.max_files} files", "Give fewer at a time")
                 return
-            yield from _all(found, limits)
+            yield found
 
 
 def passed_over_text(passed_over: Mapping[str, int]) -> str:
@@ -116,8 +130,8 @@ def passed_over_text(passed_over: Mapping[str, int]) -> str:
     return f"{total} file{'' if total == 1 else 's'} ({', '.join(parts[:8])}{more})"
 
 
-def _all(name: str, limits: Limits) -> Iterator[Crystal | InputError]:
-    """Every structure of a file, an id or standard input."""
+def read_found(name: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Crystal | InputError]:
+    """Every structure of a file, an id or standard input (``-``), or the error that refused it."""
     try:
         if name == "-":
             data: bytes | None = _stdin(limits)
