@@ -132,7 +132,7 @@ def test_assume_discharged_of_one_without_the_ion(ionvolt, mg_model, files):
 def test_table(ionvolt, mg_model, files):
     result = predict(ionvolt, mg_model, files / "a.cif", files / "b.cif", "--ion", "Mg")
     assert (result.code, result.err) == (0, "")
-    assert "voltage (V)" in result.out
+    assert result.out.split()[:2] == ["voltage", "capacity"]
     assert "±" in result.out
     for word in ("NiO", "MgTiO3", "discharged", "charged", "model: mg"):
         assert word in result.out
@@ -260,9 +260,18 @@ def test_nothing_there(ionvolt, mg_model, tmp_path):
     assert len(result.lines) == 3
 
 
-@pytest.mark.parametrize("command", [("predict", "x.cif"), ("explain", "x.cif"), ("compute", "x.cif"), ("order", "x.cif"),
-                                     ("predict", "x.cif", "y/*.cif"), ("compute", "--pairs", "x.csv"),
-                                     ("predict", "x.cif", "--charged", "y.cif")], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("predict", "x.cif"),
+        ("explain", "x.cif"),
+        ("compute", "x.cif"),
+        ("order", "x.cif"),
+        ("predict", "x.cif", "y/*.cif"),
+        ("compute", "--pairs", "x.csv"),
+    ],
+    ids=" ".join,
+)
 def test_a_missing_file_is_answered_before_anything_heavy_is_imported(command, tmp_path):
     ion = [] if command[0] == "order" else ["--ion", "Li"]
     code = (

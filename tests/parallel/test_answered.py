@@ -54,7 +54,7 @@ def test_order_and_laziness(jobs: int) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("kind", ["setup", "answer"])
 def test_errors_come_through(kind: str, jobs: int) -> None:
-    with pytest.raises(InputError, match="broken|refused") as error:
+    with pytest.raises(InputError, match=r"broken|refused") as error:
         list(answered(Work(failing, (kind,)), range(20), jobs))
     assert error.value.remedy
 

@@ -12,6 +12,7 @@ import typer
 
 from ionvolt.cli.choices import SplitKind
 from ionvolt.cli.outputs import ReplaceOption, require_data, require_free
+from ionvolt.cli.terminal import folded
 
 # The same words as ``training.classical.Name``, which is too heavy to import for --help.
 LearnerName = Literal["svr", "kernel-ridge", "random-forest", "extra-trees"]
@@ -75,16 +76,17 @@ def baseline(
         print()
         return
     settings = ", ".join(f"{k} {v:g}" for k, v in trained.card.training["settings"].items())
-    print(f"{output}: {model} for {', '.join(ions)} ({settings})")
+    print(folded(f"{output}: {model} for {', '.join(ions)} ({settings})"))
     from ionvolt.models.card import TEST
 
     for symbol in trained.card.ions:
         if t := trained.card.values(TEST, symbol):
             n_test = trained.card.ion_training(symbol)["n_test"]
-            print(
+            words = (
                 f"{symbol}: test ({split} split, n = {t['n']} frameworks, {n_test} electrodes): "
                 f"MAE {t['mae']:.3f} V, 95 % interval {t['mae_low']:.3f} to {t['mae_high']:.3f}; "
                 f"mean predictor {t['mae_of_mean_predictor']:.3f}"
             )
+            print(folded(words))
         elif not final:
             print(f"{symbol}: no test row fell into this split")

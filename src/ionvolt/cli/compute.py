@@ -67,6 +67,7 @@ def compute(
     Exit code 0: all computed; 1: some rows of the table were refused (one line each on standard error); 2: nothing
     could be done.
     """
+    from ionvolt.cli.inputs import require_inputs
     from ionvolt.errors import InputError
 
     if (file is None) == (pairs is None):
@@ -76,6 +77,9 @@ def compute(
     if file is not None and ion is None:
         raise InputError(file, "no working ion given", "Name it with --ion, such as --ion Mg")
 
+    require_inputs([str(pairs)] if pairs is not None else [file] if file is not None else [])
+    if charged is not None:
+        require_inputs([charged])
     from ionvolt.computation import Computer
     from ionvolt.physics.average import RelaxOptions
     from ionvolt.physics.cache import Cache, default_folder
@@ -110,15 +114,16 @@ def _single(
         return
     print_one(result)
     if result.profile:
-        print_profile(result.profile)
+        print_profile(result)
 
 
 def _table(table: Path, ion: str | None, computer: Computer, vasp: Path | None, as_json: bool) -> None:
     from ionvolt.cli.compute_output import print_records, record_of
+    from ionvolt.cli.inputs import exit_code
     from ionvolt.cli.pairs import load, read_pairs
     from ionvolt.cli.progress import Bar
     from ionvolt.computation import compute_checked
-    from ionvolt.errors import InputError
+    from ionvolt.errors import InputError, printable
     from ionvolt.ions import working_ion
 
     pairs = read_pairs(table, ion)
@@ -132,7 +137,7 @@ def _table(table: Path, ion: str | None, computer: Computer, vasp: Path | None, 
                     _write_vasp(result, vasp / f"{number:04d}")
                 records.append(record_of(pair, result))
             except InputError as error:
-                print(f"ionvolt: row {number}: {error}", file=sys.stderr)
+                print(f"ionvolt: row {number}: {printable(str(error))}", file=sys.stderr)
                 names = {"discharged": pair.discharged, "charged": pair.charged, "working_ion": pair.working_ion}
                 records.append(names | {"error": str(error)})
             bar.advance()
@@ -141,7 +146,7 @@ def _table(table: Path, ion: str | None, computer: Computer, vasp: Path | None, 
         print(json.dumps(records, ensure_ascii=False, indent=1))
     else:
         print_records(records)
-    raise typer.Exit(0 if not failed else 1 if failed < len(records) else 2)
+    raise typer.Exit(exit_code(len(records) - failed, failed))
 
 
 def _write_vasp(result: VoltageResult, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ionvolt.cli.outputs import require_data
-from ionvolt.cli.terminal import fitting_tables, json_text, printable, screen_width
+from ionvolt.cli.terminal import fitting_tables, folded, json_text, printable, screen_width
 
 if TYPE_CHECKING:
     from ionvolt.datasets.importers import Imported
@@ -176,10 +176,11 @@ def describe_data(
         print(json_text(facts))
         return
     snapshots = ", ".join(f"{printable(name)} {n}" for name, n in facts["snapshots"].items())
-    print(
-        f"{printable(str(file))}: {facts['n']} electrodes, {facts['frameworks']} frameworks "
+    words = (
+        f"{file}: {facts['n']} electrodes, {facts['frameworks']} frameworks "
         f"({facts['shared_frameworks']} of them for more than one ion); snapshot {snapshots}"
     )
+    print(folded(words))
     columns = list(next(iter(facts["ions"].values()), {}))
     rows = [
         [printable(ion), *(f"{values[c]:.2f}" if isinstance(values[c], float) else str(values[c]) for c in columns)]
@@ -187,21 +188,21 @@ def describe_data(
     ]
     for line in fitting_tables(["ion", *(name.replace("_", "\n") for name in columns)], rows, screen_width()):
         print(line)
-    print("voltages in V; same: rows beyond the first of a formula or host; shared: rows that other ions share")
+    print(folded("voltages in V; same: rows beyond the first of a formula or host; shared: rows that other ions share"))
     _print_provenance(facts["provenance"])
 
 
 def _print_provenance(provenance: dict[str, Any]) -> None:
     for name in ("licence", "attribution"):
-        print(f"{name}: {printable(str(provenance.get(name) or 'not stated'))}")
+        print(folded(f"{name}: {provenance.get(name) or 'not stated'}"))
     for made_from in provenance.get("files", []):
-        print(f"made from {printable(str(made_from['name']))}, sha256 {printable(str(made_from['sha256'])[:16])}…")
+        print(folded(f"made from {made_from['name']}, sha256 {str(made_from['sha256'])[:16]}…"))
     for step in provenance.get("cleaning", []):
-        print(f"cleaned: {printable(str(step['rule']))} removed {printable(str(step['removed']))}")
+        print(folded(f"cleaned: {step['rule']} removed {step['removed']}"))
     for name, words in (
         ("refused", "rows refused on import"),
         ("incomplete", "discharged structures refused on import"),
         ("notes", "notes of the import"),
     ):
         if lines := provenance.get(name):
-            print(f"{words}: {len(lines)} (all of them with --json); first: {printable(str(lines[0]))}")
+            print(folded(f"{words}: {len(lines)} (all of them with --json); first: {lines[0]}"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ionvolt.cli.outputs import require_data
+from ionvolt.cli.terminal import Column, folded, print_table
 
 if TYPE_CHECKING:
     from ionvolt.evaluation.learner import Learner
@@ -60,7 +61,7 @@ def evaluate(
     from ionvolt.datasets import read_dataset
     from ionvolt.evaluation.learners import Trained
     from ionvolt.evaluation.protocol import Protocol
-    from ionvolt.evaluation.tables import as_text, summarise
+    from ionvolt.evaluation.tables import HEADER, as_rows, summarise
     from ionvolt.ions import parse_ions
 
     rows = read_dataset(data)
@@ -92,11 +93,11 @@ def evaluate(
     trimmed = "".join(f"; --clean {rule} removed {n}" for rule, n in removed.items())
     what = "0.8/0.1/0.1" if folds == 1 and split != "leave-one-ion-out" else f"{_folds(split, folds, results)} folds"
     counted = "electrodes" if split in ("paper", "random") else "frameworks"
-    print(f"{data}: {split} split, {what}, seeds {seed} to {seed + repeats - 1}{trimmed}")
-    print(as_text(records))
+    print(folded(f"{data}: {split} split, {what}, seeds {seed} to {seed + repeats - 1}{trimmed}"))
+    print_table([Column(head, number < 2) for number, head in enumerate(HEADER)], as_rows(records))
     print(f"n: {counted}, which the interval resamples; rows: tested electrodes of all seeds")
     for note in notes:
-        print(f"note: {note['words']}")
+        print(folded(f"note: {note['words']}"))
     if output:
         print(f"{output}: every prediction")
 
@@ -110,11 +111,13 @@ def _learner(name: str) -> Learner:
 
     from ionvolt.errors import ModelError
     from ionvolt.evaluation.learners import Trained, recipes
-    from ionvolt.models.registry import load_model, model_folder, shipped_models
+    from ionvolt.models.registry import AUTO, load_model, model_folder, shipped_models
 
     known = recipes()
     if name in known:
         return known[name]
+    if name == AUTO:
+        return Trained(load_model(name))
     try:
         folder = model_folder(name)
     except ModelError as error:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ionvolt.cli.choices import AssumeOption, ModelOption
-from ionvolt.cli.terminal import console
+from ionvolt.cli.outputs import free_stem
+from ionvolt.cli.terminal import Column, folded, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.explain import Explanation
@@ -64,6 +65,9 @@ def explain(
     png: Annotated[
         Path | None, typer.Option(help="Write the figure (png, svg or pdf, by its ending).", metavar="FILE.png")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace files that are there; without it new ones get a number.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="JSON on standard output: an object, for several a list.")
     ] = False,
@@ -81,8 +85,16 @@ def explain(
     Exit code 0: every input was explained; 1: some were refused (one line each on standard error); 2: nothing
     could be done.
     """
-    from ionvolt.cli.progress import Bar
+    from ionvolt.cli.inputs import exit_code, only, require_inputs
     from ionvolt.errors import InputError
+
+    require_inputs(files)
+    if charged is not None:
+        require_inputs([charged])
+    for path in (png, cif):
+        if path is not None and path.exists() and not replace:
+            raise InputError(str(path), "a file of that name is there", "Give another name, or --replace")
+    from ionvolt.cli.progress import Bar
     from ionvolt.explain import explain_each
     from ionvolt.explain.files import to_cif
     from ionvolt.ions import parse_ions
@@ -99,7 +111,7 @@ def explain(
     if (png or cif) and (len(crystals) + refused > 1 or len(ions) > 1):
         raise InputError("--png --cif", "they are for one structure and one ion", "Give a folder: -o FOLDER")
     explanations: list[Explanation] = []
-    other = _only(charged) if charged is not None else None
+    other = only(charged) if charged is not None else None
     with Bar("explaining structures", len(crystals)) as bar:
         for crystal in crystals:
             for found in explain_each(
@@ -107,7 +119,7 @@ def explain(
                 discharged_formula=discharged_formula, charged_formula=charged_formula,
             ):  # fmt: skip
                 if isinstance(found, InputError):
-                    print(f"ionvolt: {found}", file=sys.stderr)
+                    print(f"ionvolt: {printable(str(found))}", file=sys.stderr)
                     refused += 1
                 else:
                     explanations.append(found)
@@ -119,7 +131,7 @@ def explain(
         from ionvolt.explain.figures import save
 
         save(draw_explanation(explanation=explanations[0]), png)
-    written = _write(explanations, output) if output else []
+    written = _write(explanations, output, replace) if output else []
     if as_json and explanations:
         content = [explanation.to_dict() for explanation in explanations]
         print(json.dumps(content[0] if len(content) == 1 else content, ensure_ascii=False))
@@ -128,8 +140,8 @@ def explain(
             print("\n" * bool(i), end="")
             _print_explanation(explanation)
         for path in written:
-            print(f"written: {path}")
-    raise typer.Exit(0 if not refused else 1 if explanations else 2)
+            print(folded(f"written: {path}"))
+    raise typer.Exit(exit_code(len(explanations), refused))
 
 
 def _read(files: list[str]) -> tuple[list[Crystal], int]:
@@ -140,53 +152,55 @@ def _read(files: list[str]) -> tuple[list[Crystal], int]:
     crystals, refused = [], 0
     for result in read_many(files):
         if isinstance(result, InputError):
-            print(f"ionvolt: {result}", file=sys.stderr)
+            print(f"ionvolt: {printable(str(result))}", file=sys.stderr)
             refused += 1
         else:
             crystals.append(result)
     return crystals, refused
 
 
-def _only(file: str) -> Crystal:
-    from ionvolt.errors import InputError
-    from ionvolt.structures import read_many
+def _write(explanations: list[Explanation], folder: Path, replace: bool) -> list[Path]:
+    """Files of all explanations; those of one formula and ion are told apart by where they came from.
 
-    found = list(read_many([file]))
-    if len(found) != 1:
-        raise InputError(file, f"{len(found)} structures", "Give one file")
-    if isinstance(found[0], InputError):
-        raise found[0]
-    return found[0]
-
-
-def _write(explanations: list[Explanation], folder: Path) -> list[Path]:
-    """Files of all explanations; those of one formula and ion are told apart by where they came from."""
-    from ionvolt.explain.files import write_all
+    Where files of that name are there, of another polymorph perhaps, the new ones get a number.
+    """
+    from ionvolt.explain.files import stem_of, write_all
 
     names = [(e.prediction.formula, e.prediction.working_ion) for e in explanations]
     written: list[Path] = []
     for number, (explanation, name) in enumerate(zip(explanations, names, strict=True), start=1):
         source = re.sub(r"[^A-Za-z0-9._-]", "_", Path(explanation.prediction.source).stem)[:60]
-        written += write_all(explanation, folder, f"{number}-{source}-" if names.count(name) > 1 else "")
+        before = f"{number}-{source}-" if names.count(name) > 1 else ""
+        stem = stem_of(explanation, before)
+        written += write_all(explanation, folder, stem if replace else free_stem(folder, stem))
     return written
 
 
 def _print_explanation(explanation: Explanation) -> None:
     p = explanation.prediction
-    print(f"{p.source}: {p.formula} against {p.working_ion}, taken as {p.end_members}: {p.voltage:.2f} V")
+    span = "" if p.voltage_lower is None else f", 90 % interval {p.voltage_lower:.2f} to {p.voltage_upper:.2f} V"
+    words = f"{p.source}: {p.formula} against {p.working_ion}, taken as {p.end_members}: {p.voltage:.2f} V{span}"
+    print(folded(words))
     if explanation.pooling == "sum":
         _print_sum(explanation)
     else:
         _print_mean(explanation)
     for note in (*explanation.notes, *p.warnings):
-        print(f"note: {note}")
+        print(folded(f"note: {note}"))
 
 
 def _print_sum(explanation: Explanation) -> None:
     """The answer of a model whose atoms add up."""
-    print(f"explained by {explanation.prediction.model}, the model that gave it: what each atom adds")
-    _table(
-        ("atom", "element", "adds (V)", "potential alone (V)", "coordination", "shell"),
+    print(folded(f"explained by {explanation.prediction.model}, the model that gave it: what each atom adds"))
+    print_table(
+        [
+            Column("atom"),
+            Column("element", True),
+            Column("adds (V)"),
+            Column("potential\nalone (V)"),
+            Column("coordi-\nnation"),
+            Column("shell", True),
+        ],
         [
             (
                 str(site.index + 1),
@@ -202,20 +216,28 @@ def _print_sum(explanation: Explanation) -> None:
     for symbol, facts in sorted(explanation.elements.items(), key=lambda item: -item[1]["contribution"]):
         print(f"{symbol} adds {facts['contribution']:+.2f} V ({_atoms(facts)})")
     share = f"{100 * explanation.remainder_share:.0f} % of the answer"
-    print(f"{explanation.remainder:+.2f} V is not shared out ({share}): {explanation.remainder_is}")
+    print(folded(f"{explanation.remainder:+.2f} V is not shared out ({share}): {explanation.remainder_is}"))
 
 
 def _print_mean(explanation: Explanation) -> None:
     """The answer of a model whose atoms are averaged."""
-    print(
+    words = (
         f"explained by {explanation.prediction.model}, the model that gave it: mean of local voltages "
         f"{explanation.mean_local_voltage:.2f} V; atoms above it raise the voltage"
     )
+    print(folded(words))
     linear = explanation.mean_linear_voltage
     if linear is not None:
         print(f"by the linear law of the paper: mean {linear:.2f} V (last column)")
-    _table(
-        ("atom", "element", "local voltage (V)", "coordination", "shell", "linear (V)"),
+    print_table(
+        [
+            Column("atom"),
+            Column("element", True),
+            Column("local\nvoltage (V)"),
+            Column("coordi-\nnation"),
+            Column("shell", True),
+            Column("linear\n(V)"),
+        ],
         [
             (
                 str(site.index + 1),
@@ -231,22 +253,9 @@ def _print_mean(explanation: Explanation) -> None:
     print(f"the average host of the training gives {explanation.remainder:.2f} V; from there")
     for symbol, facts in sorted(explanation.elements.items(), key=lambda item: -item[1]["contribution"]):
         word = "raises" if facts["contribution"] > 0 else "lowers"
-        print(
-            f"{symbol} {word} it by {abs(facts['contribution']):.2f} V "
-            f"({_atoms(facts)}, median {facts['median']:+.2f} V)"
-        )
+        about = f"{_atoms(facts)}, median {facts['median']:+.2f} V"
+        print(f"{symbol} {word} it by {abs(facts['contribution']):.2f} V ({about})")
 
 
 def _atoms(facts: dict[str, float]) -> str:
     return f"{facts['n']:.0f} atom{'s' if facts['n'] > 1 else ''}"
-
-
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("element", "shell") else "right")
-    for row in rows:
-        table.add_row(*row)
-    console().print(table)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ionvolt.cli.outputs import require_data
+from ionvolt.cli.terminal import folded
 
 
 def explain_model(
@@ -70,7 +71,7 @@ def explain_model(
         print(json.dumps(written.summary, ensure_ascii=False))
         return
     for words in _lines(written.summary):
-        print(words)
+        print(folded(words))
     print(f"written: {len(written.files)} files in {output}")
 
 

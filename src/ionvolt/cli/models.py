@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ionvolt.cli.inputs import require_inputs
 from ionvolt.cli.outputs import ReplaceOption, require_free
-from ionvolt.cli.terminal import json_text, printable
+from ionvolt.cli.terminal import folded, json_text, printable
 
 if TYPE_CHECKING:
     from ionvolt.models.card import ModelCard
@@ -22,7 +23,9 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Cards as a JSON list.")] = False,
 ) -> None:
     """List the models that come with IonVolt, with their ions and test errors."""
-    from ionvolt.models.registry import AUTO, auto_card, default_model, shipped_models
+    from ionvolt.models.registry import (
+        AUTO, DELTA_MODEL, FOUNDATION_MODEL, auto_card, default_model, shipped_models,
+    )  # fmt: skip
 
     cards = shipped_models()
     if as_json:
@@ -30,13 +33,14 @@ def list_models(
         return
     for name, card in cards.items():
         about = card.description or f"{card.kind}, ions {', '.join(card.ions)}"
-        print(f"{name}: {printable(about)}")
+        print(folded(f"{name}: {about}"))
         test, errors = _errors(card)
-        print(f"  error in V on held-out rows ({printable(test)}): {errors}")
+        print(folded(f"  error in V on held-out rows ({test}): {errors}"))
     best = auto_card()
     if best:
-        print(f"{AUTO}: {best.description}")
-    print(f"default: {default_model()}; docs/accuracy.md has all errors with intervals")
+        print(folded(f"{AUTO}: {best.description}"))
+        print(folded(f"  error as that of {FOUNDATION_MODEL} from the host alone, of {DELTA_MODEL} from both ends"))
+    print(folded(f"default: {default_model()}; docs/accuracy.md has all errors with intervals"))
 
 
 def _errors(card: ModelCard) -> tuple[str, str]:
@@ -71,6 +75,7 @@ def import_model(
     replace: ReplaceOption = False,
 ) -> None:
     """Convert a checkpoint of the paper's authors into a model folder, without running anything in it."""
+    require_inputs([str(file)])
     require_free(output, replace)
     from ionvolt.ions import working_ion
     from ionvolt.models.cgcnn.ensemble import save_ensemble

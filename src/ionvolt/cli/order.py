@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ionvolt.cli.terminal import console
+from ionvolt.cli.terminal import Column, folded, print_table
 
 if TYPE_CHECKING:
     from ionvolt.cli.choices import Assume
@@ -60,7 +60,10 @@ def order(
 
     Exit code 0: every input was ordered; 1: some were refused (one line each on standard error); 2: none was.
     """
-    from ionvolt.errors import InputError
+    from ionvolt.cli.inputs import exit_code, require_inputs
+    from ionvolt.errors import InputError, printable
+
+    require_inputs(files)
     from ionvolt.ordering import OrderSettings
     from ionvolt.physics.cache import Cache, default_folder
 
@@ -71,7 +74,7 @@ def order(
     for found in _ordered(files, settings, remembered):
         if isinstance(found, InputError):
             refused += 1
-            print(f"ionvolt: {found}", file=sys.stderr)
+            print(f"ionvolt: {printable(str(found))}", file=sys.stderr)
             continue
         paths = [] if output is None else _write(found, output, fmt, len(records), len(files))
         records.append(_record(found, paths))
@@ -79,7 +82,7 @@ def order(
             _print(found, paths)
     if as_json:
         print(json.dumps(records, ensure_ascii=False, indent=1))
-    raise typer.Exit(0 if not refused else 1 if records else 2)
+    raise typer.Exit(exit_code(len(records), refused))
 
 
 def ordered_predictions(
@@ -191,28 +194,28 @@ def _record(found: Orderings, paths: Sequence[str]) -> dict[str, Any]:
 
 
 def _print(found: Orderings, paths: Sequence[str]) -> None:
-    from rich.table import Table
-
     first = found.orderings[0]
     if found.was_ordered:
-        print(f"{found.source}: {first.crystal.formula} is ordered already")
+        print(folded(f"{found.source}: {first.crystal.formula} is ordered already"))
     else:
         many = "all" if found.complete else "found by annealing"
-        print(
+        words = (
             f"{found.source}: {first.crystal.formula}, {found.cells} primitive cells, {found.found} distinct orderings "
             f"({many}), weighted at {found.temperature:.0f} K"
         )
-        print("charges taken: " + ", ".join(f"{symbol} {charge:+.2f}" for symbol, charge in found.charges.items()))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("atoms", "energy (meV/atom)", "electrostatic (meV/atom)", "ways", "weight"):
-        table.add_column(name, justify="right")
-    if paths:
-        table.add_column("file", overflow="fold")
+        print(folded(words))
+        charges = ", ".join(f"{symbol} {charge:+.2f}" for symbol, charge in found.charges.items())
+        print(folded(f"charges taken: {charges}"))
+    columns = [
+        Column("atoms"), Column("energy\n(meV/atom)"), Column("electrostatic\n(meV/atom)"), Column("ways"),
+        Column("weight"), *([Column("file", True)] if paths else []),
+    ]  # fmt: skip
+    rows = []
     for k, one in enumerate(found.orderings):
         above = (one.energy - first.energy) / len(one.crystal) * 1000
         electrostatic = (one.electrostatic_energy - first.electrostatic_energy) / len(one.crystal) * 1000
         row = [str(len(one.crystal)), f"{above:.1f}", f"{electrostatic:.1f}", str(one.degeneracy), f"{one.weight:.3f}"]
-        table.add_row(*row, *([paths[k]] if paths else []))
-    console().print(table)
+        rows.append([*row, *([paths[k]] if paths else [])])
+    print_table(columns, rows)
     for warning in first.crystal.warnings:
-        print(f"note: {warning}")
+        print(folded(f"note: {warning}"))

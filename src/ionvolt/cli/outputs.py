@@ -23,6 +23,13 @@ def require_data(path: Path) -> None:
         raise DataError(f"{path}: no such data set. Make one with `ionvolt data import`")
 
 
+def free_stem(folder: Path, stem: str) -> str:
+    """A name that no file in the folder begins with, up to its ending: ``stem``, else ``stem-2`` and so on."""
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    names = [stem, *(f"{stem}-{n}" for n in range(2, len(there) + 3))]
+    return next(name for name in names if not any(other.startswith(name + ".") for other in there))
+
+
 def require_free(folder: Path, replace: bool) -> None:
     """Raise ``InputError`` where a model is in the folder already and was not said to be replaced."""
     from ionvolt.errors import InputError

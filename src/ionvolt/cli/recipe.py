@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ionvolt.cli.terminal import Column, folded, print_table
+
 if TYPE_CHECKING:
     from ionvolt.recipes.interface import ReportLine
     from ionvolt.recipes.job import Job
@@ -45,10 +47,10 @@ def list_recipes(as_json: AsJson = False) -> None:
         print(json.dumps(facts, ensure_ascii=False, indent=1))
         return
     for recipe in found:
-        print(f"{recipe.name}: {recipe.words}")
-        print(f"  makes {', '.join(recipe.makes)}")
+        print(folded(f"{recipe.name}: {recipe.words}"))
+        print(folded(f"  makes {', '.join(recipe.makes)}"))
         for step in recipe.steps:
-            print(f"  {step.name}: {step.words}" + (" (only if asked for)" if step.asked_for else ""))
+            print(folded(f"  {step.name}: {step.words}" + (" (only if asked for)" if step.asked_for else "")))
 
 
 @recipe_app.command()
@@ -166,13 +168,18 @@ def _job(
 
 
 def _print(lines: list[ReportLine]) -> None:
-    width = max(len(line.test) for line in lines)
-    for line in lines:
-        more = f", 90 % interval covers {100 * c:.1f} %" if (c := line.more.get("coverage_90")) else ""
-        print(
-            f"{line.test:{width}}  {line.ion:3}  n {line.n:5}  MAE {line.mae:.3f} V "
-            f"({line.mae_low:.3f}–{line.mae_high:.3f}){more}"
-        )
+    columns = [
+        Column("test", True), Column("ion", True), Column("n"), Column("MAE\n(V)"), Column("95 % interval\n(V)"),
+        Column("in 90 %\ninterval"),
+    ]  # fmt: skip
+    rows = [
+        [
+            line.test, line.ion, str(line.n), f"{line.mae:.3f}", f"{line.mae_low:.3f} to {line.mae_high:.3f}",
+            f"{c:.1%}" if (c := line.more.get("coverage_90")) else "",
+        ]
+        for line in lines
+    ]  # fmt: skip
+    print_table(columns, rows)
 
 
 class _Reporter:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ionvolt.cli.terminal import folded
+
 if TYPE_CHECKING:
     from ionvolt.reproduction.settings import Recipe
 
@@ -61,7 +63,7 @@ def reproduce(
         print(json.dumps(report.summary | {"page": str(report.page)}, ensure_ascii=False, indent=1))
         return
     for line in _lines(report.summary):
-        print(line)
+        print(folded(line))
     print(f"{report.page}: the page; figures and tables beside it")
 
 

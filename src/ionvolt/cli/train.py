@@ -11,6 +11,7 @@ import typer
 
 from ionvolt.cli.choices import SplitKind
 from ionvolt.cli.outputs import CARD_FILE, ReplaceOption, require_data
+from ionvolt.cli.terminal import folded
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
@@ -262,17 +263,19 @@ def _print_ensemble(ensemble: Ensemble, symbol: str, histories: list[History], o
     card = ensemble.card
     facts = card.ion_training(symbol)
     validation = ", ".join(f"{h.best_mae:.3f}" for h in histories)
-    print(f"{output}: {len(histories)} networks for {symbol}; validation MAE {validation} V")
+    print(folded(f"{output}: {len(histories)} networks for {symbol}; validation MAE {validation} V"))
     if t := card.values(TEST, symbol):
-        print(
+        words = (
             f"test ({card.training['split']} split, n = {t['n']} frameworks, {facts['n_test']} electrodes): "
             f"MAE {t['mae']:.3f} V, 95 % interval {t['mae_low']:.3f} to {t['mae_high']:.3f}; "
             f"mean predictor {t['mae_of_mean_predictor']:.3f}"
         )
+        print(folded(words))
     overlap = facts.get("test_rows_of_pretraining_frameworks")
     if overlap:
-        print(
+        words = (
             f"note: the pre-training had seen the frameworks of {overlap} of {facts['n_test']} test electrodes, "
             f"so this error flatters; train it with --hold-out-frameworks-of {symbol} and the same seed and split to "
             "avoid that"
         )
+        print(folded(words))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionvolt.cli.terminal import console
+from ionvolt.cli.terminal import Column, folded, print_table
 
 if TYPE_CHECKING:
     from ionvolt.experiment.cathodes import Cathode
@@ -137,27 +137,26 @@ def _write(result: Validation, folder: Path) -> None:
 
 
 def _print(result: Validation, output: Path | None) -> None:
-    from rich.table import Table
-
-    out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("cathode", overflow="fold")
-    table.add_column("measured (V)", justify="right")
-    for model in result.models:
-        table.add_column(f"{model} (V)", justify="right")
+    columns = [Column("cathode", True), Column("measured\n(V)")]
+    columns += [Column(f"{model}\n(V)") for model in result.models]
     by_model = {model: result.of(model) for model in result.models}
+    rows = []
     for cathode in result.cathodes:
         cells = [_cell(by_model[model].get(cathode.name)) for model in result.models]
         mark = "" if cathode.use else " [does not count]"
-        table.add_row(f"{cathode.name}{mark}", f"{cathode.voltage:.2f} ± {cathode.uncertainty or 0:.2f}", *cells)
-    out.print(table)
-    print("* the cathode's framework is in the model's training set, if for another ion: not a blind test\n")
-    out.print(_score_table(result))
+        rows.append([f"{cathode.name}{mark}", f"{cathode.voltage:.2f} ± {cathode.uncertainty or 0:.2f}", *cells])
+    print_table(columns, rows)
+    print(
+        folded("* the cathode's framework is in the model's training set, if for another ion: not a blind test"),
+        end="\n\n",
+    )
+    _print_scores(result)
     without = [ion for ion in ("Mg", "Ca", "Zn", "Al") if not any(c.ion == ion and c.use for c in result.cathodes)]
     for ion in without:
-        print(f"note: no measured voltage of bare {ion} insertion counts; the table says why")
+        print(folded(f"note: no measured voltage of bare {ion} insertion counts; the table says why"))
     if output is not None:
-        print(f"written to {output}: voltages.csv, scores.csv, validation.json, validation.png, validation.svg")
+        files = "voltages.csv, scores.csv, validation.json, validation.png, validation.svg"
+        print(folded(f"written to {output}: {files}"))
 
 
 def _cell(estimate: Estimate | None) -> str:
@@ -166,30 +165,22 @@ def _cell(estimate: Estimate | None) -> str:
     return f"{estimate.voltage:.2f}{'*' if estimate.seen else ' '}"
 
 
-def _score_table(result: Validation) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (
-        "model",
-        "cathodes",
-        "n",
-        "framework seen",
-        "MAE (V)",
-        "bias (V)",
-        "within uncertainty",
-        "in 90 % interval",
-        "width (V)",
-    ):
-        table.add_column(name, justify="left" if name in ("model", "cathodes") else "right")
-    for score in result.scores:
-        table.add_row(
+def _print_scores(result: Validation) -> None:
+    columns = [
+        Column("model", True), Column("cathodes", True), Column("n"), Column("seen"), Column("MAE (V)"),
+        Column("bias\n(V)"), Column("within\nuncer-\ntainty"), Column("in 90 %\ninterval"), Column("width\n(V)"),
+    ]  # fmt: skip
+    rows = [
+        [
             score.model, score.group, str(score.n), "–" if score.n_seen is None else str(score.n_seen),
             _interval(score), f"{score.bias:+.2f}", f"{score.within:.0%}",
             "–" if score.covered is None else f"{score.covered:.0%}",
             "–" if score.width is None else f"{score.width:.2f}",
-        )  # fmt: skip
-    return table
+        ]
+        for score in result.scores
+    ]  # fmt: skip
+    print_table(columns, rows)
+    print(folded("seen: cathodes whose framework is in the model's training set; width: of the 90 % interval"))
 
 
 def _interval(score: Score) -> str:

@@ -58,24 +58,24 @@ def summarise(results: Results, models: Sequence[str] | None = None) -> list[dic
     return found
 
 
-def as_text(records: Sequence[dict[str, Any]]) -> str:
-    """Records as an aligned table for people."""
-    header = ["model", "ion", "n", "rows", "seeds", "MAE (V)", "95 % interval", "RMSE", "bias", "R2", "mean's MAE"]
-    lines = [header]
+HEADER = (
+    "model", "ion", "n", "rows", "seeds", "MAE\n(V)", "95 % interval\n(V)", "RMSE\n(V)", "bias\n(V)", "R2",
+    "mean's\nMAE (V)",
+)  # fmt: skip
+"""Heads of the table that ``as_rows`` fills."""
+
+
+def as_rows(records: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Records as cells of a table for people."""
+    rows = []
     for r in records:
         r2 = "–" if r["r2"] is None else f"{r['r2']:.2f}"
         mean = "–" if r["mae_of_mean_predictor"] is None else f"{r['mae_of_mean_predictor']:.3f}"
         interval = f"{r['mae_low']:.3f} to {r['mae_high']:.3f}"
         counts = [str(r[name]) for name in ("n", "n_test", "seeds")]
         errors = [f"{r['mae']:.3f}", interval, f"{r['rmse']:.3f}", f"{r['bias']:+.3f}", r2, mean]
-        lines.append([r["model"], r["ion"], *counts, *errors])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+        rows.append([r["model"], r["ion"], *counts, *errors])
+    return rows
 
 
 def _seconds(results: Results, model: str) -> float:

@@ -47,6 +47,27 @@ def to_cif(explanation: Explanation) -> str:
     return "\n".join(lines) + "\n"
 
 
+def to_extxyz(explanation: Explanation) -> str:
+    """The crystal as extended XYZ with ``contribution`` and ``local_voltage`` (V) of each atom.
+
+    OVITO, ASE and others read it; OVITO colours the atoms by any of its columns.
+    """
+    p = explanation.prediction
+    lattice = " ".join(f"{x:.8f}" for vector in explanation.lattice for x in vector)
+    columns = "species:S:1:pos:R:3:contribution:R:1:local_voltage:R:1"
+    model = re.sub(r"[^A-Za-z0-9._-]", "_", p.model)
+    head = (
+        f'Lattice="{lattice}" Properties={columns} pbc="T T T" ionvolt_voltage={p.voltage:.4f} '
+        f"ionvolt_ion={p.working_ion} ionvolt_model={model} ionvolt_remainder={explanation.remainder:.4f}"
+    )
+    atoms = [
+        f"{site.element} {' '.join(f'{x:.6f}' for x in site.cart_coords)} "
+        f"{site.contribution:.6f} {site.local_voltage:.4f}"
+        for site in explanation.sites
+    ]
+    return "\n".join([str(len(atoms)), head, *atoms]) + "\n"
+
+
 def to_structure_json(explanation: Explanation) -> dict[str, Any]:
     """The crystal as pymatgen's JSON of a ``Structure``, with what its atoms add (V) as properties of its sites.
 
@@ -70,21 +91,27 @@ def to_structure_json(explanation: Explanation) -> dict[str, Any]:
     return content
 
 
-def write_all(explanation: Explanation, folder: Path, before: str = "") -> list[Path]:
+def stem_of(explanation: Explanation, before: str = "") -> str:
+    """How files of an explanation are named: after the formula and the ion, with ``before`` in front."""
+    p = explanation.prediction
+    return re.sub(r"[^A-Za-z0-9._-]", "_", f"{before}{p.formula}-{p.working_ion}")
+
+
+def write_all(explanation: Explanation, folder: Path, stem: str = "") -> list[Path]:
     """Write figure, numbers and crystals of an explanation into a folder; returns the files.
 
-    They are named after the formula and the ion, with ``before`` in front: ``.png``, ``.json``, ``.cif`` and
-    ``.structure.json``.
+    They are named ``stem``, by default ``stem_of`` the explanation, with ``.png``, ``.json``, ``.cif``,
+    ``.extxyz`` and ``.structure.json`` behind.
     """
     from ionvolt.explain.drawing import draw_explanation
     from ionvolt.explain.figures import save
 
-    p = explanation.prediction
-    stem = re.sub(r"[^A-Za-z0-9._-]", "_", f"{before}{p.formula}-{p.working_ion}")
+    stem = stem or stem_of(explanation)
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{stem}{ending}" for ending in (".png", ".json", ".cif", ".structure.json")]
+    files = [folder / f"{stem}{ending}" for ending in (".png", ".json", ".cif", ".extxyz", ".structure.json")]
     save(draw_explanation(explanation=explanation), files[0])
     write_json(files[1], explanation.to_dict())
     write_text(files[2], to_cif(explanation))
-    write_json(files[3], to_structure_json(explanation), indent=None)
+    write_text(files[3], to_extxyz(explanation))
+    write_json(files[4], to_structure_json(explanation), indent=None)
     return files

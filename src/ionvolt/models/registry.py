@@ -90,6 +90,8 @@ def model_folder(name: str | Path) -> Path:
         return shipped
     if (Path(name) / CARD_FILE).is_file():
         return Path(name)
+    if str(name) == AUTO:
+        raise ModelError(f"{AUTO}: no model of its own. It asks {FOUNDATION_MODEL} or {DELTA_MODEL}: name one of them")
     names = [AUTO, *(card.parent.name for card in sorted(SHIPPED.glob(f"*/{CARD_FILE}")))]
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Shipped models: {', '.join(names)}"
