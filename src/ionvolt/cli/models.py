@@ -24,7 +24,12 @@ def list_models(
 ) -> None:
     """List the models that come with IonVolt, with their ions and test errors."""
     from ionvolt.models.registry import (
-        AUTO, DELTA_MODEL, FOUNDATION_MODEL, auto_card, default_model, shipped_models,
+        AUTO,
+        DELTA_MODEL,
+        FOUNDATION_MODEL,
+        auto_card,
+        default_model,
+        shipped_models,
     )  # fmt: skip
 
     cards = shipped_models()
