@@ -7,25 +7,32 @@ learned where calculated voltages stop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from operator import length_hint
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ionvolt.errors import InputError
 from ionvolt.ions import EndMembers, WorkingIon, capacity_grav, end_member, volumetric, working_ion
+from ionvolt.parallel import Work, answered, jobs_of, shown
 from ionvolt.physics.average import AverageVoltage, RelaxOptions
 from ionvolt.physics.average import compute as average_of
 from ionvolt.physics.cache import Cache, default_folder
+from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, load_chgnet
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.profile import Profile, voltage_profile
+from ionvolt.physics.reaction import balance
 from ionvolt.physics.relaxation import RelaxSettings
+from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import LogCallback, ProgressCallback, no_log, no_progress
 
 if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+    from pymatgen.apps.battery.insertion_battery import InsertionElectrode
+
     from ionvolt.models.interface import Estimate
     from ionvolt.models.measured import MeasuredEstimate
     from ionvolt.models.mlip.delta_model import DeltaModel
@@ -110,6 +117,32 @@ class VoltageResult:
         profile = {"profile": asdict(self.profile)} if self.profile else {}
         return kept | {"seconds": round(self.seconds, 3), "warnings": list(self.warnings)} | profile
 
+    def to_insertion_electrode(self) -> InsertionElectrode:
+        """Pymatgen's ``InsertionElectrode`` of both end members, with their structures and this voltage.
+
+        The energies of its entries are relative: that of the charged host and that of the ion's metal are zero.
+
+        Raises:
+            InputError: The voltage is not positive, so that pymatgen knows no electrode.
+        """
+        from pymatgen.apps.battery.insertion_battery import InsertionElectrode
+        from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
+
+        if self.voltage <= 0:
+            raise InputError(
+                self.source, f"{self.voltage:.2f} V: the ion does not go in", "pymatgen takes positive voltages only"
+            )
+        ion = working_ion(self.working_ion)
+        cells = balance(self.discharged, self.charged, ion).discharged_cells
+        entries = [
+            ComputedStructureEntry(self.discharged.to_pymatgen(), -self.voltage * self.n_ions * ion.charge / cells),
+            ComputedStructureEntry(self.charged.to_pymatgen(), 0.0),
+        ]
+        return InsertionElectrode.from_entries(entries, ComputedEntry(self.working_ion, 0.0), strip_structures=False)
+
+    def _repr_html_(self) -> str:
+        return html_table([self.to_dict()])
+
 
 @dataclass(frozen=True, eq=False)
 class Computer:
@@ -185,8 +218,9 @@ def compute_many(
     potential: str = VERSION,
     settings: RelaxSettings | None = None,
     cache: Cache | None = None,
-    progress: ProgressCallback = no_progress,
-) -> list[VoltageResult | InputError]:
+    n_jobs: int | None = 1,
+    progress: ProgressCallback | bool = no_progress,
+) -> ResultList[VoltageResult]:
     """``compute`` for many electrodes, in their order; one that is refused gives its error and ends nothing.
 
     Args:
@@ -196,20 +230,65 @@ def compute_many(
         potential: See ``compute``.
         settings: See ``compute``.
         cache: See ``compute``.
-        progress: Called after each with the number that are done, and of all where that is known.
+        n_jobs: Processes, each with potentials of its own; -1 is one a core, None what is sensible for so many.
+        progress: Called after each with the number that are done, and of all where that is known; True shows a bar.
     """
-    computer = Computer.load(potential, cache, RelaxOptions(relax, None, settings or RelaxSettings()))
-    found: list[VoltageResult | InputError] = []
-    for done, electrode in enumerate(electrodes, start=1):
-        ends = list(electrode) if isinstance(electrode, tuple | list) else [electrode]
-        try:
-            crystals = [as_crystal(end) for end in ends if end is not None]
-            charged = crystals[1] if len(crystals) > 1 else None
-            found.append(compute_checked(crystals[0], charged, working_ion(ion), computer))
-        except InputError as error:
-            found.append(error)
-        progress(done, length_hint(electrodes), "")
+    total = length_hint(electrodes)
+    options = RelaxOptions(relax, None, settings or RelaxSettings())
+    work = Work(computing, (working_ion(ion).symbol, potential, cache, options))
+    found: ResultList[VoltageResult] = ResultList()
+    with shown(progress, "computing") as tell:
+        answers = answered(work, map(_ends, electrodes), jobs_of(n_jobs, total))
+        for done, answer in enumerate(answers, start=1):
+            found.append(answer)
+            tell(done, total, "")
     return found
+
+
+Ends: TypeAlias = "tuple[Crystal, Crystal | None] | InputError"
+"""End members that were read, or the error that refused one."""
+
+
+def _ends(electrode: object) -> Ends:
+    ends = list(electrode) if isinstance(electrode, tuple | list) else [electrode]
+    try:
+        crystals = [as_crystal(end) for end in ends if end is not None]
+    except InputError as error:
+        return error
+    if not crystals:
+        return InputError("electrode", "no end member is given", "Give a discharged structure, a charged one or both")
+    return crystals[0], crystals[1] if len(crystals) > 1 else None
+
+
+def computing(
+    ion: str, potential: str, cache: Cache | None, options: RelaxOptions
+) -> Callable[[list[Ends]], list[VoltageResult | InputError]]:
+    """What computes lists of electrodes, one process's share of ``parallel.answered``."""
+    computer, chosen = Computer.load(potential, cache, options), working_ion(ion)
+
+    def one(ends: Ends) -> VoltageResult | InputError:
+        if isinstance(ends, InputError):
+            return ends
+        try:
+            return compute_checked(*ends, chosen, computer)
+        except InputError as error:
+            return error
+
+    return lambda questions: [one(ends) for ends in questions]
+
+
+def calculator(potential: str = DEFAULT_VERSION) -> Calculator:
+    """A potential as a calculator of ASE: energy, forces and stress, for relaxations and dynamics of one's own.
+
+    Args:
+        potential: A version of CHGNet: 0.3.0, 0.2.0, r2scan.
+
+    Raises:
+        ModelError: There is no such version.
+    """
+    from ionvolt.physics.potentials.calculator import PotentialCalculator
+
+    return PotentialCalculator(load_chgnet(potential))
 
 
 def compute_checked(

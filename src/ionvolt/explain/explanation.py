@@ -17,8 +17,9 @@ from ionvolt.graphs import build_graph
 from ionvolt.ions import EndMembers, parse_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Pooling, Predictor, Query
 from ionvolt.models.registry import AUTO, PAPER_MODEL
-from ionvolt.prediction import Assume, Prediction, as_model, predict_checked
-from ionvolt.results import ResultList
+from ionvolt.parallel import Work, answered, jobs_of, shown
+from ionvolt.prediction import Assume, Prediction, Question, as_model, as_question, by_name, predict_checked
+from ionvolt.results import ResultList, html_table
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import ProgressCallback, no_progress
@@ -103,6 +104,11 @@ class Explanation:
         ]
         return content
 
+    def _repr_html_(self) -> str:
+        rows = [asdict(site) for site in self.sites]
+        columns = ("index", "element", "contribution", "local_voltage", "coordination", "neighbours")
+        return html_table([self.prediction.to_dict()]) + html_table([{c: row[c] for c in columns} for row in rows])
+
 
 class Options(TypedDict, total=False):
     """How a structure is read; see ``prediction.predict``, whose options these are."""
@@ -144,7 +150,8 @@ def explain_many(
     ions: str | Sequence[str],
     *,
     model: str | Path | Predictor | None = None,
-    progress: ProgressCallback = no_progress,
+    n_jobs: int | None = 1,
+    progress: ProgressCallback | bool = no_progress,
     **options: Unpack[Options],
 ) -> ResultList[Explanation]:
     """``explain`` for many structures and one or more ions, in the order of ``predict_many``.
@@ -153,7 +160,8 @@ def explain_many(
         structures: As ``predict`` takes them.
         ions: A list of symbols, ``"Mg,Ca"`` or ``"all"``.
         model: See ``predict``.
-        progress: Called after each with the number that are done, and of all where that is known.
+        n_jobs: See ``predict_many``.
+        progress: See ``predict_many``.
         **options: See ``explain``.
 
     Returns:
@@ -162,17 +170,32 @@ def explain_many(
     Raises:
         ModelError: The model cannot be used, does not know one of the ions, or does not explain its answers.
     """
-    predictor, chosen = as_model(model), parse_ions(ions if isinstance(ions, str) else ",".join(ions))
+    chosen = [ion.symbol for ion in parse_ions(ions if isinstance(ions, str) else ",".join(ions))]
+    total = length_hint(structures)
+    jobs = jobs_of(n_jobs, total)
+    if jobs > 1:
+        model = by_name(model)
+    work = Work(explaining, (model, chosen, options))
     found: ResultList[Explanation] = ResultList()
-    for done, structure in enumerate(structures, start=1):
-        try:
-            crystal = as_crystal(structure)
-        except InputError as error:
-            found += [error] * len(chosen)
-        else:
-            found += explain_each([crystal], [ion.symbol for ion in chosen], model=predictor, **options)
-        progress(done, length_hint(structures), "")
+    with shown(progress, "explaining") as tell:
+        for done, answers in enumerate(answered(work, map(as_question, structures), jobs), start=1):
+            found += answers
+            tell(done, total, "")
     return found
+
+
+def explaining(
+    model: str | Path | Predictor | None, ions: Sequence[str], options: Options
+) -> Callable[[list[Question]], list[list[Explanation | InputError]]]:
+    """What explains lists of structures, one process's share of ``parallel.answered``."""
+    predictor = as_model(model)
+
+    def one(question: Question) -> list[Explanation | InputError]:
+        if isinstance(question, InputError):
+            return [question] * len(ions)
+        return list(explain_each([question], ions, model=predictor, **options))
+
+    return lambda questions: [one(question) for question in questions]
 
 
 def explain_each(
