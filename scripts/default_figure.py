@@ -3,16 +3,19 @@
     python scripts/default_figure.py DATA.parquet FOLDER
 
 FOLDER is that of ``ionvolt recipe evaluate mlip DATA.parquet -o FOLDER``, whose held-out answers are read; nothing is
-trained. One panel an ion: grey from the charged host alone, blue from both end members, each with its mean error.
+trained. One panel an ion: grey from the charged host alone, blue from both end members, each with its mean error; what
+has not been answered there is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from ionvolt.errors import DataError
 from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip.calibration import HeldOut, held_out
@@ -34,10 +37,13 @@ def answers(data: Path, folder: Path) -> dict[str, HeldOut]:
     job = Job(data, folder)
     rows = recipe.data(job)
     settings = recipe.settings
-    return {
-        words: held_out(read_answers(settings, settings.calibrating(part), job), rows, case, settings)
-        for part, case, _, words in SHOWN
-    }
+    found = {}
+    for part, case, _, words in SHOWN:
+        try:
+            found[words] = held_out(read_answers(settings, settings.calibrating(part), job), rows, case, settings)
+        except DataError as error:
+            print(f"{words} is left out: {error}", file=sys.stderr)
+    return found
 
 
 def draw(found: dict[str, HeldOut], path: Path) -> None:
@@ -49,6 +55,8 @@ def draw(found: dict[str, HeldOut], path: Path) -> None:
     fig, axes = plt.subplots(2, 5, figsize=(12.5, 5.4), sharex=True, sharey=True, layout="constrained")
     for axis, ion in zip(axes.flat, IONS, strict=True):
         for _, _, colour, words in SHOWN:
+            if words not in found:
+                continue
             held = found[words]
             own = held.ions == IONS.index(ion)
             error = float(np.abs(held.errors[own]).mean())
