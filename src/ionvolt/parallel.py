@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -73,7 +73,7 @@ class Work(Generic[Question, Answer]):
     arguments: tuple[Any, ...] = ()
 
 
-def answered(work: Work[Question, Answer], questions: Iterable[Question], jobs: int = 1) -> Iterator[Answer]:
+def answered(work: Work[Question, Answer], questions: Iterable[Question], jobs: int = 1) -> Generator[Answer, None, None]:
     """Answers in the order of the questions, as they come.
 
     Args:
