@@ -73,7 +73,9 @@ class Work(Generic[Question, Answer]):
     arguments: tuple[Any, ...] = ()
 
 
-def answered(work: Work[Question, Answer], questions: Iterable[Question], jobs: int = 1) -> Generator[Answer, None, None]:
+def answered(
+    work: Work[Question, Answer], questions: Iterable[Question], jobs: int = 1
+) -> Generator[Answer, None, None]:
     """Answers in the order of the questions, as they come.
 
     Args:
