@@ -13,14 +13,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ionvolt.errors import InputError, IonVoltError
-from ionvolt.typing import ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    from ionvolt.typing import ProgressCallback
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -36,8 +38,10 @@ MEMORY_EACH = 2_000_000_000
 FEW = 12
 """Questions up to which this process answers by itself: others would take as long to load their models."""
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables that say how many threads a process takes."""
+THREADS = (*LIBRARY_THREADS, "NUMBA_NUM_THREADS")
+"""Those, and numba's, which must not change once it is imported."""
 
 
 def sensible_jobs(questions: int) -> int:
@@ -69,7 +73,9 @@ class Work(Generic[Question, Answer]):
     arguments: tuple[Any, ...] = ()
 
 
-def answered(work: Work[Question, Answer], questions: Iterable[Question], jobs: int = 1) -> Iterator[Answer]:
+def answered(
+    work: Work[Question, Answer], questions: Iterable[Question], jobs: int = 1
+) -> Generator[Answer, None, None]:
     """Answers in the order of the questions, as they come.
 
     Args:
@@ -214,7 +220,7 @@ def shown(progress: ProgressCallback | bool, words: str) -> Iterator[ProgressCal
         yield progress
         return
     if not progress:
-        yield no_progress
+        yield lambda done, total, words: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -87,7 +87,8 @@ def plot_voltages(results: Iterable[Prediction | VoltageResult | InputError]) ->
     axes.set_yticks([])
     axes.invert_yaxis()
     hollow_words = "; hollow: not like the training data" if any(r.in_domain is False for r in shown) else ""
-    axes.set_xlabel(f"average voltage against the ion's metal (V), bars: 90 % interval{hollow_words}")
+    bars = ", bars: 90 % interval" if any(r.voltage_lower is not None for r in shown) else ""
+    axes.set_xlabel(f"average voltage against the ion's metal (V){bars}{hollow_words}")
     if len(found) > len(shown):
         axes.set_title(f"the highest {len(shown)} of {len(found)}")
     return figure
@@ -116,7 +117,8 @@ def plot_crystal(explanation: Explanation) -> Figure:
     axes.axis("off")
     axes.margins(0.12)
     p = explanation.prediction
-    axes.set_title(f"{p.formula}: {p.voltage:.2f} V against {p.working_ion} ({p.model})")
+    title = f"{p.formula}: {p.voltage:.2f} V against {p.working_ion} ({p.model})"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     label_bar(figure, axes, colours, norm, "local voltage (V)", limits=(float(voltages.min()), float(voltages.max())),
               shrink=0.7)  # fmt: skip
     return figure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -44,7 +43,7 @@ def test_order_and_laziness(jobs: int) -> None:
             read.append(n)
             yield n
 
-    found: Any = answered(Work(squares, (7,)), questions(), jobs)
+    found = answered(Work(squares, (7,)), questions(), jobs)
     first = [next(found) for _ in range(40)]
     found.close()
     assert [value for value, _ in first] == [n * n + 7 for n in range(40)]

@@ -19,7 +19,7 @@ def record_of(pair: Pair, result: VoltageResult) -> dict[str, Any]:
 def print_one(result: VoltageResult) -> None:
     """Print one electrode in lines."""
     r = result
-    print(f"{r.formula_charged} → {r.formula_discharged} against {r.working_ion}")
+    print(folded(f"{r.formula_charged} → {r.formula_discharged} against {r.working_ion}"))
     interval = ""
     if r.voltage_lower is not None:
         interval = f", 90 % interval {r.voltage_lower:.2f} to {r.voltage_upper:.2f} V"

@@ -95,7 +95,7 @@ def evaluate(
     counted = "electrodes" if split in ("paper", "random") else "frameworks"
     print(folded(f"{data}: {split} split, {what}, seeds {seed} to {seed + repeats - 1}{trimmed}"))
     print_table([Column(head, number < 2) for number, head in enumerate(HEADER)], as_rows(records))
-    print(f"n: {counted}, which the interval resamples; rows: tested electrodes of all seeds")
+    print(folded(f"n: {counted}, which the interval resamples; rows: tested electrodes of all seeds"))
     for note in notes:
         print(folded(f"note: {note['words']}"))
     if output:

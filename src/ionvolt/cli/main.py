@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -29,6 +30,7 @@ from ionvolt.cli.serve import serve
 from ionvolt.cli.train import train, transfer
 from ionvolt.cli.validate import validate
 from ionvolt.errors import IonVoltError, printable
+from ionvolt.parallel import LIBRARY_THREADS
 
 app = typer.Typer(
     name="ionvolt",
@@ -77,6 +79,9 @@ def _root(
 
 def main() -> None:
     """Run the command; an expected error is one line on standard error and exit code 2."""
+    # Several threads are slower than one where others are at work; who knows better says so.
+    for name in LIBRARY_THREADS:
+        os.environ.setdefault(name, os.environ.get("OMP_NUM_THREADS", "1"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # File names may hold bytes that are no text, and not every terminal knows every sign.

@@ -60,8 +60,6 @@ class Bar:
         self._words = words
         self._update()
 
-    say = describe
-
     def _update(self) -> None:
         now = time.monotonic()
         if self._done and self._first is None:
