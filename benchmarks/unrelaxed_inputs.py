@@ -70,23 +70,24 @@ def cases(electrode: Electrode, rng: np.random.Generator) -> list[Case]:
         factor = rng.uniform(0.90, 0.95) if rng.random() < 0.5 else rng.uniform(1.06, 1.12)
         found.append(Case(replace(full, lattice=full.lattice * factor), ion, kind, label))
     else:
-        found.append(Case(moved(full, rng.uniform(0.6, 1.2), rng), ion, kind, label))
+        found.append(Case(moved(full, 0.6, 1.2, rng), ion, kind, label))
     little = rng.integers(3)
     if little == 0:
         bent = replace(full, lattice=full.lattice * (1 + rng.uniform(0.005, 0.04) * rng.choice([-1, 1])))
     elif little == 1:
-        bent = moved(full, rng.uniform(0.05, 0.5), rng)
+        bent = moved(full, 0.05, 0.5, rng)
     else:
         shifts = rng.normal(size=full.frac_coords.shape) * rng.uniform(0.01, 0.1)
         bent = replace(full, frac_coords=full.frac_coords + shifts @ np.linalg.inv(full.lattice))
     return [*found, Case(bent, ion, "bent a little", label)]
 
 
-def moved(crystal: Crystal, distance: float, rng: np.random.Generator) -> Crystal:
+def moved(crystal: Crystal, least: float, most: float, rng: np.random.Generator) -> Crystal:
     """The crystal with one of its atoms moved by so many Å."""
     way = rng.normal(size=3)
+    step = way / np.linalg.norm(way) * rng.uniform(least, most) @ np.linalg.inv(crystal.lattice)
     places = crystal.frac_coords.copy()
-    places[rng.integers(len(crystal))] += way / np.linalg.norm(way) * distance @ np.linalg.inv(crystal.lattice)
+    places[rng.integers(len(crystal))] += step
     return replace(crystal, frac_coords=places)
 
 

@@ -1,50 +1,63 @@
-"""A crystal whose only disorder is the filling of the working ion's sites is answered emptied."""
+"""Partly filled sites of the working ion alone are answered alike wherever they are asked about."""
+
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from ionvolt.errors import InputError
-from ionvolt.models.interface import with_interval
-from ionvolt.prediction import predict, predict_many
+from ionvolt import computation, tool_server
+from ionvolt.computation import Computer, compute_partly_filled
+from ionvolt.explain import explain, explain_many
+from ionvolt.ions import working_ion
+from ionvolt.models.registry import PAPER_MODEL, load_model
+from ionvolt.physics.average import RelaxOptions
+from ionvolt.prediction import predict
+from ionvolt.structures import as_crystal, read_disordered
+from ionvolt.structures.disorder import DisorderError
+from ionvolt.web import worker
+from ionvolt.web.link import Link
+from ionvolt.web.settings import WEB_LIMITS
+from ionvolt.web.workshop import Workshop
 from ordering.cells import NMC811, P2_BRONZE
 
 
-class Echo:
-    """A model that answers 1 V and keeps what it was asked."""
-
-    card = None
-    ions = ("Li", "Na", "Mg")
-
-    def __init__(self) -> None:
-        self.asked = []
-
-    def require(self, ions):
-        pass
-
-    def estimate(self, queries):
-        self.asked += queries
-        return [with_interval(1.0, 0.2, 0.05, (), "echo") for _ in queries]
-
-
-def test_it_is_emptied_and_as_much_goes_in():
-    model = Echo()
-    answer = predict(P2_BRONZE, "Na", model=model)
-    (query,) = model.asked
-    assert query.discharged is None
-    assert query.host.composition == {"Mn": 2, "O": 4}
-    assert query.n_ions == pytest.approx(1.34)
-    # 0.67 electrons for Na0.67MnO2.
-    assert answer.capacity_grav == pytest.approx(0.67 * 96485.33 / 3.6 / (0.67 * 22.990 + 54.938 + 31.998), rel=1e-3)
-    assert not answer.capacity_is_estimate
-    assert any("Na fills 1.34 of 4 sites of a cell" in word for word in answer.warnings)
+def test_command_python_tools_and_page_answer_alike() -> None:
+    expected = predict(P2_BRONZE, "Na", model=PAPER_MODEL)
+    assert expected.host_formula == "MnO2"
+    explained = explain(P2_BRONZE, "Na", model=PAPER_MODEL)
+    assert explained.prediction.voltage == pytest.approx(expected.voltage, abs=1e-5)
+    (listed,) = explain_many([read_disordered(P2_BRONZE)], "Na", model=PAPER_MODEL)
+    assert listed.prediction.voltage == pytest.approx(expected.voltage, abs=1e-5)  # type: ignore[union-attr]
+    assert tool_server.predict(P2_BRONZE, "Na", model=PAPER_MODEL)["voltage"] == pytest.approx(expected.voltage)
+    workshop = Workshop({PAPER_MODEL: load_model(PAPER_MODEL)}, WEB_LIMITS, cast("Link", None))
+    task = {"structure": {"name": "a.cif", "text": P2_BRONZE}, "charged": None, "assume": "auto", "options": {}}
+    facts = worker.read(task, workshop)
+    assert facts["formula"] == "MnO2"
+    reply = worker.predict(task | {"structure": facts["crystal"], "ions": ["Na"], "model": PAPER_MODEL}, workshop)
+    assert reply["predictions"][0]["voltage"] == pytest.approx(expected.voltage)
 
 
-def test_many_answer_it_in_its_place():
-    answers = predict_many([NMC811, P2_BRONZE], ["Na", "Mg"], model=Echo())
-    assert [isinstance(one, InputError) for one in answers] == [True, True, False, True]
-    assert "disordered" in answers[3].rule  # for Mg, the sodium is the host's own disorder
+def test_the_hosts_own_disorder_is_refused_everywhere() -> None:
+    for ask in (explain, predict, tool_server.predict):
+        with pytest.raises(Exception, match="disordered"):
+            ask(NMC811, "Li", model=PAPER_MODEL)  # type: ignore[operator]
+    workshop = Workshop({}, WEB_LIMITS, cast("Link", None))
+    with pytest.raises(DisorderError):
+        worker.read({"structure": {"name": "a.cif", "text": NMC811}}, workshop)
 
 
-@pytest.mark.parametrize("more", [{"assume": "charged"}, {"discharged_formula": "NaMnO2"}, {"charged_formula": "0.5"}])
-def test_options_that_ask_for_more_are_not_ignored(more):
-    with pytest.raises(InputError, match="the structure is disordered"):
-        predict(P2_BRONZE, "Na", model=Echo(), **more)
+def test_compute_puts_whole_ions_into_the_emptied_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    monkeypatch.setattr(computation, "compute_checked", lambda *given, **more: asked.append(given) or RESULT)
+    monkeypatch.setattr(computation, "replace", lambda one, **changes: SimpleNamespace(**vars(one) | changes))
+    with pytest.raises(DisorderError) as found:
+        as_crystal(P2_BRONZE)
+    computer = cast("Computer", SimpleNamespace(options=RelaxOptions()))
+    result = compute_partly_filled(found.value, working_ion("Na"), computer)
+    ((host, charged, ion, used),) = asked
+    assert (host.formula, charged, ion.symbol, used.options.insert) == ("MnO2", None, "Na", 1)
+    assert "fills 1.34 of 4 sites" in result.warnings[-1]
+
+
+RESULT = SimpleNamespace(warnings=(), source="")

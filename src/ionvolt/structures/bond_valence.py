@@ -27,8 +27,8 @@ _PARAMETERS: dict[str, tuple[float, float]] = {
 """Size in Å and electronegativity (O'Keeffe and Brese, J. Am. Chem. Soc. 113, 3226 (1991))."""
 
 USUAL: dict[str, tuple[float, float]] = {
-    "Li": (0.2, 1.25), "Na": (0.35, 1.65), "K": (0.35, 2.1), "Rb": (0.35, 2.3), "Cs": (0.25, 2.9), "Mg": (0.45, 1.25),
-    "Ca": (0.5, 1.3), "Zn": (0.03, 1.0), "Al": (0.35, 1.1), "Y": (0.45, 1.05),
+    "Li": (0.2, 1.35), "Na": (0.3, 1.8), "K": (0.3, 2.1), "Rb": (0.35, 2.3), "Cs": (0.25, 2.9), "Mg": (0.45, 1.25),
+    "Ca": (0.5, 1.35), "Zn": (0.03, 1.0), "Al": (0.3, 1.1), "Y": (0.4, 1.05),
 }  # fmt: skip
 """Sums of bond valences over the charge, the mean over the ions of a crystal, that relaxed electrodes have."""
 
