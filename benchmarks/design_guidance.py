@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core.structure import Structure
 
 from ionvolt.datasets import Electrode, read_dataset
 from ionvolt.designing.chemistry import charges_of, places
@@ -70,8 +71,8 @@ class Host:
     choices: list[Choice]
 
 
-def families(rows: Sequence[Electrode], ion: str) -> dict[tuple[int, str], list[int]]:
-    """Rows of one ion that differ in one element: for each cluster, named by number and element-blind formula, its rows.
+def families(rows: Sequence[Electrode], ion: str) -> dict[int, list[int]]:
+    """Rows of one ion that differ in one element: the rows of each cluster, by number.
 
     Hosts and discharged formulas agree but for that element, and pymatgen's matcher takes the hosts for one structure
     with it replaced. A row is in one cluster for each element of its framework.
@@ -85,11 +86,11 @@ def families(rows: Sequence[Electrode], ion: str) -> dict[tuple[int, str], list[
                 blind = (_blind(row.host, symbol), _blind(row.discharged, symbol))
                 groups[blind].append((index, symbol))
     matcher = StructureMatcher()
-    found: dict[tuple[int, str], list[int]] = {}
-    for (blind, _), members in sorted(groups.items()):
+    found: dict[int, list[int]] = {}
+    for _, members in sorted(groups.items()):
         if len({symbol for _, symbol in members}) < 2:
             continue
-        clusters: list[tuple[object, list[tuple[int, str]]]] = []
+        clusters: list[tuple[Structure, list[tuple[int, str]]]] = []
         for index, symbol in members:
             masked = _masked(rows[index].host, symbol).to_pymatgen()
             for first, own in clusters:
@@ -102,7 +103,7 @@ def families(rows: Sequence[Electrode], ion: str) -> dict[tuple[int, str], list[
             if len({symbol for _, symbol in own}) > 1:
                 number = len(found)
                 for index, symbol in own:
-                    found.setdefault((number, blind), []).append(index)
+                    found.setdefault(number, []).append(index)
                     SITE[number, index] = symbol
     return found
 
@@ -129,7 +130,7 @@ def hosts_of(rows: Sequence[Electrode]) -> list[Host]:
     roots: dict[int, int] = {}
     for ion in WORKING_IONS:
         SITE.clear()
-        for (number, _), members in families(rows, ion).items():
+        for number, members in families(rows, ion).items():
             for index in members:
                 for other in members:
                     old, new = SITE[number, index], SITE[number, other]
@@ -226,7 +227,11 @@ def rules(
         "table less local voltage (--guide local)": gain,
         "network's voltage of the result": lambda host, choice: voltages[choice.child.battery_id],
     }
-    return {name: (lambda host, s=score: best(host.choices, lambda choice: s(host, choice))) for name, score in scores.items()}
+
+    def picker(score: Callable[[Host, Choice], float]) -> Callable[[Host], list[Choice]]:
+        return lambda host: best(host.choices, lambda choice: score(host, choice))
+
+    return {name: picker(score) for name, score in scores.items()}
 
 
 _CHARGES: dict[str, dict[str, float]] = {}
@@ -239,7 +244,9 @@ def _charges(row: Electrode) -> dict[str, float]:
     return _CHARGES[row.battery_id]
 
 
-def report(title: str, hosts: Sequence[Host], picks: Mapping[str, Callable[[Host], list[Choice]]]) -> list[dict[str, object]]:
+def report(
+    title: str, hosts: Sequence[Host], picks: Mapping[str, Callable[[Host], list[Choice]]]
+) -> list[dict[str, object]]:
     """Print a table of rules and return it."""
     groups = np.array([host.family for host in hosts], dtype=np.int64)
     print(f"\n{title}: {len(hosts)} hosts of {len(np.unique(groups))} families, "

@@ -1,8 +1,8 @@
-"""Design from a spinel by a model that has never seen one: are those that exist found, and ranked as the labels rank them?
+"""Design from a spinel by a model that has seen none: are those that exist found, and ranked as the labels rank them?
 
 Every electrode of the ion (``--all-ions``: of any ion) whose host is a spinel is left out; of the learners of
-``delta-mp2025`` the kernel on atoms is fitted anew to the rest, on the features that ``ionvolt recipe run mlip`` left in
-a folder. Candidates are made from one member; those that the data set holds are looked up among them.
+``delta-mp2025`` the kernel on atoms is fitted anew to the rest, on the features that ``ionvolt recipe run mlip`` left
+in a folder. Candidates are made from one member; those that the data set holds are looked up among them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -137,7 +138,9 @@ def main() -> None:
     left_out = family(rows, host, set(WORKING_IONS) if arguments.all_ions else {arguments.ion})
     own = [rows[index] for index in left_out if rows[index].working_ion == arguments.ion]
     learned = np.setdiff1d(np.arange(len(rows)), left_out)
-    print(f"{len(left_out)} electrodes left out, {len(own)} of {arguments.ion}; {len(learned)} to learn from", flush=True)
+    print(
+        f"{len(left_out)} electrodes left out, {len(own)} of {arguments.ion}; {len(learned)} to learn from", flush=True
+    )
 
     table = read_table(data, learned, arguments.features, ("discharged", "both"), settings.structures_a_file)
     kernels = {}
@@ -169,7 +172,9 @@ def tell(own: Sequence[Electrode], designs: Sequence[Design], folder: Path) -> N
         assert row.discharged is not None
         whole = row.discharged.to_pymatgen()
         same = [
-            one for one in designs if one.formula == row.discharged.formula and matcher.fit(whole, one.discharged.to_pymatgen())
+            one
+            for one in designs
+            if one.formula == row.discharged.formula and matcher.fit(whole, one.discharged.to_pymatgen())
         ]
         if same:
             pairs.append((row, same[0]))
@@ -180,8 +185,10 @@ def tell(own: Sequence[Electrode], designs: Sequence[Design], folder: Path) -> N
     print(f"{'electrode':<16}{'label (V)':>10}{'predicted (V)':>14}{'relaxed (V)':>12}{'rank':>6}")
     for row, one in sorted(pairs, key=lambda both: both[1].rank):
         relaxed = f"{one.voltage:.2f}" if one.stage == "relaxed" else ""
-        print(f"{row.formula_discharge:<16}{row.average_voltage:>10.2f}{one.voltage_predicted:>14.2f}{relaxed:>12}{one.rank:>6}")
-    content = {"left_out": len(own), "found": len(pairs), "candidates": len(designs)}
+        print(
+            f"{row.formula_discharge:<16}{row.average_voltage:>10.2f}{one.voltage_predicted:>14.2f}{relaxed:>12}{one.rank:>6}"
+        )
+    content: dict[str, Any] = {"left_out": len(own), "found": len(pairs), "candidates": len(designs)}
     for name, chosen in (
         ("predicted", pairs),
         ("relaxed", [both for both in pairs if both[1].stage == "relaxed"]),
@@ -189,10 +196,14 @@ def tell(own: Sequence[Electrode], designs: Sequence[Design], folder: Path) -> N
         if len(chosen) < 3:
             continue
         labels = np.array([row.average_voltage for row, _ in chosen])
-        said = np.array([one.voltage_predicted if name == "predicted" else one.voltage for _, one in chosen], dtype=float)
+        said = np.array(
+            [one.voltage_predicted if name == "predicted" else one.voltage for _, one in chosen], dtype=float
+        )
         content[name] = {"n": len(chosen), "mae": float(np.abs(said - labels).mean()),
                          "spearman": float(spearmanr(labels, said).statistic)}  # fmt: skip
-        print(f"{name}: n = {len(chosen)}, MAE {np.abs(said - labels).mean():.2f} V, Spearman {content[name]['spearman']:.2f}")
+        print(
+            f"{name}: n = {len(chosen)}, MAE {np.abs(said - labels).mean():.2f} V, Spearman {content[name]['spearman']:.2f}"
+        )
     (folder / "held_out.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

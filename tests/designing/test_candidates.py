@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from designing.builders import CA, LI, MG, NA, example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from designing.builders import CA, LI, MG, NA, example
 from ionvolt.designing.candidates import balanced, candidates, combined, made, outside, substitutions
 from ionvolt.designing.chemistry import charges_of, newcomers, places, radius
 from ionvolt.designing.guidance import element_departures, element_log_probability, expected_gain, local_voltages

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from designing.builders import EXAMPLES, CountingJudge, example
 from hypothesis import given
 from hypothesis import strategies as st
 
 import ionvolt
+from designing.builders import EXAMPLES, CountingJudge, example
 from ionvolt.designing import DesignSettings, design_job
 from ionvolt.designing.output import write_results
 from ionvolt.designing.pareto import fronts

@@ -42,7 +42,7 @@ def design(
         float | None, typer.Option(help="Largest change of the volume that is wanted, %.", metavar="PERCENT")
     ] = None,
     elements: Annotated[
-        str | None, typer.Option(help="Elements that may come in [default: 25 common ones].", metavar="EL[,EL…]")
+        str | None, typer.Option(help="Elements that may come in [default: 27 common ones].", metavar="EL[,EL…]")
     ] = None,
     exclude: Annotated[
         str | None, typer.Option(help="Elements that no candidate may hold.", metavar="EL[,EL…]")
@@ -129,7 +129,9 @@ def _print(found: DesignResult, top: int, output: Path | None) -> None:
         f"{found.proposed} substitutions, {found.balanced} candidates made, {len(found.designs)} predicted, "
         f"{relaxed} relaxed"
     )
-    print(f"{'':>4} {'electrode':<{FORMULA}}{'V':>6} {'90 % interval':>13}{'Wh/kg':>6}{'Wh/L':>6}{'vol %':>6}{'far':>5}  ")
+    print(
+        f"{'':>4} {'electrode':<{FORMULA}}{'V':>6} {'90 % interval':>13}{'Wh/kg':>6}{'Wh/L':>6}{'vol %':>6}{'far':>5}  "
+    )
     for one in found.designs[:top]:
         print(_line(one))
     if len(found.designs) > top:

@@ -79,7 +79,9 @@ def balanced(crystal: Crystal, ion: WorkingIon) -> tuple[Crystal, int, int] | No
     return (crystal, out, removed) if out >= 1 else None
 
 
-def made(parent: Crystal, ion: WorkingIon, changes: Changes, score: float, probability: float | None) -> Candidate | None:
+def made(
+    parent: Crystal, ion: WorkingIon, changes: Changes, score: float, probability: float | None
+) -> Candidate | None:
     """A candidate, or None where its charges do not balance or its atoms are too near each other."""
     charges = charges_of(parent)
     fate = {site: one.new for one in changes for site in one.sites}

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.designing.chemistry import charges_of
 from ionvolt.designing.records import Substitution
 from ionvolt.ions import WorkingIon, remove_ion
 from ionvolt.models.interface import Predictor, Query
@@ -56,9 +56,7 @@ def local_voltages(discharged: Crystal, ion: WorkingIon, network: Predictor) -> 
     return LocalVoltages(found.estimate.voltage, departures, len(host))
 
 
-def expected_gain(
-    substitution: Substitution, local: LocalVoltages, elements: Mapping[str, float]
-) -> float:
+def expected_gain(substitution: Substitution, local: LocalVoltages, elements: Mapping[str, float]) -> float:
     """By how much a substitution should raise the voltage, V, if a new atom does what its element does elsewhere.
 
     Args:
@@ -109,10 +107,9 @@ def element_log_probability(old: str, charge: int, new: str) -> float:
 
 
 @cache
-def _table():  # type: ignore[no-untyped-def]  # noqa: ANN202 - pymatgen's own object
+def _table() -> tuple[Any, list[Any]]:
+    """The table as pymatgen has it, and the ions in it."""
     from pymatgen.analysis.structure_prediction.substitution_probability import SubstitutionProbability
 
-    table = SubstitutionProbability()
+    table = SubstitutionProbability()  # type: ignore[no-untyped-call]
     return table, sorted(table.species, key=str)
-
-

@@ -35,7 +35,9 @@ def prototypes(names: str) -> list[Crystal]:
     known = families()
     found: dict[str, Crystal] = {}
     for name in (part.strip() for part in names.split(",") if part.strip()):
-        chosen = sorted({s for own in known.values() for s in own}) if name.lower() == "all" else known.get(name.lower())
+        chosen = (
+            sorted({s for own in known.values() for s in own}) if name.lower() == "all" else known.get(name.lower())
+        )
         if chosen is None:
             chosen = [name]
         for one in chosen:
@@ -52,5 +54,7 @@ def _crystal(name: str, known: dict[str, list[str]]) -> Crystal:
     if name.isalnum() and path.is_file():
         return read_text(path.read_text(encoding="utf-8"), name)
     raise InputError(
-        name, "no known electrode or family of them", f"Choose from {', '.join(known)}, all, or a formula such as LiFePO4"
+        name,
+        "no known electrode or family of them",
+        f"Choose from {', '.join(known)}, all, or a formula such as LiFePO4",
     )

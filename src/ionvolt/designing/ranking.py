@@ -63,9 +63,7 @@ def ranked(designs: Sequence[Design]) -> tuple[Design, ...]:
     return tuple(replace(one, rank=rank) for rank, one in enumerate(found, start=1))
 
 
-def design_of(
-    candidate: Candidate, before: Prediction, found: Relaxed | None, settings: DesignSettings
-) -> Design:
+def design_of(candidate: Candidate, before: Prediction, found: Relaxed | None, settings: DesignSettings) -> Design:
     """A candidate as it is told; ``found`` is None where it was not relaxed. Rank and front are not known yet."""
     specific, dense = energies(before) if found is None else (found.energy_grav, found.energy_vol)
     voltage = before.voltage if found is None else found.voltage
