@@ -201,9 +201,8 @@ def tell(own: Sequence[Electrode], designs: Sequence[Design], folder: Path) -> N
         )
         content[name] = {"n": len(chosen), "mae": float(np.abs(said - labels).mean()),
                          "spearman": float(spearmanr(labels, said).statistic)}  # fmt: skip
-        print(
-            f"{name}: n = {len(chosen)}, MAE {np.abs(said - labels).mean():.2f} V, Spearman {content[name]['spearman']:.2f}"
-        )
+        figures = content[name]
+        print(f"{name}: n = {len(chosen)}, MAE {figures['mae']:.2f} V, Spearman {figures['spearman']:.2f}")
     (folder / "held_out.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
