@@ -12,12 +12,13 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core.structure import Structure
 
 from ionvolt.datasets import Electrode, read_dataset
 from ionvolt.designing.chemistry import charges_of, places
@@ -38,21 +39,31 @@ MOST_ATOMS = 100
 """Atoms of a cell up to which families are looked for."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Choice:
     """A substitution whose outcome is known.
 
     Attributes:
         site: Element that is replaced.
         new: Element that takes its place.
-        child: The row that came of it.
-        gain: Its voltage less that of the host, V, by the labels.
+        gain: The voltage that came of it less that of the host, V, by the labels.
+        metals: Whether both are transition metals that change their charge.
+        departure: Departure of the local voltages of the element that is replaced, V.
+        table: What the new element does in other hosts, V (``element_departures``).
+        share: Of the host's atoms that are replaced.
+        probability: ``element_log_probability``.
+        predicted: What the network says of the electrode that came of it, V.
     """
 
     site: str
     new: str
-    child: Electrode
     gain: float
+    metals: bool
+    departure: float
+    table: float
+    share: float
+    probability: float
+    predicted: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +71,20 @@ class Host:
     """A row with all substitutions of one element whose outcome is known.
 
     Attributes:
-        row: The label.
-        family: Number of the family that it shares its framework with; what is uncertain is drawn by families.
+        name: Id of the row.
+        ion: Working ion.
+        family: Name of the family that it shares its framework with; what is uncertain is drawn by families.
         choices: What may be done.
     """
 
-    row: Electrode
-    family: int
+    name: str
+    ion: str
+    family: str
     choices: list[Choice]
 
 
-def families(rows: Sequence[Electrode], ion: str) -> dict[tuple[int, str], list[int]]:
-    """Rows of one ion that differ in one element: for each cluster, named by number and element-blind formula, its rows.
+def families(rows: Sequence[Electrode], ion: str) -> dict[int, list[int]]:
+    """Rows of one ion that differ in one element: the rows of each cluster, by number.
 
     Hosts and discharged formulas agree but for that element, and pymatgen's matcher takes the hosts for one structure
     with it replaced. A row is in one cluster for each element of its framework.
@@ -85,11 +98,11 @@ def families(rows: Sequence[Electrode], ion: str) -> dict[tuple[int, str], list[
                 blind = (_blind(row.host, symbol), _blind(row.discharged, symbol))
                 groups[blind].append((index, symbol))
     matcher = StructureMatcher()
-    found: dict[tuple[int, str], list[int]] = {}
-    for (blind, _), members in sorted(groups.items()):
+    found: dict[int, list[int]] = {}
+    for _, members in sorted(groups.items()):
         if len({symbol for _, symbol in members}) < 2:
             continue
-        clusters: list[tuple[object, list[tuple[int, str]]]] = []
+        clusters: list[tuple[Structure, list[tuple[int, str]]]] = []
         for index, symbol in members:
             masked = _masked(rows[index].host, symbol).to_pymatgen()
             for first, own in clusters:
@@ -102,7 +115,7 @@ def families(rows: Sequence[Electrode], ion: str) -> dict[tuple[int, str], list[
             if len({symbol for _, symbol in own}) > 1:
                 number = len(found)
                 for index, symbol in own:
-                    found.setdefault((number, blind), []).append(index)
+                    found.setdefault(number, []).append(index)
                     SITE[number, index] = symbol
     return found
 
@@ -123,49 +136,63 @@ def _masked(crystal: Crystal, symbol: str) -> Crystal:
     return primitive_cell(replace(crystal, numbers=numbers))
 
 
-def hosts_of(rows: Sequence[Electrode]) -> list[Host]:
-    """Every row with what may be done to it."""
-    choices: dict[int, list[Choice]] = defaultdict(list)
+def gather(data: Path, ion: str, out: Path) -> None:
+    """Write every row of an ion with what may be done to it, and what each rule needs to know, as JSON."""
+    rows = [row for row in read_dataset(data) if row.working_ion == ion and abs(row.average_voltage) <= 7]
+    network = as_explainer(None)
+    pairs: list[tuple[int, str, int, str]] = []
     roots: dict[int, int] = {}
-    for ion in WORKING_IONS:
-        SITE.clear()
-        for (number, _), members in families(rows, ion).items():
-            for index in members:
-                for other in members:
-                    old, new = SITE[number, index], SITE[number, other]
-                    if old == new:
-                        continue
-                    gain = rows[other].average_voltage - rows[index].average_voltage
-                    choices[index].append(Choice(old, new, rows[other], gain))
+    for number, members in families(rows, ion).items():
+        for index in members:
+            for other in members:
+                old, new = SITE[number, index], SITE[number, other]
+                if old != new:
+                    pairs.append((index, old, other, new))
                     # Rows that can be reached from each other are one family.
-                    _join(roots, index, other)
-    return [Host(rows[index], _root(roots, index), own) for index, own in sorted(choices.items())]
+                    roots[_root(roots, index)] = _root(roots, other)
+    local: dict[int, dict[str, float]] = {}
+    voltages: dict[int, float] = {}
+    for index in sorted({index for pair in pairs for index in (pair[0], pair[2])}):
+        host = rows[index].host
+        try:
+            (answer,) = network.attribute([Query(ion, host)])
+        except InputError:
+            continue
+        symbols = np.array(host.symbols)
+        local[index] = {s: float(answer.departures[symbols == s].mean()) for s in host.composition}
+        voltages[index] = answer.estimate.voltage
+    found: dict[int, Host] = {}
+    for index, old, other, new in pairs:
+        if index not in local or other not in voltages:
+            continue
+        row = rows[index]
+        charges = _charges(row)
+        choice = Choice(
+            site=old,
+            new=new,
+            gain=rows[other].average_voltage - row.average_voltage,
+            metals={ATOMIC_NUMBERS[old], ATOMIC_NUMBERS[new]} <= REDOX_ACTIVE,
+            departure=local[index][old],
+            table=element_departures(ion).get(new, UNKNOWN),
+            share=row.host.composition[old] / len(row.host),
+            probability=element_log_probability(old, round(charges.get(old, 0.0)), new),
+            predicted=voltages[other],
+        )
+        family = f"{ion} {_root(roots, index)}"
+        found.setdefault(index, Host(row.battery_id, ion, family, [])).choices.append(choice)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps([asdict(host) for host in found.values()]) + "\n", encoding="utf-8")
+    print(f"{out}: {len(found)} of {len(rows)} electrodes, {len({host.family for host in found.values()})} families")
+
+
+UNKNOWN = -10.0
+"""V: what an element does that the table does not hold."""
 
 
 def _root(roots: dict[int, int], index: int) -> int:
     while roots.setdefault(index, index) != index:
         index = roots[index]
     return index
-
-
-def _join(roots: dict[int, int], one: int, other: int) -> None:
-    roots[_root(roots, one)] = _root(roots, other)
-
-
-def local_of(hosts: Sequence[Host]) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """By id of the row: mean departure of each element's local voltages, V, and the network's voltage, V."""
-    network = as_explainer(None)
-    wanted = {row.battery_id: row for host in hosts for row in (host.row, *(c.child for c in host.choices))}
-    local, voltages = {}, {}
-    for name, row in wanted.items():
-        try:
-            (answer,) = network.attribute([Query(row.working_ion, row.host)])
-        except InputError:
-            continue
-        symbols = np.array(row.host.symbols)
-        local[name] = {s: float(answer.departures[symbols == s].mean()) for s in row.host.composition}
-        voltages[name] = answer.estimate.voltage
-    return local, voltages
 
 
 def outcome(hosts: Sequence[Host], pick: Callable[[Host], Sequence[Choice]]) -> NDArray[np.float64]:
@@ -197,39 +224,22 @@ def best(choices: Sequence[Choice], score: Callable[[Choice], float]) -> list[Ch
     return [choice for choice, value in zip(choices, scores, strict=True) if value == max(scores)]
 
 
-def rules(
-    local: Mapping[str, Mapping[str, float]], voltages: Mapping[str, float]
-) -> dict[str, Callable[[Host], list[Choice]]]:
+def rules() -> dict[str, Callable[[Host], list[Choice]]]:
     """What each rule picks for a host."""
-
-    def departure(host: Host, choice: Choice) -> float:
-        return local[host.row.battery_id][choice.site]
-
-    def table(host: Host, choice: Choice) -> float:
-        return element_departures(host.row.working_ion).get(choice.new, -10.0)
-
-    def gain(host: Host, choice: Choice) -> float:
-        share = host.row.host.composition[choice.site] / len(host.row.host)
-        return (table(host, choice) - departure(host, choice)) * share
-
-    def likely(host: Host, choice: Choice) -> float:
-        assert host.row.discharged is not None
-        charge = round(_charges(host.row).get(choice.site, 0.0))
-        return element_log_probability(choice.site, charge, choice.new)
-
-    scores: dict[str, Callable[[Host, Choice], float]] = {
-        "any of them": lambda host, choice: 0.0,
-        "probability": likely,
-        "site of the lowest local voltage": lambda host, choice: -departure(host, choice),
-        "site of the highest local voltage": departure,
-        "element of the highest table value": table,
-        "table less local voltage (--guide local)": gain,
-        "network's voltage of the result": lambda host, choice: voltages[choice.child.battery_id],
+    scores: dict[str, Callable[[Choice], float]] = {
+        "any of them": lambda choice: 0.0,
+        "probability": lambda choice: choice.probability,
+        "site of the lowest local voltage": lambda choice: -choice.departure,
+        "site of the highest local voltage": lambda choice: choice.departure,
+        "element of the highest table value": lambda choice: choice.table,
+        "table less local voltage (--guide local)": lambda choice: (choice.table - choice.departure) * choice.share,
+        "network's voltage of the result": lambda choice: choice.predicted,
     }
-    return {
-        name: (lambda host, s=score: best(host.choices, lambda choice: s(host, choice)))
-        for name, score in scores.items()
-    }
+
+    def picker(score: Callable[[Choice], float]) -> Callable[[Host], list[Choice]]:
+        return lambda host: best(host.choices, score)
+
+    return {name: picker(score) for name, score in scores.items()}
 
 
 _CHARGES: dict[str, dict[str, float]] = {}
@@ -246,10 +256,13 @@ def report(
     title: str, hosts: Sequence[Host], picks: Mapping[str, Callable[[Host], list[Choice]]]
 ) -> list[dict[str, object]]:
     """Print a table of rules and return it."""
-    groups = np.array([host.family for host in hosts], dtype=np.int64)
+    if not hosts:
+        print(f"\n{title}: none")
+        return []
+    _, groups = np.unique([host.family for host in hosts], return_inverse=True)
     print(f"\n{title}: {len(hosts)} hosts of {len(np.unique(groups))} families, "
           f"{np.mean([len(host.choices) for host in hosts]):.1f} choices each")  # fmt: skip
-    print(f"{'rule':<42}{'raises (%)':>11}{'less any (%)':>22}{'gain (V)':>10}{'less any (V)':>24}")
+    print(f"{'rule':<42}{'raises (%)':>11}{'less any (%)':>24}{'gain (V)':>10}{'less any (V)':>26}")
     base = outcome(hosts, picks["any of them"])
     found = []
     for name, pick in picks.items():
@@ -258,8 +271,8 @@ def report(
         more, further = (values - base).mean(0)
         print(
             f"{name:<42}{100 * values[:, 0].mean():>11.1f}"
-            f"{f'{100 * more:+.1f} ({100 * share[0]:+.1f} to {100 * share[1]:+.1f})':>22}{values[:, 1].mean():>10.3f}"
-            f"{f'{further:+.3f} ({gain[0]:+.3f} to {gain[1]:+.3f})':>24}"
+            f"{f'{100 * more:+.1f} ({100 * share[0]:+.1f} to {100 * share[1]:+.1f})':>24}{values[:, 1].mean():>10.3f}"
+            f"{f'{further:+.3f} ({gain[0]:+.3f} to {gain[1]:+.3f})':>26}"
         )
         found.append({"set": title, "rule": name, "n_hosts": len(hosts), "n_families": len(np.unique(groups)),
                       "raises": values[:, 0].mean(), "raises_more": more, "raises_more_90": share,
@@ -267,43 +280,31 @@ def report(
     return found
 
 
-def compare(data: Path, out: Path | None) -> None:
-    """All questions on a data set."""
-    rows = [row for row in read_dataset(data) if abs(row.average_voltage) <= 7]
-    everything = hosts_of(rows)
-    local, voltages = local_of(everything)
-    picks = rules(local, voltages)
-
-    def usable(hosts: Sequence[Host]) -> list[Host]:
-        kept = [
-            replace_choices(host, [c for c in host.choices if c.child.battery_id in voltages])
-            for host in hosts
-            if host.row.battery_id in local
-        ]
-        return [host for host in kept if len({(c.site, c.new) for c in host.choices}) > 1]
-
-    redox = REDOX_ACTIVE
-    metals = usable([
-        replace_choices(h, [c for c in h.choices if {ATOMIC_NUMBERS[c.site], ATOMIC_NUMBERS[c.new]} <= redox])
-        for h in everything
-    ])  # fmt: skip
-    one_site = [host for host in metals if len({c.site for c in host.choices}) == 1]
-    many = [host for host in usable(everything) if len({c.site for c in host.choices}) > 1]
+def compare(folder: Path, out: Path | None) -> None:
+    """All questions on what was gathered."""
+    everything = [
+        Host(one["name"], one["ion"], one["family"], [Choice(**choice) for choice in one["choices"]])
+        for path in sorted(folder.glob("*.json"))
+        for one in json.loads(path.read_text(encoding="utf-8"))
+    ]
+    metals = _with_a_choice([replace(h, choices=[c for c in h.choices if c.metals]) for h in everything])
     several = [host for host in metals if len({c.site for c in host.choices}) > 1]
+    one_site = [host for host in metals if len({c.site for c in host.choices}) == 1]
+    many = [host for host in _with_a_choice(everything) if len({c.site for c in host.choices}) > 1]
+    picks = rules()
     found = report("which transition metal, at one place", one_site, picks)
-    if several:
-        found += report("which transition metal, at which of several", several, picks)
+    found += report("which transition metal, at which of several places", several, picks)
     found += report("which element, at which of several places", many, picks)
     for ion in WORKING_IONS:
-        own = [host for host in metals if host.row.working_ion == ion]
+        own = [host for host in metals if host.ion == ion]
         if len({host.family for host in own}) >= 10:
             found += report(f"which transition metal, {ion}", own, picks)
     if out is not None:
         out.write_text(json.dumps(found, indent=1, default=float) + "\n", encoding="utf-8")
 
 
-def replace_choices(host: Host, choices: list[Choice]) -> Host:
-    return replace(host, choices=choices)
+def _with_a_choice(hosts: Sequence[Host]) -> list[Host]:
+    return [host for host in hosts if len({(c.site, c.new) for c in host.choices}) > 1]
 
 
 def write_table(data: Path, out: Path, most: int, seed: int) -> None:
@@ -335,6 +336,8 @@ def write_table(data: Path, out: Path, most: int, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="a data set of electrodes (Parquet)")
+    parser.add_argument("folder", type=Path, nargs="?", help="what is gathered, ion by ion; what is there is taken")
+    parser.add_argument("--ions", default=",".join(WORKING_IONS), help="ions that are gathered")
     parser.add_argument("--table", type=Path, help="write the table of elements here and stop")
     parser.add_argument("--hosts", type=int, default=700, help="hosts that the table is made from")
     parser.add_argument("--seed", type=int, default=0)
@@ -342,8 +345,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.table:
         write_table(arguments.data, arguments.table, arguments.hosts, arguments.seed)
-    else:
-        compare(arguments.data, arguments.output)
+        return
+    for ion in arguments.ions.split(","):
+        path = arguments.folder / f"{ion}.json"
+        if not path.exists():
+            gather(arguments.data, ion, path)
+    compare(arguments.folder, arguments.output)
 
 
 if __name__ == "__main__":

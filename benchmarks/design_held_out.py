@@ -1,8 +1,8 @@
-"""Design from a spinel by a model that has never seen one: are those that exist found, and ranked as the labels rank them?
+"""Design from a spinel by a model that has seen none: are those that exist found, and ranked as the labels rank them?
 
 Every electrode of the ion (``--all-ions``: of any ion) whose host is a spinel is left out; of the learners of
-``delta-mp2025`` the kernel on atoms is fitted anew to the rest, on the features that ``ionvolt recipe run mlip`` left in
-a folder. Candidates are made from one member; those that the data set holds are looked up among them.
+``delta-mp2025`` the kernel on atoms is fitted anew to the rest, on the features that ``ionvolt recipe run mlip`` left
+in a folder. Candidates are made from one member; those that the data set holds are looked up among them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -187,7 +188,7 @@ def tell(own: Sequence[Electrode], designs: Sequence[Design], folder: Path) -> N
         print(
             f"{row.formula_discharge:<16}{row.average_voltage:>10.2f}{one.voltage_predicted:>14.2f}{relaxed:>12}{one.rank:>6}"
         )
-    content = {"left_out": len(own), "found": len(pairs), "candidates": len(designs)}
+    content: dict[str, Any] = {"left_out": len(own), "found": len(pairs), "candidates": len(designs)}
     for name, chosen in (
         ("predicted", pairs),
         ("relaxed", [both for both in pairs if both[1].stage == "relaxed"]),
@@ -200,9 +201,8 @@ def tell(own: Sequence[Electrode], designs: Sequence[Design], folder: Path) -> N
         )
         content[name] = {"n": len(chosen), "mae": float(np.abs(said - labels).mean()),
                          "spearman": float(spearmanr(labels, said).statistic)}  # fmt: skip
-        print(
-            f"{name}: n = {len(chosen)}, MAE {np.abs(said - labels).mean():.2f} V, Spearman {content[name]['spearman']:.2f}"
-        )
+        figures = content[name]
+        print(f"{name}: n = {len(chosen)}, MAE {figures['mae']:.2f} V, Spearman {figures['spearman']:.2f}")
     (folder / "held_out.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

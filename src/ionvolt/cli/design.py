@@ -42,7 +42,7 @@ def design(
         float | None, typer.Option(help="Largest change of the volume that is wanted, %.", metavar="PERCENT")
     ] = None,
     elements: Annotated[
-        str | None, typer.Option(help="Elements that may come in [default: 25 common ones].", metavar="EL[,EL…]")
+        str | None, typer.Option(help="Elements that may come in [default: 27 common ones].", metavar="EL[,EL…]")
     ] = None,
     exclude: Annotated[
         str | None, typer.Option(help="Elements that no candidate may hold.", metavar="EL[,EL…]")

@@ -14,37 +14,9 @@ Place = Literal["metal", "centre", "anion", "mobile"]
 """Kinds of places: metals, centres of polyanions, anions, and mobile ions other than the working ion."""
 
 DEFAULT = frozenset(
-    [
-        "Ti",
-        "V",
-        "Cr",
-        "Mn",
-        "Fe",
-        "Co",
-        "Ni",
-        "Cu",
-        "Nb",
-        "Mo",
-        "Zr",
-        "Al",
-        "Ga",
-        "Sc",
-        "Mg",
-        "Zn",
-        "Si",
-        "P",
-        "S",
-        "B",
-        "Ge",
-        "O",
-        "F",
-        "Cl",
-        "Br",
-        "Se",
-        "I",
-    ]
+    "Ti V Cr Mn Fe Co Ni Cu Nb Mo Zr Al Ga Sc Mg Zn Si P S B Ge O F Cl Br Se I".split()  # noqa: SIM905
 )
-"""Elements that come in where none are named: no noble, rare, radioactive or very toxic ones (Be, As, Cd, Hg, Tl, Pb)."""
+"""Elements that come in where none are named: no noble, rare, radioactive or very toxic ones (Be, As, Cd, Hg, Pb)."""
 
 CENTRES = ("Si", "P", "S", "B", "Ge", "As", "Se", "V", "Mo", "W", "C", "N")
 """Elements that stand amid oxygen; V, Mo and W do so as vanadate, molybdate and tungstate."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,8 +107,9 @@ def element_log_probability(old: str, charge: int, new: str) -> float:
 
 
 @cache
-def _table():  # type: ignore[no-untyped-def]  # noqa: ANN202 - pymatgen's own object
+def _table() -> tuple[Any, list[Any]]:
+    """The table as pymatgen has it, and the ions in it."""
     from pymatgen.analysis.structure_prediction.substitution_probability import SubstitutionProbability
 
-    table = SubstitutionProbability()
+    table = SubstitutionProbability()  # type: ignore[no-untyped-call]
     return table, sorted(table.species, key=str)

@@ -69,8 +69,10 @@ class Journal:
         """Keep what became of a candidate."""
         if self.folder is None:
             return
-        refused = isinstance(found, InputError)
-        content = {"refused": [found.source, found.rule, found.remedy]} if refused else _to_json(found)
+        if isinstance(found, InputError):
+            content: dict[str, Any] = {"refused": [found.source, found.rule, found.remedy]}
+        else:
+            content = _to_json(found)
         write_json(self._path(candidate), content)
 
     def _path(self, candidate: Candidate) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def fronts(values: Sequence[Sequence[float]]) -> list[int]:
@@ -20,7 +21,7 @@ def fronts(values: Sequence[Sequence[float]]) -> list[int]:
     points = np.array(values, dtype=np.float64).reshape(len(values), -1)
     at_least = (points[:, None, :] >= points[None, :, :]).all(axis=2)
     better = (points[:, None, :] > points[None, :, :]).any(axis=2)
-    beats = at_least & better
+    beats: NDArray[np.bool_] = np.asarray(at_least & better)
     found = np.zeros(len(points), dtype=np.int64)
     front = 0
     while (left := found == 0).any():

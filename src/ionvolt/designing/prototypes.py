@@ -8,6 +8,7 @@ from importlib.resources import files
 from ionvolt.errors import InputError
 from ionvolt.experiment.cathodes import all_cathodes, host_structures
 from ionvolt.structures import read_text
+from ionvolt.structures.chemistry import MOBILE_IONS
 from ionvolt.structures.crystal import Crystal
 
 
@@ -29,18 +30,20 @@ def families() -> dict[str, list[str]]:
 def prototypes(names: str) -> list[Crystal]:
     """Crystals of named families, structures or examples: ``olivine``, ``spinel,NaV2(PO4)3``, ``LiFePO4``, ``all``.
 
+    ``all`` are those that hold a mobile ion: its places are known, and another ion takes them at once.
+
     Raises:
         InputError: There is none of that name.
     """
     known = families()
     found: dict[str, Crystal] = {}
     for name in (part.strip() for part in names.split(",") if part.strip()):
-        chosen = (
-            sorted({s for own in known.values() for s in own}) if name.lower() == "all" else known.get(name.lower())
-        )
-        if chosen is None:
-            chosen = [name]
-        for one in chosen:
+        if name.lower() == "all":
+            every = sorted({one for own in known.values() for one in own})
+            crystals = {one: _crystal(one, known) for one in every}
+            found |= {one: c for one, c in crystals.items() if any(s in MOBILE_IONS for s in c.composition)}
+            continue
+        for one in known.get(name.lower(), [name]):
             found.setdefault(one, _crystal(one, known))
     if not found:
         raise InputError(names or "''", "no prototype is named", f"Choose from {', '.join(known)}, or all")

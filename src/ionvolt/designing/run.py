@@ -28,7 +28,7 @@ from ionvolt.prediction import Prediction, as_explainer, as_model
 from ionvolt.store import claim
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
-from ionvolt.typing import ProgressCallback, no_progress
+from ionvolt.typing import LogCallback, ProgressCallback, no_progress
 
 FORMAT = 1
 """Counted up when candidates or records come about otherwise."""
@@ -153,13 +153,13 @@ def _designed(
     todo = _to_relax(order, settings, len(parents))
     relaxed: dict[int, Relaxed] = {}
     for done, (candidate, _) in enumerate(todo):
-        words = f"relaxing {candidate.crystal.formula}"
-        progress(done, len(todo), words)
+        formula = candidate.crystal.formula
+        progress(done, len(todo), f"relaxing {formula}")
         known = journal.load(candidate)
         if known is None:
             judge = judge or _default_judge(relaxation, cache)
             try:
-                known = judge(candidate, ion, lambda text, words=words, done=done: progress(done, len(todo), words))  # type: ignore[misc]
+                known = judge(candidate, ion, _log(progress, done, len(todo), formula))
             except InputError as error:
                 known = error
             journal.save(candidate, known)
@@ -183,6 +183,10 @@ def _to_relax(
         return list(order[: settings.budget])
     host = [one for one in order if not one[0].substitutions]
     return host + [one for one in order if one[0].substitutions][: settings.budget]
+
+
+def _log(progress: ProgressCallback, done: int, total: int, formula: str) -> LogCallback:
+    return lambda words: progress(done, total, f"{formula}: {words}")
 
 
 def _default_judge(relaxation: RelaxSettings, cache: Cache) -> Judge:
