@@ -12,7 +12,7 @@ from ionvolt.prediction import predict
 from ionvolt.structures.crystal import Crystal
 from ionvolt.web.settings import Settings
 from models.small import DISCHARGED, delta, foundation
-from ordering.cells import P2_BRONZE
+from ordering.cells import NMC811, P2_BRONZE
 from web.serving import Served, serving
 
 pytestmark = pytest.mark.slow
@@ -84,6 +84,13 @@ def test_partly_filled_sites_are_refused_where_more_is_asked_for(mixed: Served) 
     answer = mixed.client.post("/api/v1/predict", json=asked)
     assert answer.status_code == 422
     assert "disordered" in answer.json()["rule"]
+
+
+def test_a_disordered_host_is_refused_as_a_whole(mixed: Served) -> None:
+    asked = {"structures": [{"name": "nmc.cif", "text": NMC811}, {"name": "p2.cif", "text": P2_BRONZE}], "ions": "all"}
+    nmc, p2 = mixed.client.post("/api/v1/predict", json=asked).json()["results"]
+    assert "the structure is disordered" in nmc["problem"]["rule"]
+    assert [p["working_ion"] for p in p2["predictions"]] == ["Na"]
 
 
 def test_who_asks_again_waits_for_no_worker(mixed: Served) -> None:

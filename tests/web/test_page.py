@@ -24,7 +24,7 @@ from PIL import Image
 import ionvolt
 from ionvolt.cli.predict import COLUMNS
 from ionvolt.ions import WORKING_IONS
-from ordering.cells import P2_BRONZE
+from ordering.cells import NMC811, P2_BRONZE
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[test]')")
 expect = sync_api.expect
@@ -867,6 +867,148 @@ def test_discharged_with_all_ions_answers_the_one_that_is_held(opened):
     expect(page.locator("#card .state")).to_have_text("Discharged")
     assert [ion for ion, value in voltages(page).items() if value != "–"] == ["Li"]
     expect(page.locator("#retry")).to_have_count(0)  # another try would not help
+
+
+# ---- Both ends, formulas, and work that takes minutes ----
+
+
+def long_job(page, outcome):
+    """Answer the next job that takes minutes with an outcome; others go to the server. Returns what was asked for."""
+    asked = []
+    events = [
+        ("progress", {"text": "relaxing the charged host", "seconds_left": 90.0}),
+        ("result", {"result": outcome["result"]}),
+        ("end", {"status": "done", "problem": None}),
+    ]
+    text = "retry: 600000\n\n" + "".join(
+        f"id: {n}\nevent: {kind}\ndata: {json.dumps(content | {'done': n, 'total': 1})}\n\n"
+        for n, (kind, content) in enumerate(events)
+    )
+
+    def job(route):
+        request = route.request
+        if request.method == "POST" and request.post_data_json["kind"] != "predict":
+            asked.append(request.post_data_json)
+            route.fulfill(status=202, json={"id": "long-job"})
+        elif request.url.endswith("/long-job/events"):
+            route.fulfill(status=200, content_type="text/event-stream", body=text)
+        elif request.url.endswith("/long-job"):
+            route.fulfill(json={"id": "long-job", "status": "done", "outcome": outcome})
+        else:
+            route.fallback()
+
+    page.route(re.compile("/api/v1/jobs"), job)
+    return asked
+
+
+def structure_file(role, formula):
+    texts = {"cif": f"data_{formula}", "poscar": formula, "extxyz": "1\n", "pymatgen": "{}"}
+    return {"role": role, "formula": formula, "n_atoms": 1, "oxidation": None} | texts
+
+
+STEPS = [
+    {"voltage": 2.4, "formula_charged": "MnO2", "formula_discharged": "MgMn4O8", "filling_charged": 0.0,
+     "filling_discharged": 0.5, "volume_change": 0.04},
+    {"voltage": 1.8, "formula_charged": "MgMn4O8", "formula_discharged": "MgMn2O4", "filling_charged": 0.5,
+     "filling_discharged": 1.0, "volume_change": 0.06},
+]  # fmt: skip
+COMPUTED = {
+    "source": "MgMn2O4", "formula_charged": "MnO2", "formula_discharged": "MgMn2O4", "working_ion": "Mg",
+    "voltage": 2.75, "voltage_lower": 2.5, "voltage_upper": 3.0, "voltage_potential": 2.1, "model": "delta-mp2025",
+    "volume_change": 0.101, "capacity_grav": 270.4, "capacity_vol": 1169.0, "energy_grav": 743.0, "energy_vol": 3215.0,
+    "seconds": 95.0, "steps": 61, "converged": True, "warnings": ["the potential was trained on PBE+U"],
+    "profile": {"steps": STEPS, "average": 2.1, "n_ions": 4, "n_computed": 9, "converged": True},
+}  # fmt: skip
+
+
+def test_a_computed_electrode_with_its_profile(opened):
+    page = example(opened(), "MgMn2O4")
+    ends = [structure_file("discharged", "MgMn2O4"), structure_file("charged", "MnO2")]
+    asked = long_job(page, {"result": COMPUTED, "structures": ends})
+    page.locator('#chart [data-ion="Mg"]').click()
+    page.locator("#with-profile").check()
+    page.locator("#compute").click()
+    expect(page.locator("#long .number")).to_have_text("2.75")
+    assert asked == [{"kind": "compute", "structure": {"example": "MgMn2O4"}, "ion": "Mg", "profile": True}]
+    facts = page.locator("#long .facts")
+    for words in ("10.1 %", "270 mAh/g", "1169 mAh/cm³", "743 Wh/kg", "3215 Wh/L", "2.50 to 3.00 V"):
+        expect(facts).to_contain_text(words)
+    expect(page.locator("#profile-plot path.step")).to_have_count(1)
+    assert "2 steps" in page.locator("#profile-plot svg").get_attribute("aria-label")
+    rows = page.locator("#long .profile tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("2.40")
+    name, text = downloaded(page, "#long .files >> text=CIF >> nth=1")
+    assert (name, text) == ("MnO2-charged.cif", "data_MnO2")
+    # It is found again, also when the page was closed meanwhile.
+    page.reload()
+    expect(page.locator("#job-list li")).to_contain_text("MgMn2O4, Mg, profile")
+    page.locator("#job-list button").click()
+    expect(page.locator("#long .number")).to_have_text("2.75")
+    assert sideways(page) <= 0
+
+
+def test_a_disordered_structure_is_ordered(opened):
+    page = opened()
+    page.set_input_files("#files", {"name": "nmc.cif", "mimeType": "text/plain", "buffer": NMC811.encode()})
+    expect(page.locator("#problem")).to_contain_text("the structure is disordered")
+    orderings = [
+        {"n_atoms": 40, "weight": w, "degeneracy": 2, "energy": e, "electrostatic_energy": -1.0}
+        for w, e in ((0.75, -240.0), (0.25, -239.6))
+    ]
+    voltage = predicted("Li", 3.7) | {"spread": 0.05}
+    found = {
+        "source": "nmc.cif", "formula": "Li10Ni8MnCoO20", "primitive_cells": 10, "distinct_found": 2, "complete": True,
+        "temperature": 1000.0, "charges": {}, "warnings": [], "orderings": orderings, "predictions": [voltage],
+    }  # fmt: skip
+    asked = long_job(page, {"result": found, "structures": [structure_file("ordering", "A"), TIS2]})
+    page.locator("#order").click()
+    expect(page.locator("#long")).to_contain_text("2 distinct orderings")
+    assert (asked[0]["kind"], asked[0]["structure"]["name"]) == ("order", "nmc.cif")
+    expect(page.locator("#long")).to_contain_text("10.0")  # meV/atom above the lowest
+    expect(page.locator("#long")).to_contain_text("3.70 ± 0.20")
+    page.locator("#long button:has-text('Predict this one')").nth(1).click()
+    expect(result(page).locator("#card .what")).to_contain_text("nmc.cif, ordering 2")
+
+
+TIS2 = structure_file("ordering", "TiS2") | {"cif": (EXAMPLES / "TiS2.cif").read_text()}
+
+
+def test_both_ends_and_how_much_of_the_ion_goes_in(opened):
+    page = example(opened(), "TiS2")
+    page.locator('#chart [data-ion="Mg"]').click()
+    expect(page.locator("#card .facts")).to_contain_text("≈")
+    page.locator("#more summary").click()
+    page.locator("#discharged-formula").fill("MgTi4S8")
+    page.locator("#discharged-formula").press("Tab")
+    result(page)
+    # Half an ion for two Ti: 2 × 26801 mAh over 472.3 g.
+    expect(page.locator("#card .facts")).to_contain_text("113 mAh/g")
+    expect(page.locator("#card .facts")).not_to_contain_text("≈")
+    page.locator("#discharged-formula").fill("")
+    page.locator("#discharged-formula").press("Tab")
+    asked = []
+    page.on("request", lambda r: asked.append(r.post_data_json) if r.url.endswith("/jobs") else None)
+    page.set_input_files("#charged-file", EXAMPLES / "Mn2O4.cif")
+    expect(page.locator("#charged-clear")).to_be_visible()
+    example(page, "LiMn2O4")
+    assert asked[-1]["charged"]["name"] == "Mn2O4.cif"
+    page.locator("#charged-clear").click()
+    page.wait_for_function("() => document.querySelector('#charged-clear').hidden")
+    result(page)
+    assert "charged" not in asked[-1]
+
+
+def test_exchange_is_asked_for(opened):
+    page = opened()
+    asked = []
+    page.on("request", lambda r: asked.append(r.post_data_json) if r.url.endswith("/jobs") else None)
+    emit_events(page, READ, *answers({"Na": 2.5}))
+    page.locator("#more summary").click()
+    page.locator("#exchange").check()
+    page.locator('.chip[data-id="LiCoO2"]').click()
+    expect(page.locator("#chart [data-ion=Na]")).to_be_visible()
+    assert asked[-1]["exchange"] is True
 
 
 # ---- What a researcher wants to see ----

@@ -43,12 +43,23 @@ _STRUCTURES = [{"example": "LiFePO4"}, {"mp_id": "mp-25210"}, {"name": "a.cif", 
 _EXAMPLES = {
     PredictRequest.__name__: {
         "one ion": {"value": {"structures": [{"example": "TiS2"}], "ions": ["Mg"]}},
+        "both ends": {
+            "value": {
+                "structures": [{"name": "discharged.cif", "text": "data_..."}],
+                "charged": {"name": "charged.cif", "text": "data_..."},
+                "ions": ["Mg"],
+            }
+        },
+        "a host and how much goes in": {
+            "value": {"structures": [{"example": "TiS2"}], "ions": ["Mg"], "discharged_formula": "MgTi2S4"}
+        },
         "all ions of some structures": {"value": {"structures": _STRUCTURES, "ions": "all"}},
     },
     JobRequest.__name__: {
         "all ions, Mg first": {
             "value": {"kind": "predict", "structures": [{"example": "MgMn2O4"}], "ions": "all", "first": "Mg"}
         },
+        "order": {"value": {"kind": "order", "structure": {"name": "a.cif", "text": "data_..."}, "ions": ["Li"]}},
         "compute": {"value": {"kind": "compute", "structure": {"example": "MgMn2O4"}, "ion": "Mg", "profile": True}},
     },
     StructuresRequest.__name__: {"with and without Mg": {"value": {"structure": {"example": "MgMn2O4"}, "ion": "Mg"}}},

@@ -16,6 +16,10 @@ from ionvolt.web.requests import Asked
 READ_SECONDS = 0.01
 
 
+def nobody(kind: str, content: dict[str, Any]) -> None:
+    """Takes what happens where nobody listens."""
+
+
 @dataclass(eq=False)
 class Run:
     """A question on its way.
@@ -34,7 +38,7 @@ class Run:
     client: str
     deadline: float
     seconds: float
-    emit: Callable[[str, dict[str, Any]], None] = lambda kind, content: None
+    emit: Callable[[str, dict[str, Any]], None] = nobody
     total: int = 0
     done: int = 0
     left: float = 0.0
@@ -100,12 +104,15 @@ class Structure:
             given = await fetch(asked.structures[self.index])
             charged = None if asked.charged is None else await fetch(asked.charged)
             if len(ions) == 1 or not (asked.relaxes or costs.slow(asked.model)):
-                reply = await ask(asked.task("predict", given, ions, charged), self.run, asked.model, thought)
+                # Who listens gets the voltage first; for others one turn does it all.
+                first = self.run.emit is not nobody and not asked.relaxes
+                task = asked.task("predict", given, ions, charged) | {"checks": asked.checks and not first}
+                reply = await ask(task, self.run, asked.model, thought)
                 self.run.past(len(ions), thought)
                 self._read(reply)
                 self._take(reply, ions)
-                # A voltage comes first; what is out of the domain anyway needs no further doubts.
-                if any(prediction["in_domain"] for prediction in self.found.values()):
+                # What is out of the domain anyway needs no further doubts.
+                if first and any(prediction["in_domain"] for prediction in self.found.values()):
                     await self._check(given, charged, ask, costs)
             else:
                 reply = await ask({"task": "read", "structure": given}, self.run, "read", READ_SECONDS)
@@ -127,7 +134,10 @@ class Structure:
             async with turn:
                 try:
                     reply = await ask(
-                        self.asked.task("predict", crystal, [ion], charged), self.run, self.asked.model, cost
+                        self.asked.task("predict", crystal, [ion], charged) | {"checks": False},
+                        self.run,
+                        self.asked.model,
+                        cost,
                     )
                 except Problem as error:
                     self.refused[ion] = error

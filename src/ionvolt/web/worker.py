@@ -102,7 +102,10 @@ def read(task: Message, workshop: Workshop) -> Message:
     try:
         crystal = workshop.crystal(task)
     except DisorderError as error:
-        return facts_of_disordered(error.crystal) | {"crystal": task["structure"]}
+        facts = facts_of_disordered(error.crystal)
+        if not any(_is_partly_filled(error, ion) for ion in facts["holds"]):
+            raise
+        return facts | {"crystal": task["structure"]}
     return facts_of(crystal) | {
         "crystal": {
             "name": crystal.source,
@@ -115,6 +118,14 @@ def read(task: Message, workshop: Workshop) -> Message:
     }
 
 
+def _is_partly_filled(error: DisorderError, ion: str) -> bool:
+    """Whether an ion's sites are all that is disordered."""
+    try:
+        return host_of(error.crystal, working_ion(ion)) is not None
+    except InputError:
+        return True  # its host is refused, which is said when the ion is asked for
+
+
 def predict(task: Message, workshop: Workshop) -> Message:
     """Predictions for the ions; an ion that is refused spoils no other."""
     model, ions = workshop.models[task["model"]], task["ions"]
@@ -123,9 +134,11 @@ def predict(task: Message, workshop: Workshop) -> Message:
     except DisorderError as error:
         _refuse_unless_plain(error, task)
         found = predict_partly_filled(error, ions, model=model, check_relaxation=task["checks"])
+        if not found.answered:
+            raise found[0] from error
         return _answered(facts_of_disordered(error.crystal), ions, found)
     options = {"assume": task["assume"], "charged": workshop.charged(task), **task["options"]}
-    found = predict_each([crystal], ions, model=model, check_relaxation=False, **options)
+    found = predict_each([crystal], ions, model=model, check_relaxation=task["checks"], **options)
     return _answered(facts_of(crystal), ions, found)
 
 
@@ -150,9 +163,14 @@ def relaxation(task: Message, workshop: Workshop) -> Message:
 
     ``added`` has the strain of the structures and, by what a prediction rests on, what half of an interval grows by.
     """
-    crystal, charged = workshop.crystal(task), workshop.charged(task)
+    try:
+        crystals = [workshop.crystal(task)]
+    except DisorderError as error:
+        hosts = [host_of(error.crystal, ion) for ion in WORKING_IONS.values()]
+        crystals = [filled.host for filled in hosts if filled is not None]
+    charged = workshop.charged(task)
     states: States = {}
-    given = [crystal] if charged is None else [crystal, charged]
+    given = crystals if charged is None else [*crystals, charged]
     doubts, strained = relaxation_doubts(given, states), strains(given, states)
     half_widths: dict[str, float] = {ends: added_half_width(strained[:1], ends) for ends in ("charged", "discharged")}
     half_widths["both"] = added_half_width(strained, "both")

@@ -6,8 +6,10 @@ but they say what the host alone does not: where the ion would sit, and how well
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures, compute_features, pool_features
+from ionvolt.physics.interstitials import InterstitialSite
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.trial_insertion import Trial, sites_for_trials, trial_insertions
@@ -56,6 +59,15 @@ class TrialFeatures:
         return self.pair.charged
 
 
+LATEST = 4
+"""Hosts that are remembered: who asks for ten ions of one, an ion at a time, has it evaluated once."""
+
+_Empty: TypeAlias = tuple[Crystal, list[InterstitialSite], CrystalFeatures]
+"""A host's primitive cell, its voids and its vectors."""
+
+_LATEST: OrderedDict[tuple[object, ...], _Empty] = OrderedDict()
+
+
 def importance() -> NDArray[np.float32]:
     """How much a difference in each feature counts, shape (FEATURES,): a block as much as ``BLOCKS`` says."""
     return np.concatenate([np.full(size, share * FEATURES / size) for size, share in BLOCKS]).astype(np.float32)
@@ -64,20 +76,29 @@ def importance() -> NDArray[np.float32]:
 def featurise_trials(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[TrialFeatures]:
     """Hosts, each with the symbol of its ion, in their primitive cells.
 
-    What belongs to the host alone is computed once for the same object.
+    What belongs to the host alone is computed once for hosts that are the same, also where they come one after another.
 
     Raises:
         InputError: A host has no void, or holds an isolated atom or an element that the potential does not know.
     """
-    unique = {id(host): host for host in hosts}
-    cells = {key: primitive_cell(host) for key, host in unique.items()}
-    sites = {key: sites_for_trials(cell) for key, cell in cells.items()}
     potential = load_sevennet()
-    vectors = dict(zip(cells, compute_features(list(cells.values())), strict=True))
+    empty = {id(host): _empty(host) for host in hosts}
     found = []
-    for key, ion in zip(map(id, hosts), ions, strict=True):
-        trials = trial_insertions(cells[key], WORKING_IONS[ion], potential, sites[key])
-        found.append(replace(trial_features(vectors[key], *trials, ion), cell=cells[key], filled=trials[1].crystal))
+    for host, ion in zip(hosts, ions, strict=True):
+        cell, sites, vectors = empty[id(host)]
+        trials = trial_insertions(cell, WORKING_IONS[ion], potential, sites)
+        found.append(replace(trial_features(vectors, *trials, ion), cell=cell, filled=trials[1].crystal))
+    return found
+
+
+def _empty(host: Crystal) -> _Empty:
+    key = (host.source, *(array.tobytes() for array in (host.lattice, host.numbers, host.frac_coords)))
+    found = _LATEST.get(key)
+    if found is None:
+        cell = primitive_cell(host)
+        found = _LATEST[key] = (cell, sites_for_trials(cell), compute_features([cell])[0])
+        while len(_LATEST) > LATEST:
+            _LATEST.popitem(last=False)
     return found
 
 

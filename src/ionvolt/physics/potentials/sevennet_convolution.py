@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-BONDS_TOGETHER = 512
-"""Bonds in one piece. More leave the cache, and what a bond carries on its way takes 30 kB."""
+BONDS_TOGETHER = 256
+"""Bonds in one piece, both ways. More leave the cache, and what a bond carries on its way takes 60 kB."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class _Block:
         degree: Their numbers, 2 l1 + 1.
         coupling: From a direction to the matrix of all ways, shape (n_direction, degree * n_numbers).
         ways: In the order of their numbers.
+        weight_of: The weight of each number of a message, vector by vector, shape (count * n_numbers,).
     """
 
     part: slice
@@ -43,6 +44,7 @@ class _Block:
     degree: int
     coupling: Tensor
     ways: list[_Way]
+    weight_of: Tensor
 
 
 class PiecewiseConvolution(nn.Module):
@@ -64,15 +66,16 @@ class PiecewiseConvolution(nn.Module):
         sums = [torch.zeros(n_atoms, block.count * block.ways[-1].numbers.stop) for block in blocks]
         for start in range(0, n_bonds, BONDS_TOGETHER):
             stop = min(start + BONDS_TOGETHER, n_bonds)
-            weights = whole.weight_nn(lengths[start:stop]).unsqueeze(-1)
-            for way in (slice(start, stop), slice(n_bonds + start, n_bonds + stop)):
-                here, there, direction = to[way], source[way], directions[way]
-                for block, part, total in zip(blocks, parts, sums, strict=True):
-                    vectors = part[there].view(-1, block.count, block.degree)
-                    messages = torch.bmm(vectors, (direction @ block.coupling).view(len(here), block.degree, -1))
-                    for one in block.ways:
-                        messages[:, :, one.numbers] *= weights[:, one.weights]
-                    total.index_add_(0, here, messages.flatten(1))
+            weights = whole.weight_nn(lengths[start:stop])
+            both = torch.cat([torch.arange(start, stop), torch.arange(n_bonds + start, n_bonds + stop)])
+            here, there, direction = to[both], source[both], directions[both]
+            for block, part, total in zip(blocks, parts, sums, strict=True):
+                vectors = part[there].view(-1, block.count, block.degree)
+                messages = torch.bmm(vectors, (direction @ block.coupling).view(len(here), block.degree, -1))
+                # A bond weighs the same both ways; in the order of the numbers it is one product without gaps.
+                weighted = messages.view(2, stop - start, -1)
+                weighted *= weights.index_select(1, block.weight_of)
+                total.index_add_(0, here, messages.flatten(1))
         ordered: list[Tensor] = [torch.empty(0)] * self.n_places
         for block, total in zip(blocks, sums, strict=True):
             numbers = total.view(n_atoms, block.count, -1)
@@ -103,5 +106,10 @@ def _blocks(product: Any) -> list[_Block]:
             couplings.append(coupling)
             ways.append(_Way(weights, slice(width, width + target.dim), one.i_out))
             width += target.dim
-        blocks.append(_Block(parts[number], count, irrep.dim, torch.cat(couplings, 2).flatten(1), ways))
+        columns = [
+            torch.arange(way.weights.start, way.weights.stop)[:, None].repeat(1, way.numbers.stop - way.numbers.start)
+            for way in ways
+        ]
+        coupled, weight_of = torch.cat(couplings, 2).flatten(1), torch.cat(columns, 1).flatten()
+        blocks.append(_Block(parts[number], count, irrep.dim, coupled, ways, weight_of))
     return blocks

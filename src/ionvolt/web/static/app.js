@@ -403,6 +403,7 @@ $("ions").addEventListener("change", (event) => {
   soon = setTimeout(ask, 180);
 });
 $("assume").addEventListener("change", (event) => {
+  if (event.target.name !== "assume") return; // of what stands below: see "more"
   state.assume = event.target.value;
   ask();
 });
