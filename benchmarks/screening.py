@@ -44,12 +44,17 @@ def of_stages(folder: Path) -> list[dict[str, Any]]:
     """What the finished shards tell of each stage."""
     return [
         {
-            "stage": stage.name, "units": stage.units, "rows": stage.rows, "cpu_ms_each": 1e3 * stage.cpu_s / stage.units,
-            "per_second": stage.per_second, "memory_mb": stage.memory_mb, "shards": [stage.shards_done, stage.shards],
+            "stage": stage.name,
+            "units": stage.units,
+            "rows": stage.rows,
+            "cpu_ms_each": 1e3 * stage.cpu_s / stage.units,
+            "per_second": stage.per_second,
+            "memory_mb": stage.memory_mb,
+            "shards": [stage.shards_done, stage.shards],
         }
         for stage in status_of(folder).stages
         if stage.units
-    ]  # fmt: skip
+    ]
 
 
 def speed_up(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:

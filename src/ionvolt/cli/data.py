@@ -55,7 +55,7 @@ def write_crystals(
         print(f"ionvolt: {printable(str(error))}", file=sys.stderr)
 
     with Bar("reading structures") as bar:
-        written = write(inputs, output, tell, lambda done: bar.advance())
+        written = write(inputs, output, tell, lambda done, total, words: bar.advance())
     print(f"{output}: {written:,} crystals")
     raise typer.Exit(1 if refused else 0)
 

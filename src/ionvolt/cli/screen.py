@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ionvolt.screening.executors import Executor
     from ionvolt.screening.front import Filters
     from ionvolt.screening.records import Row
-    from ionvolt.screening.status import Progress, Status
+    from ionvolt.screening.status import Status
 
 
 class _RunByDefault(TyperGroup):
@@ -38,7 +38,7 @@ screen_app = typer.Typer(
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-Stage = Literal["rules", "network", "model", "compute"]
+Format = Literal["csv", "parquet", "cif", "json"]
 IonOption = Annotated[str, typer.Option("--ion", "-i", help="Only rows of this ion.", metavar="ION")]
 Where = Annotated[
     list[str] | None,
@@ -150,10 +150,10 @@ def run(
         print(submit(plan.folder, slurm, tuple(slurm_option or ()), lease))
         return
     executor = _executor(ray, jobs, lease)
-    with _Told() as told:
+    with _Report() as report:
         status = screen(
             inputs, settings.ions, output, settings=settings, executor=executor, retry_failed=retry_failed,
-            shard_size=shard, progress=told,
+            shard_size=shard, progress=report,
         )  # fmt: skip
     _print_status(status, as_json)
     wrong = sum(stage.rows.get(name, 0) for stage in status.stages for name in ("refused", "failed"))
@@ -210,7 +210,7 @@ def export(
         Path, typer.Option("--output", "-o", help="FILE.csv, FILE.parquet, FILE.json, or a folder for CIFs.")
     ],
     fmt: Annotated[
-        Literal["csv", "parquet", "cif", "json"] | None,
+        Format | None,
         typer.Option("--format", help="By default what the name of the output says."),
     ] = None,
     n: Annotated[int | None, typer.Option("-n", min=1, help="Only so many, the best by --by.")] = None,
@@ -227,8 +227,8 @@ def export(
     from ionvolt.screening.front import best
     from ionvolt.screening.results import rows_of
 
-    endings: dict[str, Literal["csv", "parquet", "json"]] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
-    chosen: Literal["csv", "parquet", "cif", "json"] = fmt or endings.get(output.suffix.lower(), "cif")
+    endings: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
+    chosen: Format = fmt or endings.get(output.suffix.lower(), "cif")
     filters = _filters(ion, where, elements, without, in_domain, not everything)
     rows = (row for row in rows_of(folder) if filters.admits(row)) if n is None else best(folder, n, by, filters)
     print(f"{output}: {write(folder, rows, output, chosen):,} rows")
@@ -292,7 +292,7 @@ def _filters(ion: str, where: list[str] | None, elements: str, without: str, in_
     )
 
 
-class _Told:
+class _Report:
     """Progress on standard error: a bar on a terminal, else a line a minute."""
 
     _EVERY_S = 60.0
@@ -303,25 +303,23 @@ class _Told:
         self._bar = Bar("screening")
         self._last = 0.0
 
-    def __enter__(self) -> _Told:
+    def __enter__(self) -> _Report:
         self._bar.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._bar.__exit__(None, None, None)
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, done: int, total: int, words: str) -> None:
         import time
 
-        if not progress.stage:
+        if not words:
             return
-        words = f"stage {progress.number} of {progress.stages}: {progress.stage}"
         if sys.stderr.isatty():
-            self._bar.to(progress.units_done, progress.units)
-            self._bar.say(words)
+            self._bar.to(done, total, words)
         elif time.monotonic() - self._last > self._EVERY_S:
             self._last = time.monotonic()
-            print(f"{words}, {progress.units_done:,} of {progress.units:,}", file=sys.stderr, flush=True)
+            print(f"{words}, {done:,} of {total:,}", file=sys.stderr, flush=True)
 
 
 def _print_status(status: Status, as_json: bool) -> None:

@@ -31,6 +31,12 @@ def serve(
         Path | None,
         typer.Option(help="Table of known electrodes for the page, made by `ionvolt data landscape`.", metavar="JSON"),
     ] = None,
+    run_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", help="Show a screen (ionvolt screen) instead: the page of the run in this folder.", metavar="RUN"
+        ),
+    ] = None,
     behind_proxy: Annotated[
         bool,
         typer.Option(
@@ -59,4 +65,5 @@ def serve(
         behind_proxy=behind_proxy,
         log_json=log_json,
         open_page=open_page,
+        screen=run_folder,
     )

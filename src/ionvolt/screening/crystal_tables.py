@@ -17,13 +17,14 @@ from ionvolt.screening.crystals import Parts, Reader
 from ionvolt.screening.sources import find_sources
 from ionvolt.store import atomic_file
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import ProgressCallback, no_progress
 
 ROWS_OF_A_GROUP = 4096
 """Rows that are read together; a shard begins at any of them."""
 
 
 def write_crystals(
-    inputs: Iterable[str], path: Path, refused: Callable[[InputError], None], progress: Callable[[int], None]
+    inputs: Iterable[str], path: Path, refused: Callable[[InputError], None], progress: ProgressCallback = no_progress
 ) -> int:
     """Write all structures of some inputs.
 
@@ -31,7 +32,7 @@ def write_crystals(
         inputs: Whatever ``ionvolt screen`` takes.
         path: The Parquet file.
         refused: Told of each structure that cannot be used.
-        progress: Called with the number of structures that were read.
+        progress: Called with the structures that were read; how many there are is not known.
 
     Returns:
         How many were written.
@@ -57,7 +58,7 @@ def write_crystals(
     with atomic_file(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         group: list[dict[str, Any]] = []
         for number, crystal in enumerate(_all(inputs), start=1):
-            progress(number)
+            progress(number, 0, "")
             if isinstance(crystal, InputError):
                 refused(crystal)
                 continue

@@ -8,17 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from ionvolt.errors import DataError
-from ionvolt.screening.status import Progress, progress_of
+from ionvolt.screening.status import progress_of
 from ionvolt.store.claims import LEASE_S
-
-ProgressCallback = Callable[[Progress], None]
+from ionvolt.typing import ProgressCallback
 
 _POLL_S = 0.5
 _TELL_EVERY_S = 2.0
@@ -63,7 +61,7 @@ class LocalProcesses:
                 if time.monotonic() - told > _TELL_EVERY_S:
                     told = time.monotonic()
                     state = progress_of(folder)
-                    progress(state)
+                    state.report(progress)
                     if state.units_done != last:
                         deaths, last = 0, state.units_done
                 for process in list(self._running):
@@ -85,7 +83,7 @@ class LocalProcesses:
                             "between. Run fewer (-j), see that there is memory, then give the same command"
                         )
                     self._running.append(_Process(folder, self.lease))
-            progress(progress_of(folder))
+            progress_of(folder).report(progress)
         finally:
             self._stop()
 

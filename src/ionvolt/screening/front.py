@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.errors import InputError
 from ionvolt.screening.records import NUMBERS, Row
 from ionvolt.screening.results import rows_of
 from ionvolt.screening.selection import deviation
 from ionvolt.screening.settings import Rank
+from ionvolt.typing import Array
 
 OBJECTIVES = ("voltage", "energy_grav", "energy_vol", "volume_change", "uncertainty")
 """What a front weighs; the first three are better high, the last two better low."""
@@ -117,7 +117,7 @@ def front(folder: Path, filters: Filters, objectives: Iterable[str] = OBJECTIVES
             break
     names = [name for name in names if has[name]]
     rows: list[Row] = []
-    kept: NDArray[np.float64] = np.empty((0, len(names)))
+    kept: Array = np.empty((0, len(names)))
     for row in _counted(folder, filters) if names else ():
         values = [value_of(row, name) for name in names]
         if None in values:
@@ -126,8 +126,8 @@ def front(folder: Path, filters: Filters, objectives: Iterable[str] = OBJECTIVES
         point = np.array(values, dtype=np.float64) * signs
         if bool(((kept >= point).all(axis=1)).any()):
             continue
-        stays = ~(kept <= point).all(axis=1)
-        rows = [one for one, stay in zip(rows, stays, strict=True) if stay]
+        stays = np.flatnonzero(~(kept <= point).all(axis=1))
+        rows = [rows[k] for k in stays]
         rows.append(row)
         kept = np.vstack([kept[stays], point])
     return sorted(rows, key=lambda row: -(row["voltage"] or 0.0)), names

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.errors import DataError
-from ionvolt.screening.executors import ProgressCallback
 from ionvolt.screening.status import progress_of
 from ionvolt.store.claims import LEASE_S
+from ionvolt.typing import ProgressCallback
 
 _POLL_S = 1.0
 _MOST_DEATHS = 50
@@ -57,7 +57,7 @@ class RayActors:
         deaths, last = 0, -1
         while True:
             state = progress_of(folder)
-            progress(state)
+            state.report(progress)
             if not state.stage:
                 return
             if state.units_done != last:

@@ -51,8 +51,8 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
 def assumed(crystal: Crystal, ion: WorkingIon) -> Assume:
     """What a structure is taken to be in all stages.
 
-    ``auto``, as ``predict`` does; but a structure that holds the ion and whose metals can give nothing up, only take, is
-    a charged host to which more of the ion is added.
+    ``auto``, as ``predict`` does; but a structure that holds the ion and whose metals can give nothing up, only take,
+    is a charged host to which more of the ion is added.
     """
     if end_member(crystal, ion) == "charged":
         return "auto"

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ionvolt.errors import DataError
-from ionvolt.screening.executors import Executor, LocalProcesses, ProgressCallback
+from ionvolt.screening.executors import Executor, LocalProcesses
 from ionvolt.screening.journal import journals_of, keep_rows
 from ionvolt.screening.places import MERGED, is_whole, selection_file, shard_file
 from ionvolt.screening.plan import Plan, make_plan, open_plan
 from ionvolt.screening.records import Row, read_records
 from ionvolt.screening.settings import Settings
-from ionvolt.screening.status import Progress, Status, progress_of, status_of
+from ionvolt.screening.status import Status, progress_of, status_of
 from ionvolt.store import claim
-
-
-def _silent(progress: Progress) -> None:
-    """Tell nobody."""
+from ionvolt.typing import ProgressCallback, no_progress
 
 
 def screen(
@@ -30,7 +27,7 @@ def screen(
     executor: Executor | None = None,
     retry_failed: bool = False,
     shard_size: int | None = None,
-    progress: ProgressCallback = _silent,
+    progress: ProgressCallback = no_progress,
 ) -> Status:
     """Screen many crystals for one or more working ions.
 
@@ -44,7 +41,7 @@ def screen(
         executor: Where it runs; by default a process for each core of this machine.
         retry_failed: Try again what was refused or failed.
         shard_size: Units that a worker takes at a time; by default by the size of the input.
-        progress: Called with how far it is.
+        progress: Called with the units of the stage that are done, their number, and which stage it is.
 
     Returns:
         The state of the finished run.
@@ -146,7 +143,7 @@ def _reopen(path: Path, rows: Sequence[Row], again: set[int]) -> None:
         path.unlink()
 
 
-def resume(folder: str | Path, executor: Executor | None = None, progress: ProgressCallback = _silent) -> Status:
+def resume(folder: str | Path, executor: Executor | None = None, progress: ProgressCallback = no_progress) -> Status:
     """Go on with the run in a folder, with the settings that it has."""
     plan = open_plan(Path(folder))
     return screen(plan.inputs, plan.settings.ions, folder, settings=plan.settings, executor=executor, progress=progress)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.screening.places import selection_file
@@ -21,6 +20,7 @@ from ionvolt.screening.plan import Plan
 from ionvolt.screening.records import Row, read_records
 from ionvolt.screening.settings import Settings
 from ionvolt.store import write_json
+from ionvolt.typing import Array
 
 _UNRANKED = -1e300
 """Below every score; JSON knows no infinity."""
@@ -152,7 +152,7 @@ class _Best:
     def __init__(self, most: float | None) -> None:
         self.most = 0 if most is None else int(most)
         self._limited = most is not None
-        self._kept: NDArray[np.float64] = np.empty((0, 3))
+        self._kept: Array = np.empty((0, 3))
         self._new: list[tuple[float, int, int]] = []
 
     def add(self, value: float, unit: int, part: int) -> None:

@@ -13,6 +13,7 @@ from ionvolt.screening.places import MERGED, selection_file, shard_file, stage_f
 from ionvolt.screening.plan import Plan, open_plan
 from ionvolt.screening.records import kind_of
 from ionvolt.screening.selection import IonSelection, read_selection
+from ionvolt.typing import ProgressCallback
 
 _RECENT_S = 600.0
 
@@ -38,6 +39,11 @@ class Progress:
     shards: int
     units_done: int
     units: int
+
+    def report(self, progress: ProgressCallback) -> None:
+        """Tell of units, and which stage they are of."""
+        words = f"stage {self.number} of {self.stages}: {self.stage}" if self.stage else ""
+        progress(self.units_done, self.units, words)
 
 
 @dataclass(frozen=True)

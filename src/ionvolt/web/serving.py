@@ -17,6 +17,7 @@ from ionvolt.models.registry import AUTO, SHIPPED, default_model, model_folder
 from ionvolt.models.storage import CARD_FILE
 from ionvolt.web.app import create_app
 from ionvolt.web.connections import PromptProtocol, raise_open_files
+from ionvolt.web.run_page import create_run_app
 from ionvolt.web.settings import LOOPBACK, Settings
 
 
@@ -31,8 +32,9 @@ def run(
     behind_proxy: bool = False,
     log_json: bool = False,
     open_page: bool = False,
+    screen: Path | None = None,
 ) -> None:
-    """Serve until interrupted.
+    """Serve until interrupted; with ``screen``, the page of the run in that folder and nothing else.
 
     Raises:
         IonVoltError: The address or a model cannot be used.
@@ -49,7 +51,7 @@ def run(
         behind_proxy=behind_proxy,
         log_json=log_json,
     )
-    app = create_app(settings)
+    app = create_app(settings) if screen is None else create_run_app(screen, settings)
     _log_to_stderr()
     config = uvicorn.Config(
         app,
