@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip import trial_features
+from ionvolt.models.mlip import latent_features, trial_features
 from ionvolt.structures.crystal import Crystal
 from physics.cells import disulfide
 
@@ -15,7 +15,7 @@ def host_of_titanium() -> Crystal:
 
 def test_a_host_is_evaluated_once_for_all_ions(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluated: list[Crystal] = []
-    compute = trial_features.compute_features
+    compute = latent_features.compute_features
 
     def counted(crystals: list[Crystal]) -> object:
         evaluated.extend(crystals)

@@ -121,13 +121,14 @@ class Explanation:
 
 
 class Options(TypedDict, total=False):
-    """How a structure is read; see ``prediction.predict``, whose options these are."""
+    """How a structure is read; see ``prediction.predict`` and ``predict_each``, whose options these are."""
 
     assume: Assume
     discharged_formula: str | None
     charged_formula: str | None
     relax: bool
     exchange: bool
+    check_relaxation: bool
 
 
 def explain(

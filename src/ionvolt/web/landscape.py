@@ -25,7 +25,7 @@ def landscape(ion: str, measured: list[dict[str, Any]], table: Path | None = Non
     Raises:
         DataError: The table cannot be read.
     """
-    known = {"attribution": "", "ions": {}} if table is None else read_table(table)
+    known: dict[str, Any] = {"attribution": "", "ions": {}} if table is None else read_table(table)
     columns = known["ions"].get(ion, {name: [] for name in COLUMNS})
     rows = zip(*(columns[name] for name in COLUMNS), strict=True)
     return {

@@ -134,8 +134,9 @@ def predict(task: Message, workshop: Workshop) -> Message:
     except DisorderError as error:
         _refuse_unless_plain(error, task)
         found = predict_partly_filled(error, ions, model=model, check_relaxation=task["checks"])
-        if not found.answered:
-            raise found[0] from error
+        for refused in [] if found.answered else found:
+            if isinstance(refused, InputError):
+                raise refused from error
         return _answered(facts_of_disordered(error.crystal), ions, found)
     options = {"assume": task["assume"], "charged": workshop.charged(task), **task["options"]}
     found = predict_each([crystal], ions, model=model, check_relaxation=task["checks"], **options)

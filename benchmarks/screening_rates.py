@@ -1,6 +1,6 @@
 """Measure a screen: rate and memory by stage, one process against two, and what a kill -9 costs.
 
-    python benchmarks/screening.py INPUT --ion Mg,Ca,Zn,Al --folder DIR [--units 4000] [--keep 25] [--limit 800]
+    python benchmarks/screening_rates.py INPUT --ion Mg,Ca,Zn,Al --folder DIR [--units 4000] [--keep 25] [--limit 800]
 
 Writes DIR/screening.json. Other work on the machine shows in the numbers: the load is written beside them.
 """
