@@ -49,7 +49,11 @@ def test_the_hosts_own_disorder_is_refused_everywhere() -> None:
 def test_compute_puts_whole_ions_into_the_emptied_host(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    monkeypatch.setattr(computation, "compute_checked", lambda *given, **more: (asked.append(given), RESULT)[1])
+    def noted(*given: Any, **more: Any) -> Any:
+        asked.append(given)
+        return RESULT
+
+    monkeypatch.setattr(computation, "compute_checked", noted)
     monkeypatch.setattr(computation, "replace", lambda one, **changes: SimpleNamespace(**vars(one) | changes))
     with pytest.raises(DisorderError) as found:
         as_crystal(P2_BRONZE)

@@ -144,7 +144,12 @@ def test_a_table_that_cannot_be_written_is_written_later(plan: Plan, monkeypatch
     monkeypatch.undo()
     asked = []
     real = Rules.answer
-    monkeypatch.setattr(Rules, "answer", lambda self, tasks: (asked.append(len(tasks)), real(self, tasks))[1])
+
+    def counted(self, tasks):
+        asked.append(len(tasks))
+        return real(self, tasks)
+
+    monkeypatch.setattr(Rules, "answer", counted)
     assert work(plan.folder)
     assert keys(plan) == expected(plan)
     assert sum(asked) == 50  # the first shard stands in its journal
@@ -240,9 +245,12 @@ def test_refused_inputs_are_tried_again_and_the_rest_is_kept(
     os.utime(folder / "2.cif", ns=(state.st_atime_ns, state.st_mtime_ns))
     asked: list[str] = []
     real = Rules.answer
-    monkeypatch.setattr(
-        Rules, "answer", lambda self, tasks: (asked.extend(t.crystal.source for t in tasks), real(self, tasks))[1]
-    )
+
+    def named(self, tasks):
+        asked.extend(t.crystal.source for t in tasks)
+        return real(self, tasks)
+
+    monkeypatch.setattr(Rules, "answer", named)
     prepare([str(folder)], RULES, tmp_path / "run2", retry_failed=True)
     assert work(plan.folder)
     assert asked == [str(folder / "2.cif")]
