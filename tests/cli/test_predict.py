@@ -13,6 +13,8 @@ import pytest
 from cli.crystals import MG_PEROVSKITE, cif, crystal, fluorite, perovskite, rock_salt
 from ionvolt.structures.crystal import Crystal
 
+pytestmark = pytest.mark.slow
+
 KEYS = [
     "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav",
     "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain",

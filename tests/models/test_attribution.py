@@ -12,6 +12,8 @@ from ionvolt.models.mlip.attribution import BY_ELEMENT
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, LI, delta, foundation, inserted
 
+pytestmark = pytest.mark.slow
+
 
 def by_element(found: AtomContributions) -> dict[str, float]:
     symbols = np.array(found.crystal.symbols)

@@ -15,6 +15,8 @@ from ionvolt.recipes.mlip.full_extraction import fit_full_extraction
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, ends
 
+pytestmark = pytest.mark.slow
+
 LI, MG = working_ion("Li"), working_ion("Mg")
 
 

@@ -9,6 +9,8 @@ from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from physics.cells import disulfide, layered
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     "discharged", "charged", "working_ion", "voltage_potential", "voltage", "n_ions", "method", "volume_change",
     "converged", "seconds", "warnings",

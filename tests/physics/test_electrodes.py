@@ -105,6 +105,7 @@ def test_distances_count_images() -> None:
     assert found == pytest.approx([0.4, 0.0])
 
 
+@pytest.mark.slow
 def test_an_ion_finds_its_way_back(potentials: PotentialPair, no_cache: Cache) -> None:
     """Put into empty CoO2, lithium ends where LiCoO2 has it, and its energy is that of LiCoO2."""
     host = remove_ion(layered(), LI)
@@ -158,6 +159,7 @@ def test_a_repeated_cell_is_the_same_crystal(potential: CHGNetPotential) -> None
 
 
 @pytest.mark.parametrize("settings", [None, RelaxSettings(fmax=0.3)])
+@pytest.mark.slow
 def test_steps_add_up_to_the_average(
     potentials: PotentialPair, no_cache: Cache, settings: RelaxSettings | None
 ) -> None:
@@ -178,6 +180,7 @@ def test_steps_add_up_to_the_average(
     assert profile.average == pytest.approx(whole.voltage, abs=1e-3 if settings is None else 0.05)
 
 
+@pytest.mark.slow
 def test_many_ions_leave_one_after_the_other(
     potentials: PotentialPair, no_cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
