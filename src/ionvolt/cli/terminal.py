@@ -70,7 +70,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     while sum(wide) > room:
         widest = max((c for c, column in enumerate(columns) if column.is_text), key=lambda c: wide[c], default=None)
         if widest is None or wide[widest] <= LEAST:
-            lines = fitting_tables([column.head for column in columns], clean, screen_width())
+            lines = _in_parts(columns, clean)
             break
         wide[widest] -= 1
     else:
@@ -94,6 +94,20 @@ def natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> 
 def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a table fits the screen with nothing folded."""
     return sum(natural_widths(columns, rows)) + GAP * (len(columns) - 1) <= screen_width()
+
+
+def _in_parts(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Several tables below each other; each begins with the texts that stand in front, by which rows are known."""
+    front = next((c for c, column in enumerate(columns) if not column.is_text), len(columns))
+    front = max(1, front if front < len(columns) else 1)
+    heads = [column.head.replace("\n", " ") for column in columns[:front]]
+    names = [max(map(len, [heads[c], *(row[c] for row in rows)])) for c in range(front)]
+
+    def joined(cells: Sequence[str]) -> str:
+        return (" " * GAP).join(f"{cell:<{w}}" for cell, w in zip(cells, names, strict=True)).rstrip()
+
+    head = [joined(heads), *(column.head for column in columns[front:])]
+    return fitting_tables(head, [[joined(row[:front]), *row[front:]] for row in rows], screen_width())
 
 
 def _fold(cell: str, width: int) -> list[str]:

@@ -59,7 +59,7 @@ def summarise(results: Results, models: Sequence[str] | None = None) -> list[dic
 
 
 HEADER = (
-    "model", "ion", "n", "rows", "seeds", "MAE\n(V)", "95 % interval\n(V)", "RMSE\n(V)", "bias\n(V)", "R2",
+    "model", "ion", "n", "rows", "MAE\n(V)", "95 % interval\n(V)", "RMSE\n(V)", "bias\n(V)", "R2",
     "mean's\nMAE (V)",
 )  # fmt: skip
 """Heads of the table that ``as_rows`` fills."""
@@ -72,7 +72,7 @@ def as_rows(records: Sequence[dict[str, Any]]) -> list[list[str]]:
         r2 = "–" if r["r2"] is None else f"{r['r2']:.2f}"
         mean = "–" if r["mae_of_mean_predictor"] is None else f"{r['mae_of_mean_predictor']:.3f}"
         interval = f"{r['mae_low']:.3f} to {r['mae_high']:.3f}"
-        counts = [str(r[name]) for name in ("n", "n_test", "seeds")]
+        counts = [str(r[name]) for name in ("n", "n_test")]
         errors = [f"{r['mae']:.3f}", interval, f"{r['rmse']:.3f}", f"{r['bias']:+.3f}", r2, mean]
         rows.append([r["model"], r["ion"], *counts, *errors])
     return rows
