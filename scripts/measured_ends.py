@@ -112,7 +112,9 @@ def compare(path: Path) -> None:
         print("missing:", *name)
     if differences:
         largest, n = max(differences), len(differences)
-        print(f"calculated voltages of {n} rows: median difference {np.median(differences):.3f} V, {largest:.3f} V most")
+        print(
+            f"calculated voltages of {n} rows: median difference {np.median(differences):.3f} V, {largest:.3f} V most"
+        )
 
 
 def main() -> None:

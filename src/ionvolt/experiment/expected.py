@@ -186,8 +186,15 @@ def expected_estimates(cathodes: Sequence[Cathode]) -> list[Estimate]:
             std = (e.upper - e.lower) / 2 / NORMAL_90
             found.append(
                 Estimate(
-                    name, held.point.cathode.name, e.voltage, std, seen=False, state=state,
-                    note="; ".join(e.reasons), lower=e.lower, upper=e.upper,
+                    name,
+                    held.point.cathode.name,
+                    e.voltage,
+                    std,
+                    seen=False,
+                    state=state,
+                    note="; ".join(e.reasons),
+                    lower=e.lower,
+                    upper=e.upper,
                 )  # fmt: skip
             )
     return found

@@ -139,7 +139,9 @@ def _steps(states: list[tuple[Crystal, float]], ion: WorkingIon, metal_energy: f
     electrode = InsertionElectrode.from_entries(entries, metal, strip_structures=True)
     most = max(int((crystal.numbers == ion.number).sum()) for crystal, _ in states)
     framework = min(len(crystal) for crystal, _ in states)
-    by_formula = {entry.composition.reduced_formula: crystal for entry, (crystal, _) in zip(entries, states, strict=True)}
+    by_formula = {
+        entry.composition.reduced_formula: crystal for entry, (crystal, _) in zip(entries, states, strict=True)
+    }
 
     def filling(fraction: float) -> float:
         """Of the atomic fraction of the ion, the fraction of its sites that are filled."""

@@ -153,7 +153,7 @@ class MeasuredModel:
         return tuple(reasons)
 
     def estimate(self, electrode: Electrode) -> MeasuredEstimate:
-        """The expected voltage of an electrode; the calculated one, and a wide interval, far from every measured one."""
+        """The expected voltage of an electrode; far from every measured one the calculated voltage, with a wide interval."""
         reasons = self.far_from(electrode)
         if reasons:
             voltage = electrode.calculated

@@ -39,8 +39,9 @@ OFFSETS = (
     "open oxide of Mn or Co",
     "slope",
 )
-"""The offsets, in the order of their columns; the last is the slope in the calculated voltage. Open oxides are those that
-do not fall into layers: spinels above all."""
+"""The offsets, in the order of their columns; the last is the slope in the calculated voltage.
+
+Open oxides are those that do not fall into layers: spinels above all."""
 
 PAIRS = tuple(f"{metal} {anion}" for anion in PAIRED for metal in METALS)
 """The offsets of a metal in an anion group."""
