@@ -153,7 +153,7 @@ class MeasuredModel:
         return tuple(reasons)
 
     def estimate(self, electrode: Electrode) -> MeasuredEstimate:
-        """The expected voltage of an electrode; far from every measured one the calculated voltage, with a wide interval."""
+        """The expected voltage; far from every measured electrode the calculated one, with a wide interval."""
         reasons = self.far_from(electrode)
         if reasons:
             voltage = electrode.calculated
