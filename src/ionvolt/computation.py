@@ -348,9 +348,9 @@ def compute_checked(
         if settings is not None and average.potential == VERSION:
             found = replace(found, steps=tuple(_expected_step(step, ion, computer.cache) for step in found.steps))
     answer, notes = corrected(average, discharged, given)
-    measured = expected(average, given, computer.cache, answer)
     answer, doubts = judged(answer, average, given)
     notes = (*reservations, *doubts, *notes)
+    measured = expected(average, given, computer.cache, answer)
     return _result(structure.source, average, given, answer, notes, found, measured)
 
 

@@ -793,7 +793,7 @@ def test_the_card_says_what_a_cell_is_expected_to_show(opened):
         "Na", 3.0, voltage_measured=3.0, voltage_measured_lower=2.0, voltage_measured_upper=4.0,
         measured_basis="calculated: no measured electrode of Re",
     )  # fmt: skip
-    told(page, READ, *(("prediction", of(p["working_ion"], prediction=p)) for p in (near, far, predicted("Mg"))))
+    emit_events(page, READ, *(("prediction", of(p["working_ion"], prediction=p)) for p in (near, far, predicted("Mg"))))
     page.locator('.chip[data-id="TiS2"]').click()
     sentence = page.locator("#card .expectation")
     for ion, words in (

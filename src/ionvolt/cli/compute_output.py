@@ -75,7 +75,8 @@ def print_records(records: list[dict[str, Any]]) -> None:
     """Print many electrodes as a table; those with an error were told of already."""
     columns = [
         Column("discharged", True), Column("charged", True), Column("ion", True), Column("voltage\n(V)"),
-        Column("90 % interval\n(V)"), Column("potential\nalone (V)"), Column(HEADING), Column("volume"), Column("converged", True),
+        Column("90 % interval\n(V)"), Column("potential\nalone (V)"), Column(HEADING), Column("volume"),
+        Column("converged", True),
     ]  # fmt: skip
     answered = [r for r in records if "error" not in r]
     rows = [

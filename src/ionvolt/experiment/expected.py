@@ -195,7 +195,7 @@ def expected_estimates(cathodes: Sequence[Cathode]) -> list[Estimate]:
                     note="; ".join(e.reasons),
                     lower=e.lower,
                     upper=e.upper,
-                )  # fmt: skip
+                )
             )
     return found
 
