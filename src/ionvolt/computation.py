@@ -8,7 +8,7 @@ learned where calculated voltages stop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,7 +22,7 @@ from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, VERSIONS, load_chgnet
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.physics.potentials.sevennet import VERSION
-from ionvolt.physics.profile import Profile, voltage_profile
+from ionvolt.physics.profile import Profile, Step, voltage_profile
 from ionvolt.physics.reaction import balance
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.prediction import States, relaxation_doubts, strains, widened
@@ -84,10 +84,10 @@ class VoltageResult:
         seconds: Wall-clock time.
         warnings: Reservations, in plain words.
         voltage_measured: What a cell is expected to show, V: the potential's voltage corrected towards measured ones
-            (``models.measured``); None where the ends were neither given nor relaxed, or by another potential.
+            (``models.measured``); None by another potential.
         voltage_measured_lower: Lower end of its 90 % interval, V.
         voltage_measured_upper: Upper end, V.
-        measured_basis: What that expectation rests on.
+        measured_basis: What that expectation rests on: ``corrected``, or ``calculated`` and why.
         profile: Voltage against filling, where it was asked for.
         discharged: The discharged end member as it was computed; not part of ``to_dict``.
         charged: The charged one; not part of ``to_dict``.
@@ -126,7 +126,7 @@ class VoltageResult:
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON types, without the structures."""
         kept = {k: v for k, v in self.__dict__.items() if k not in ("discharged", "charged", "profile")}
-        profile = {"profile": asdict(self.profile)} if self.profile else {}
+        profile = {"profile": self.profile.to_dict()} if self.profile else {}
         return kept | {"seconds": round(self.seconds, 3), "warnings": list(self.warnings)} | profile
 
     def to_insertion_electrode(self) -> InsertionElectrode:
@@ -345,10 +345,13 @@ def compute_checked(
         settings = None if options.relax is False else options.settings
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
+        if settings is not None and average.potential == VERSION:
+            found = replace(found, steps=tuple(_expected_step(step, ion, computer.cache) for step in found.steps))
     answer, notes = corrected(average, discharged, given)
     answer, doubts = judged(answer, average, given)
     notes = (*reservations, *doubts, *notes)
-    return _result(structure.source, average, given, answer, notes, found, expected(average, given, computer.cache))
+    measured = expected(average, given, computer.cache, answer)
+    return _result(structure.source, average, given, answer, notes, found, measured)
 
 
 def compute_partly_filled(
@@ -427,15 +430,48 @@ def corrected(
     return model.estimate_computed(average, "both", "relaxed"), ()
 
 
-def expected(average: AverageVoltage, given: EndMembers, cache: Cache) -> MeasuredEstimate | None:
-    """What a cell is expected to show, for ends as that model knows them: relaxed, or both given."""
-    if average.potential != VERSION or (average.converged is None and given != "both"):
-        return None
+def expected(
+    average: AverageVoltage, given: EndMembers, cache: Cache, answer: Estimate | None = None
+) -> MeasuredEstimate | None:
+    """What a cell is expected to show.
+
+    Args:
+        average: What the potentials said. Ends that are relaxed, or both given, are asked of r2SCAN, too.
+        given: Which end members were given.
+        cache: Where the potential's answers are remembered.
+        answer: The corrected voltage: it counts where the host is the discharged structure less its ions, unrelaxed.
+
+    Returns:
+        None for ends, or a potential, that were not held against measured voltages.
+    """
     from ionvolt.models.measured import expected_measured, functional_gap
 
     ion = average.ion.symbol
+    if average.potential != VERSION:
+        return None
+    if average.converged is None and given != "both":
+        if answer is None or given != "discharged":
+            return None
+        return expected_measured(
+            ion, average.charged, answer.voltage, known="discharged", calculated_std=answer.std or 0.0
+        )
     gap = functional_gap(average.discharged, average.charged, ion, cache)
     return expected_measured(ion, average.charged, average.voltage, gap=gap)
+
+
+def _expected_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
+    """A step of a profile with what a cell is expected to show over it; relaxed ends, so both functionals are asked."""
+    from ionvolt.models.measured import expected_measured, functional_gap
+
+    gap = functional_gap(step.discharged, step.charged, ion.symbol, cache)
+    measured = expected_measured(ion.symbol, step.charged, step.voltage, gap=gap)
+    return replace(
+        step,
+        voltage_measured=measured.voltage,
+        voltage_measured_lower=measured.lower,
+        voltage_measured_upper=measured.upper,
+        measured_basis=measured.told,
+    )
 
 
 def _delta_model() -> DeltaModel | None:
@@ -488,7 +524,7 @@ def _result(
         voltage_measured=measured.voltage if measured else None,
         voltage_measured_lower=measured.lower if measured else None,
         voltage_measured_upper=measured.upper if measured else None,
-        measured_basis=measured.basis if measured else "",
+        measured_basis=measured.told if measured else "",
         profile=profile,
         discharged=average.discharged,
         charged=average.charged,

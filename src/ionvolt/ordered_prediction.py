@@ -123,6 +123,12 @@ def _combined(
     if all(one.voltage_lower is not None for one in answers):
         halves = [(one.voltage_upper or 0.0) - (one.voltage_lower or 0.0) for one in answers]
         half = float(np.hypot(shares @ np.array(halves) / 2, NORMAL_90 * spread))
+    measured = _mean([one.voltage_measured for one in answers], shares)
+    measured_half = None
+    if measured is not None:
+        halves = [(one.voltage_measured_upper or 0.0) - (one.voltage_measured_lower or 0.0) for one in answers]
+        measured_half = float(np.hypot(shares @ np.array(halves) / 2, NORMAL_90 * spread))
+    bases = [one.measured_basis for one, share in zip(answers, shares, strict=True) if share >= NEGLIGIBLE]
     domains = [one.in_domain for one, share in zip(answers, shares, strict=True) if share >= NEGLIGIBLE]
     words = [word for one, share in zip(answers, shares, strict=True) if share >= NEGLIGIBLE for word in one.warnings]
     means = {name: _mean([getattr(one, name) for one in answers], shares) for name in AVERAGED}
@@ -137,6 +143,10 @@ def _combined(
             "voltage_lower": None if half is None else voltage - half,
             "voltage_upper": None if half is None else voltage + half,
             "in_domain": None if None in domains else all(domains),
+            "voltage_measured": measured,
+            "voltage_measured_lower": None if measured is None or measured_half is None else measured - measured_half,
+            "voltage_measured_upper": None if measured is None or measured_half is None else measured + measured_half,
+            "measured_basis": "" if measured is None else max(bases, key=len),
         },
         spread=spread,
         temperature=orderings.temperature,

@@ -20,6 +20,8 @@ from ionvolt.ions import (
     working_ion,
 )
 from ionvolt.models.interface import NORMAL_90, Estimate, Predictor, widen
+from ionvolt.models.measured import MeasuredEstimate, expected_measured
+from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
 from ionvolt.ordering.hosts import host_of
 from ionvolt.parallel import Work, answered, jobs_of, shown
 from ionvolt.physics.equilibrium import Equilibrium, added_half_width, equilibrium
@@ -95,6 +97,12 @@ class Prediction:
         energy_vol: Wh/L, the same.
         capacity_is_estimate: Whether the capacity is that of as many ions as the host's voids and electrons allow.
         full_extraction: Probability that all ions come out of a discharged electrode, 0 to 1; None where not asked.
+        voltage_measured: What a cell is expected to show, V (``models.measured``); None where another model answered
+            than the default, whose answers were held against measured voltages.
+        voltage_measured_lower: Lower end of the interval that is to hold 90 % of measurements, V.
+        voltage_measured_upper: Upper end, V.
+        measured_basis: What that expectation rests on: ``corrected`` by measured electrodes, or ``calculated``: none is
+            near, and why. Empty without one.
     """
 
     source: str
@@ -118,6 +126,10 @@ class Prediction:
     energy_vol: float | None = None
     capacity_is_estimate: bool = False
     full_extraction: float | None = None
+    voltage_measured: float | None = None
+    voltage_measured_lower: float | None = None
+    voltage_measured_upper: float | None = None
+    measured_basis: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as plain JSON types."""
@@ -508,6 +520,7 @@ def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Pr
             f"{ion.symbol} that comes out, so no energy is given. --charged-formula says how much does"
         )
     energy = None if capacity is None or part else capacity * answer.voltage
+    measured = _expected(reading, answer)
     return Prediction(
         source=crystal.source,
         formula=crystal.formula,
@@ -530,6 +543,22 @@ def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Pr
         energy_vol=None if volume is None or energy is None else volume * answer.voltage,
         capacity_is_estimate=estimate,
         full_extraction=full,
+        voltage_measured=measured.voltage if measured else None,
+        voltage_measured_lower=measured.lower if measured else None,
+        voltage_measured_upper=measured.upper if measured else None,
+        measured_basis=measured.told if measured else "",
+    )
+
+
+def _expected(reading: Reading, answer: Estimate) -> MeasuredEstimate | None:
+    """What a cell is expected to show, where the answer is one of those that were held against measured voltages."""
+    query = reading.query
+    if answer.model != (FOUNDATION_MODEL if query.discharged is None else DELTA_MODEL):
+        return None
+    if query.end_members == "both" and answer.physics is not None:  # two energies need no learned correction
+        return expected_measured(query.ion, query.host, answer.physics)
+    return expected_measured(
+        query.ion, query.host, answer.voltage, known=query.end_members, calculated_std=answer.std or 0.0
     )
 
 

@@ -31,8 +31,9 @@ SITES = 60
 INSTRUCTIONS = (
     "Voltages of insertion electrodes from crystal structures, for Li, Na, K, Rb, Cs, Mg, Ca, Zn, Al and Y. "
     "A structure is the text of a CIF or POSCAR file, or a Materials Project id such as mp-25210. voltage is the "
-    "calculated average voltage (PBE+U) in V against the metal of the ion; measured voltages differ by some tenths of "
-    "a volt. Tell the 90 % interval with every voltage, and the warnings where in_domain is false. predict answers in "
+    "calculated average voltage (PBE+U) in V against the metal of the ion; voltage_measured is what a cell is expected "
+    "to show, with its own interval, and measured_basis says where it is just the calculated one. Tell the 90 % "
+    "interval with every voltage, and the warnings where in_domain is false. predict answers in "
     "a second; compute relaxes both end members, takes a minute or more, and is the more accurate from a discharged "
     "structure."
 )

@@ -45,6 +45,10 @@ KEYS = {
     "energy_vol": float | None,
     "capacity_is_estimate": bool,
     "full_extraction": float | None,
+    "voltage_measured": float,
+    "voltage_measured_lower": float,
+    "voltage_measured_upper": float,
+    "measured_basis": str,
 }
 
 
@@ -70,6 +74,10 @@ def test_json_schema(all_ions):
         assert (p["voltage_potential"] is None) == (p["end_members"] == "charged")
         assert p["voltage_lower"] < p["voltage"] < p["voltage_upper"]
         assert p["voltage_std"] > 0
+        assert p["voltage_measured_lower"] < p["voltage_measured"] < p["voltage_measured_upper"]
+        if p["measured_basis"] != "corrected":
+            assert p["measured_basis"].startswith("calculated: ")
+            assert p["voltage_measured"] == p["voltage"]
         assert -3 < p["voltage"] < 8
         if p["end_members"] == "discharged":
             assert p["capacity_grav"] > 0

@@ -1,6 +1,6 @@
 """From calculated to measured voltages: the class of an electrode, the regression, the estimate."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,9 +10,11 @@ from ionvolt.experiment.cathodes import host_structures
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.measured.chemistry import ElectrodeChemistry, chemistry_of
 from ionvolt.models.measured.estimate import (
+    FOLDERS,
     expected_measured,
     functional_gap,
     load_measured,
+    measured_of,
     read_measured,
     save_measured,
 )
@@ -28,6 +30,14 @@ CLASSES = [
     ElectrodeChemistry("Zn", 2, "cyanide", {"Mn": 0.5, "Fe": 0.5}, 0.0, layered=False, emptied=False),
     ElectrodeChemistry("Li", 1, "oxide", {"Ti": 1.0}, 0.0, layered=False, emptied=False),
 ]
+
+WAYS = {
+    "ends with r2SCAN": ("both", -0.3, 0.0),
+    "ends": ("both", None, 0.0),
+    "discharged": ("discharged", None, 0.24),
+    "host": ("charged", None, 0.34),
+}
+"""What is known of an electrode: its ends, the gap of functionals, and how unsure the prediction is."""
 
 
 def host(name: str, ion: str):
@@ -121,11 +131,11 @@ def test_without_data_the_prior_answers():
 # -- the shipped models --
 
 
-@pytest.mark.parametrize("gap", [True, False])
+@pytest.mark.parametrize("way", list(FOLDERS))
 @pytest.mark.parametrize("chemistry", CLASSES, ids=lambda chemistry: f"{chemistry.anion} {chemistry.ion}")
-def test_it_rises_with_either_functional(chemistry, gap):
+def test_it_rises_with_either_functional(chemistry, way):
     """A higher PBE+U voltage at the same r2SCAN one, and the other way round, never lowers the answer."""
-    model = load_measured(gap)
+    model, gap = load_measured(way), way == "ends with r2SCAN"
     for pbe in np.linspace(0.8, 4.2, 8):
         for r2scan in (pbe - 0.2, pbe + 0.2):
             at = lambda p, r: Electrode(chemistry, p, r - p if gap else None)  # noqa: E731
@@ -147,11 +157,44 @@ def test_far_from_every_measured_electrode_the_calculated_voltage_stands():
 
 
 def test_an_uncertain_calculation_widens_the_interval():
-    model = load_measured(False)
-    sharp, blunt = (model.estimate(Electrode(OLIVINE, 3.4), std) for std in (0.0, 0.5))
-    assert sharp.voltage == blunt.voltage
-    assert blunt.upper - blunt.lower > sharp.upper - sharp.lower
-    assert blunt.upper - blunt.voltage >= 1.645 * 0.5
+    for way in ("discharged", "host"):
+        model = load_measured(way)
+        sharp, blunt = (model.estimate(Electrode(OLIVINE, 3.4, None, std)) for std in (0.1, 0.6))
+        assert sharp.voltage == blunt.voltage
+        assert blunt.upper - blunt.lower > sharp.upper - sharp.lower
+        far = model.estimate(Electrode(replace(OLIVINE, centres={"Re": 1.0}), 3.4, None, 0.6))
+        assert far.upper - far.voltage >= 1.645 * 0.6
+
+
+def test_each_way_has_intervals_of_its_own():
+    """The less is known of an electrode, the wider."""
+    widths = {}
+    for way, (known, gap, std) in WAYS.items():
+        found = load_measured(way).estimate(Electrode(OLIVINE, 3.4, gap, std))
+        assert found.in_domain
+        widths[way] = found.upper - found.lower
+        assert expected_measured("Li", host("LiFePO4", "Li"), 3.4, known=known, gap=gap, calculated_std=std) == found
+    assert widths["ends with r2SCAN"] < widths["discharged"] < widths["host"]
+
+
+def test_what_a_result_carries():
+    @dataclass(frozen=True)
+    class Result:
+        voltage: float = 3.4
+        voltage_measured: float | None = 3.5
+        voltage_measured_lower: float | None = 3.1
+        voltage_measured_upper: float | None = 3.9
+        measured_basis: str = "corrected"
+
+    found = measured_of(Result())
+    assert found is not None
+    assert (found.voltage, found.lower, found.upper, found.calculated) == (3.5, 3.1, 3.9, 3.4)
+    assert (found.basis, found.in_domain, found.reasons) == ("corrected", True, ())
+    far = load_measured("ends").estimate(Electrode(replace(OLIVINE, centres={"Re": 1.0}), 9.0))
+    again = measured_of(Result(9.0, far.voltage, far.lower, far.upper, far.told))
+    assert again is not None
+    assert (again.basis, again.in_domain, again.reasons) == (far.basis, False, far.reasons)
+    assert measured_of(Result(voltage_measured=None)) is None
 
 
 def test_it_is_read_as_it_was_written(tmp_path):

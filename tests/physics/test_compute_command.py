@@ -82,6 +82,10 @@ def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:
     total = sum(step["voltage"] * (step["filling_discharged"] - step["filling_charged"]) for step in steps)
     assert total == pytest.approx(found["profile"]["average"])
     assert total == pytest.approx(found["voltage_potential"], abs=0.05)
+    for told in (found, *steps):  # r2SCAN lies above PBE+U in sulfides, and so do measurements
+        assert told["measured_basis"] == "corrected"
+        assert told["voltage_measured_lower"] < told["voltage_measured"] < told["voltage_measured_upper"]
+        assert told["voltage_measured"] > told.get("voltage_potential", told["voltage"])
     for end in ("discharged", "charged"):
         assert (tmp_path / "v" / end / "INCAR").exists()
 

@@ -731,6 +731,10 @@ def predicted(ion, voltage=2.0, **more):
         "energy_vol": 1200.0,
         "capacity_is_estimate": True,
         "full_extraction": None,
+        "voltage_measured": None,
+        "voltage_measured_lower": None,
+        "voltage_measured_upper": None,
+        "measured_basis": "",
     } | more
 
 
@@ -776,6 +780,31 @@ def emit_events(page, *events, ended=True):
 
     page.route(re.compile("/api/v1/jobs"), job)  # the latest route goes first
     return given_up
+
+
+def test_the_card_says_what_a_cell_is_expected_to_show(opened):
+    """Corrected by measured electrodes for Li; for Na none is near; none for Mg."""
+    page = opened()
+    near = predicted(
+        "Li", 3.42, voltage_measured=3.45, voltage_measured_lower=3.1, voltage_measured_upper=3.8,
+        measured_basis="corrected",
+    )  # fmt: skip
+    far = predicted(
+        "Na", 3.0, voltage_measured=3.0, voltage_measured_lower=2.0, voltage_measured_upper=4.0,
+        measured_basis="calculated: no measured electrode of Re",
+    )  # fmt: skip
+    emit_events(page, READ, *(("prediction", of(p["working_ion"], prediction=p)) for p in (near, far, predicted("Mg"))))
+    page.locator('.chip[data-id="TiS2"]').click()
+    sentence = page.locator("#card .expectation")
+    for ion, words in (
+        ("Li", "Calculated 3.42 V; expect 3.45 ± 0.35 V in a cell"),
+        ("Na", "Calculated 3.00 V; expect 3.00 ± 1.00 V in a cell (no measured electrode of Re)"),
+    ):
+        page.locator(f'#chart [data-ion="{ion}"]').click()
+        expect(sentence).to_have_text(words)
+    page.locator('#chart [data-ion="Mg"]').click()
+    expect(page.locator("#card .number")).to_have_text("2.00")
+    expect(sentence).to_have_count(0)
 
 
 def test_answers_are_shown_as_they_come_and_can_be_cancelled(opened):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ionvolt.cli.expectation import HEADING, cell_text, footnotes
 from ionvolt.cli.terminal import Column, folded, print_table
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def print_profile(result: VoltageResult) -> None:
     """Print a voltage profile as a table, and how its steps and the average voltage belong together."""
     profile = result.profile
     assert profile is not None
+    expected = any(step.voltage_measured is not None for step in profile.steps)
     columns = [
         Column("filling", True), Column("from", True), Column("to", True), Column("potential\nalone (V)"),
-        Column("volume"),
+        *([Column(HEADING)] if expected else []), Column("volume"),
     ]  # fmt: skip
     rows = [
         [
@@ -53,11 +55,14 @@ def print_profile(result: VoltageResult) -> None:
             step.formula_charged,
             step.formula_discharged,
             f"{step.voltage:.2f}",
+            *([cell_text(step)] if expected else []),
             f"{100 * step.volume_change:+.1f} %",
         ]
         for step in profile.steps
     ]
     print_table(columns, rows)
+    for line in footnotes(profile.steps):
+        print(folded(line))
     done = "" if profile.converged else ", not all relaxations converged"
     corrected = ""
     if result.voltage_lower is not None:
@@ -70,14 +75,17 @@ def print_records(records: list[dict[str, Any]]) -> None:
     """Print many electrodes as a table; those with an error were told of already."""
     columns = [
         Column("discharged", True), Column("charged", True), Column("ion", True), Column("voltage\n(V)"),
-        Column("90 % interval\n(V)"), Column("potential\nalone (V)"), Column("volume"), Column("converged", True),
+        Column("90 % interval\n(V)"), Column("potential\nalone (V)"), Column(HEADING), Column("volume"),
+        Column("converged", True),
     ]  # fmt: skip
     answered = [r for r in records if "error" not in r]
     rows = [
         [
             r["formula_discharged"], r["formula_charged"], r["working_ion"], f"{r['voltage']:.2f}",
             "" if r["voltage_lower"] is None else f"{r['voltage_lower']:.2f} to {r['voltage_upper']:.2f}",
-            f"{r['voltage_potential']:.2f}", f"{100 * r['volume_change']:+.1f} %",
+            f"{r['voltage_potential']:.2f}",
+            "" if r["voltage_measured"] is None else f"{r['voltage_measured']:.2f}",
+            f"{100 * r['volume_change']:+.1f} %",
             {True: "yes", False: "no", None: "-"}[r["converged"]],
         ]
         for r in answered

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ionvolt.cli.choices import AssumeOption, ModelOption
+from ionvolt.cli.expectation import cell_text
 from ionvolt.cli.outputs import free_stem
 from ionvolt.cli.terminal import Column, folded, print_table, printable
 
@@ -191,6 +192,8 @@ def _print_explanation(explanation: Explanation) -> None:
     span = "" if p.voltage_lower is None else f", 90 % interval {p.voltage_lower:.2f} to {p.voltage_upper:.2f} V"
     words = f"{p.source}: {p.formula} against {p.working_ion}, taken as {p.end_members}: {p.voltage:.2f} V{span}"
     print(folded(words))
+    if p.voltage_measured is not None:
+        print(folded(f"expect {cell_text(p)} V in a cell ({p.measured_basis})"))
     if explanation.pooling == "sum":
         _print_sum(explanation)
     else:

@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ionvolt.cli.expectation import HEADING, cell_text, footnotes
 from ionvolt.cli.terminal import Column, fits, folded, print_table
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ COLUMNS = (
     "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav",
     "energy_grav", "warnings", "voltage_lower", "voltage_upper", "epistemic_std", "in_domain",
     "voltage_potential", "host_formula", "removed", "capacity_vol", "energy_vol", "capacity_is_estimate",
-    "full_extraction",
+    "full_extraction", "voltage_measured", "voltage_measured_lower", "voltage_measured_upper", "measured_basis",
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {
@@ -97,16 +98,20 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     if not predictions:
         return
     intervals = any(p.voltage_lower is not None for p in predictions)
+    expected = any(p.voltage_measured is not None for p in predictions)
     names = [p.source for p in predictions]
     columns = [
         Column("structure", True), Column("formula", True), Column("ion", True), Column("voltage\n(V)"),
-        *([Column("90 % interval\n(V)")] if intervals else []), Column("taken as", True),
+        *([Column("90 % interval\n(V)")] if intervals else []), *([Column(HEADING)] if expected else []),
+        Column("taken as", True),
         Column("capacity\n(mAh/g)"), Column("energy\n(Wh/kg)"),
     ]  # fmt: skip
-    if not fits(columns, _rows(names, predictions, intervals)) and (folder := _common_folder(names)):
+    if not fits(columns, _rows(names, predictions, intervals, expected)) and (folder := _common_folder(names)):
         print(folded(f"structures in {folder}"))
         names = [str(Path(name).relative_to(folder)) for name in names]
-    print_table(columns, _rows(names, predictions, intervals))
+    print_table(columns, _rows(names, predictions, intervals, expected))
+    for line in footnotes(predictions):
+        print(folded(line))
     notes: dict[str, list[str]] = {}
     for name, p in zip(names, predictions, strict=True):
         for warning in p.warnings:
@@ -117,15 +122,16 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     print(folded(f"model: {', '.join(dict.fromkeys(p.model for p in predictions))}"))
 
 
-def _rows(names: Sequence[str], predictions: Sequence[Prediction], intervals: bool) -> list[list[str]]:
-    return [_row(name, p, intervals) for name, p in zip(names, predictions, strict=True)]
+def _rows(names: Sequence[str], predictions: Sequence[Prediction], intervals: bool, expected: bool) -> list[list[str]]:
+    return [_row(name, p, intervals, expected) for name, p in zip(names, predictions, strict=True)]
 
 
-def _row(name: str, p: Prediction, intervals: bool) -> list[str]:
+def _row(name: str, p: Prediction, intervals: bool, expected: bool) -> list[str]:
     spread = "" if p.voltage_std is None or p.voltage_lower is not None else f" ± {p.voltage_std:.2f}"
     span = "" if p.voltage_lower is None else f"{p.voltage_lower:.2f} to {p.voltage_upper:.2f}"
     return [
-        name, p.formula, p.working_ion, f"{p.voltage:.2f}{spread}", *([span] if intervals else []), p.end_members,
+        name, p.formula, p.working_ion, f"{p.voltage:.2f}{spread}", *([span] if intervals else []),
+        *([cell_text(p)] if expected else []), p.end_members,
         "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
         "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import cast
@@ -22,7 +22,7 @@ from ionvolt.experiment.cathodes import Cathode, all_cathodes
 from ionvolt.experiment.validate import Estimate
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import Anion, ElectrodeChemistry
-from ionvolt.models.measured.estimate import MeasuredEstimate, MeasuredModel
+from ionvolt.models.measured.estimate import MeasuredEstimate, MeasuredModel, Way
 from ionvolt.models.measured.regression import COLUMNS, Electrode, Penalty, Regression, fit, matrix
 from ionvolt.typing import Array
 
@@ -44,14 +44,19 @@ CANDIDATES: dict[str, tuple[Penalty, ...]] = {
     "as calculated": (),
     "functionals": (Penalty(share=0.5, offset=0.05, metal=0.0, pair=0.0),),
     "functionals and classes": STRENGTHS,
+    "functionals, classes and open oxides": tuple(replace(penalty, open_oxide=0.3) for penalty in STRENGTHS),
 }
 """What the nested choice is made from: the mean of the fits with these priors; without any the calculated voltage."""
 
 CALCULATED = "calculated"
 """Name of the calculated voltages among the estimates of ``ionvolt validate``."""
 
-EXPECTED = "expected"
-"""Name of what a cell is expected to show, by leave-one-framework-out."""
+EXPECTED: dict[Way, tuple[str, str]] = {
+    "ends with r2SCAN": ("expected", "both"),
+    "discharged": ("expected-discharged", "discharged"),
+    "host": ("expected-host", "charged"),
+}
+"""Names of what a cell is expected to show, by leave-one-framework-out, and what it rests on."""
 
 PER_GAP = (0.0, 0.2, 0.4)
 """V of scatter for each volt of gap, from which the narrowest intervals are chosen."""
@@ -96,24 +101,31 @@ class HeldOut:
 
 
 @cache
-def points(*, gap: bool = True) -> tuple[MeasuredPoint, ...]:
-    """The electrodes whose end members were calculated, in the order of the table; without gaps if wished."""
+def points(way: Way = "ends with r2SCAN") -> tuple[MeasuredPoint, ...]:
+    """The electrodes that were calculated in this way, in the order of the table."""
     by_name = {cathode.name: cathode for cathode in all_cathodes()}
     text = (files("ionvolt.experiment") / "calculated.csv").read_text(encoding="utf-8")
+    column = way if way in ("discharged", "host") else "calculated"
     return tuple(
         MeasuredPoint(
             cathode=(cathode := by_name[row["cathode"]]),
             part=row["range"] == "measured",
-            electrode=Electrode(_chemistry(row), float(row["calculated"]), float(row["gap"]) if gap else None),
+            electrode=Electrode(
+                _chemistry(row),
+                float(row[column]),
+                float(row["gap"]) if way == "ends with r2SCAN" else None,
+                float(row.get(f"{column}_std") or 0.0),
+            ),
             framework=framework_of(cathode.host, cathode.ion),
         )
         for row in csv.DictReader(text.splitlines())
+        if row[column]
     )
 
 
-def training_points(*, gap: bool = True, recalled: bool = True) -> list[MeasuredPoint]:
+def training_points(way: Way = "ends with r2SCAN", *, recalled: bool = True) -> list[MeasuredPoint]:
     """The points that train; without ``recalled`` only those whose voltage is more than a memory."""
-    return [p for p in points(gap=gap) if p.cathode.trains and (recalled or p.cathode.checked != "recalled")]
+    return [p for p in points(way) if p.cathode.trains and (recalled or p.cathode.checked != "recalled")]
 
 
 def fit_measured(training: Sequence[MeasuredPoint]) -> tuple[MeasuredModel, str]:
@@ -162,26 +174,29 @@ def expected_estimates(cathodes: Sequence[Cathode]) -> list[Estimate]:
     No model that answers has seen the cathode's framework, nor any row that was kept back.
     """
     wanted = {cathode.name for cathode in cathodes}
-    judged = [p for p in points() if not p.part and p.cathode.name in wanted]
     found = [
         Estimate(CALCULATED, p.cathode.name, p.electrode.calculated, state="both", note="calculated.csv")
-        for p in judged
+        for p in points()
+        if not p.part and p.cathode.name in wanted
     ]
-    for held in leave_one_framework_out(judged, training_points()):
-        e = held.estimate
-        found.append(
-            Estimate(
-                EXPECTED,
-                held.point.cathode.name,
-                e.voltage,
-                (e.upper - e.lower) / 2 / NORMAL_90,
-                seen=False,
-                state="both",
-                note="; ".join(e.reasons),
-                lower=e.lower,
-                upper=e.upper,
+    for way, (name, state) in EXPECTED.items():
+        judged = [p for p in points(way) if not p.part and p.cathode.name in wanted]
+        for held in leave_one_framework_out(judged, training_points(way)):
+            e = held.estimate
+            std = (e.upper - e.lower) / 2 / NORMAL_90
+            found.append(
+                Estimate(
+                    name,
+                    held.point.cathode.name,
+                    e.voltage,
+                    std,
+                    seen=False,
+                    state=state,
+                    note="; ".join(e.reasons),
+                    lower=e.lower,
+                    upper=e.upper,
+                )
             )
-        )
     return found
 
 
@@ -208,10 +223,11 @@ def _left_out(
 def _intervals(training: Sequence[MeasuredPoint], residuals: Array, uncertainty: Array) -> tuple[float, float, float]:
     """Scatter for each volt of gap, scatter, and half width in scatters: those that make the narrowest intervals."""
     gaps = np.array([p.electrode.gap or 0.0 for p in training])
+    stds = np.array([p.electrode.std for p in training])
     noise = float(np.sqrt(np.mean(residuals**2)))
     best: tuple[float, float, float] | None = None
     for per_gap in PER_GAP:
-        scatter = np.sqrt(noise**2 + (per_gap * gaps) ** 2 + uncertainty**2)
+        scatter = np.sqrt(noise**2 + (per_gap * gaps) ** 2 + stds**2 + uncertainty**2)
         quantile = _conformal(np.abs(residuals) / scatter)
         width = float(quantile * scatter.mean())
         if best is None or width < best[0]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,12 @@ class Step:
         filling_charged: Fraction of the ions of the discharged electrode that are in where it begins, 0 to 1.
         filling_discharged: The same where it ends.
         volume_change: Growth over the step, as a fraction of the volume where it begins.
+        charged: The crystal where it begins; not part of ``Profile.to_dict``.
+        discharged: The crystal where it ends; likewise.
+        voltage_measured: What a cell is expected to show over the step, V; None where nobody asked.
+        voltage_measured_lower: Lower end of its 90 % interval, V.
+        voltage_measured_upper: Upper end, V.
+        measured_basis: What that expectation rests on.
     """
 
     voltage: float
@@ -37,6 +44,12 @@ class Step:
     filling_charged: float
     filling_discharged: float
     volume_change: float
+    charged: Crystal = field(repr=False, compare=False)
+    discharged: Crystal = field(repr=False, compare=False)
+    voltage_measured: float | None = None
+    voltage_measured_lower: float | None = None
+    voltage_measured_upper: float | None = None
+    measured_basis: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,11 @@ class Profile:
     n_ions: int
     n_computed: int
     converged: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The profile as plain JSON types, without the structures."""
+        steps = [{k: v for k, v in vars(step).items() if not isinstance(v, Crystal)} for step in self.steps]
+        return vars(self) | {"steps": steps}
 
 
 def voltage_profile(
@@ -121,6 +139,9 @@ def _steps(states: list[tuple[Crystal, float]], ion: WorkingIon, metal_energy: f
     electrode = InsertionElectrode.from_entries(entries, metal, strip_structures=True)
     most = max(int((crystal.numbers == ion.number).sum()) for crystal, _ in states)
     framework = min(len(crystal) for crystal, _ in states)
+    by_formula = {
+        entry.composition.reduced_formula: crystal for entry, (crystal, _) in zip(entries, states, strict=True)
+    }
 
     def filling(fraction: float) -> float:
         """Of the atomic fraction of the ion, the fraction of its sites that are filled."""
@@ -129,14 +150,17 @@ def _steps(states: list[tuple[Crystal, float]], ion: WorkingIon, metal_energy: f
     found = []
     for pair in electrode.voltage_pairs:
         assert isinstance(pair, InsertionVoltagePair)
+        charged, discharged = (e.composition.reduced_formula for e in (pair.entry_charge, pair.entry_discharge))
         found.append(
             Step(
                 voltage=float(pair.voltage),
-                formula_charged=pair.entry_charge.composition.reduced_formula,
-                formula_discharged=pair.entry_discharge.composition.reduced_formula,
+                formula_charged=charged,
+                formula_discharged=discharged,
                 filling_charged=filling(pair.frac_charge),
                 filling_discharged=filling(pair.frac_discharge),
                 volume_change=float(pair.vol_discharge / pair.vol_charge - 1),
+                charged=by_formula[charged],
+                discharged=by_formula[discharged],
             )
         )
     average = electrode.get_average_voltage()  # type: ignore[no-untyped-call]

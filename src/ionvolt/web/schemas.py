@@ -216,6 +216,12 @@ class PredictionOut(BaseModel):
     energy_vol: float | None
     capacity_is_estimate: bool = Field(description="Whether it is that of as many ions as voids and electrons allow.")
     full_extraction: float | None = Field(description="Probability that all ions come out.")
+    voltage_measured: float | None = Field(description="What a cell is expected to show, V; `voltage` is calculated.")
+    voltage_measured_lower: float | None = Field(description="Lower end of its 90 % interval, V.")
+    voltage_measured_upper: float | None
+    measured_basis: str = Field(
+        description="`corrected` by measured electrodes, or `calculated` and why none is near; empty without one."
+    )
 
 
 class RefusedIon(BaseModel):

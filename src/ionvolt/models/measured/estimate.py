@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from safetensors.numpy import load as load_tensors
 
 from ionvolt.errors import ModelError
-from ionvolt.ions import working_ion
+from ionvolt.ions import EndMembers, working_ion
 from ionvolt.models.card import ModelCard, parameters_of
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import chemistry_of
@@ -26,7 +26,20 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
 FAMILY = "measured-2026"
-"""Folder of the two shipped models: with the functionals' gap, and without."""
+"""Folder of the shipped models, one for each way."""
+
+Way = Literal["ends with r2SCAN", "ends", "discharged", "host"]
+"""What a calculated voltage rests on: energies of both ends, with r2SCAN's beside them or without; what ``predict``
+answers from the discharged structure, or from the host alone."""
+
+FOLDERS: dict[Way, str] = {
+    "ends with r2SCAN": "ends-with-r2scan",
+    "ends": "ends",
+    "discharged": "discharged",
+    "host": "host",
+}
+
+_WAYS: dict[EndMembers, Way] = {"both": "ends", "discharged": "discharged", "charged": "host"}
 
 Basis = Literal["corrected", "calculated"]
 """Whether the measured electrodes moved the voltage, or none of them is near enough."""
@@ -59,6 +72,11 @@ class MeasuredEstimate:
     in_domain: bool
     reasons: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """The basis in words: ``corrected``, or ``calculated`` and why."""
+        return self.basis + (f": {'; '.join(self.reasons)}" if self.reasons else "")
+
 
 @dataclass(frozen=True)
 class MeasuredParameters:
@@ -87,7 +105,7 @@ class MeasuredModel:
         calculated: Least and largest calculated voltage among them, V.
         gaps: Least and largest gap, V.
         noise: Scatter of an electrode about the regression, V.
-        per_gap: Scatter for each volt of the gap.
+        per_gap: Scatter for each volt of the gap. The calculated voltage's own standard deviation is added to both.
         quantile: Half width of a 90 % interval in scatters.
         far: Half width of a 90 % interval of the calculated voltage itself, where no measured electrode is near, V.
         card: What was fitted, on what, how well.
@@ -108,9 +126,9 @@ class MeasuredModel:
     def scatter(self, electrodes: list[Electrode]) -> Array:
         """One standard deviation of measured about expected voltages, V, up to the factor ``quantile``."""
         gaps = np.array([electrode.gap or 0.0 for electrode in electrodes])
-        return np.sqrt(
-            self.noise**2 + (self.per_gap * gaps) ** 2 + self.regression.uncertainty(matrix(electrodes)) ** 2
-        )
+        stds = np.array([electrode.std for electrode in electrodes])
+        few = self.regression.uncertainty(matrix(electrodes))
+        return np.sqrt(self.noise**2 + (self.per_gap * gaps) ** 2 + stds**2 + few**2)
 
     def far_from(self, electrode: Electrode) -> tuple[str, ...]:
         """Why no measured electrode is near; empty where some are."""
@@ -134,20 +152,15 @@ class MeasuredModel:
             reasons.append(f"the functionals differ by {electrode.gap:+.2f} V, more than in any measured electrode")
         return tuple(reasons)
 
-    def estimate(self, electrode: Electrode, calculated_std: float = 0.0) -> MeasuredEstimate:
-        """The expected voltage of an electrode; the calculated one, and a wide interval, far from every measured one.
-
-        Args:
-            electrode: The electrode.
-            calculated_std: How uncertain the calculated voltage itself is, one standard deviation, V.
-        """
+    def estimate(self, electrode: Electrode) -> MeasuredEstimate:
+        """The expected voltage; far from every measured electrode the calculated one, with a wide interval."""
         reasons = self.far_from(electrode)
         if reasons:
-            voltage, half = electrode.calculated, self.far + abs(electrode.gap or 0.0) / 2
+            voltage = electrode.calculated
+            half = float(np.hypot(self.far + abs(electrode.gap or 0.0) / 2, NORMAL_90 * electrode.std))
         else:
             voltage = electrode.calculated + float(self.regression.correction(columns(electrode)[None])[0])
             half = self.quantile * float(self.scatter([electrode])[0])
-        half = float(np.hypot(half, NORMAL_90 * calculated_std))
         return MeasuredEstimate(
             voltage=voltage,
             lower=voltage - half,
@@ -161,27 +174,69 @@ class MeasuredModel:
 
 
 def expected_measured(
-    ion: str, charged: Crystal, calculated: float, *, gap: float | None = None, calculated_std: float = 0.0
+    ion: str,
+    charged: Crystal,
+    calculated: float,
+    *,
+    known: EndMembers = "both",
+    gap: float | None = None,
+    calculated_std: float = 0.0,
 ) -> MeasuredEstimate:
-    """The voltage that a cell is expected to show.
-
-    Costs a millisecond, and some 50 ms for the layers of the host. ``functional_gap`` costs two passes of
-    SevenNet-MF-0, about half of one of SevenNet-l3i5.
+    """The voltage that a cell is expected to show. Costs some milliseconds.
 
     Args:
         ion: Symbol of the working ion.
         charged: The charged end, relaxed or not: the host, or the discharged crystal without its ions.
-        calculated: Calculated voltage, V: of both end members by the universal potential's energies, or what
-            ``predict`` answers.
-        gap: What ``functional_gap`` says of the two ends, V; None where only the host is known: a model without it
-            answers, with a wider interval.
+        calculated: Calculated voltage, V. ``both`` ends: of the universal potential's energies. ``discharged`` or
+            ``charged``: what ``predict`` answers from that structure alone.
+        known: What the calculated voltage rests on; each has a model and intervals of its own.
+        gap: What ``functional_gap`` says of both ends, V; None where it was not computed.
         calculated_std: How uncertain an answer of ``predict`` is about the calculated voltage, V; 0 for energies.
 
     Raises:
         ModelError: The model cannot be read.
     """
-    electrode = Electrode(chemistry_of(charged, ion), calculated, gap)
-    return load_measured(gap is not None).estimate(electrode, calculated_std)
+    way: Way = "ends with r2SCAN" if gap is not None else _WAYS[known]
+    electrode = Electrode(chemistry_of(charged, ion), calculated, gap, calculated_std)
+    return load_measured(way).estimate(electrode)
+
+
+class Expected(Protocol):
+    """Whatever carries an expected voltage: ``Prediction``, ``VoltageResult``."""
+
+    @property
+    def voltage(self) -> float: ...  # noqa: D102
+
+    @property
+    def voltage_measured(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def voltage_measured_lower(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def voltage_measured_upper(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def measured_basis(self) -> str: ...  # noqa: D102
+
+
+def measured_of(result: Expected) -> MeasuredEstimate | None:
+    """The expected voltage that a ``Prediction`` or a ``VoltageResult`` carries; None where it carries none."""
+    lower, upper = result.voltage_measured_lower, result.voltage_measured_upper
+    if result.voltage_measured is None or lower is None or upper is None:
+        return None
+    word, _, reasons = result.measured_basis.partition(": ")
+    basis: Basis = "corrected" if word == "corrected" else "calculated"
+    return MeasuredEstimate(
+        voltage=result.voltage_measured,
+        lower=lower,
+        upper=upper,
+        calculated=result.voltage,
+        gap=None,
+        basis=basis,
+        in_domain=basis == "corrected",
+        reasons=tuple(reasons.split("; ")) if reasons else (),
+    )
 
 
 def functional_gap(discharged: Crystal, charged: Crystal, ion: str, cache: Cache | None = None) -> float:
@@ -200,14 +255,14 @@ def functional_gap(discharged: Crystal, charged: Crystal, ion: str, cache: Cache
     return voltages[1] - voltages[0]
 
 
-@lru_cache(maxsize=2)
-def load_measured(with_gap: bool = True) -> MeasuredModel:
-    """The shipped model with the functionals' gap or without, read once.
+@lru_cache(maxsize=len(FOLDERS))
+def load_measured(way: Way = "ends with r2SCAN") -> MeasuredModel:
+    """The shipped model of a way, read once.
 
     Raises:
         ModelError: It cannot be read.
     """
-    return read_measured(SHIPPED / FAMILY / ("with-gap" if with_gap else "without-gap"))
+    return read_measured(SHIPPED / FAMILY / FOLDERS[way])
 
 
 def save_measured(model: MeasuredModel, folder: Path) -> None:

@@ -36,9 +36,12 @@ OFFSETS = (
     "emptied layered oxide",
     "multivalent",
     "multivalent oxide",
+    "open oxide of Mn or Co",
     "slope",
 )
-"""The offsets, in the order of their columns; the last is the slope in the calculated voltage."""
+"""The offsets, in the order of their columns; the last is the slope in the calculated voltage.
+
+Open oxides are those that do not fall into layers: spinels above all."""
 
 PAIRS = tuple(f"{metal} {anion}" for anion in PAIRED for metal in METALS)
 """The offsets of a metal in an anion group."""
@@ -54,11 +57,13 @@ class Electrode:
         chemistry: Its class.
         calculated: Calculated voltage on the PBE+U scale, V.
         gap: r2SCAN's voltage less that of PBE+U, V; None where it was not computed.
+        std: How uncertain the calculated voltage itself is, one standard deviation, V; 0 for energies of both ends.
     """
 
     chemistry: ElectrodeChemistry
     calculated: float
     gap: float | None = None
+    std: float = 0.0
 
 
 def share_class(chemistry: ElectrodeChemistry) -> str:
@@ -82,7 +87,10 @@ def columns(electrode: Electrode) -> Array:
     metals = [chemistry.centres.get(metal, 0.0) for metal in METALS]
     offsets += [*metals, 1.0 - sum(metals)]
     offsets += [no_u, no_u * (chemistry.anion == "polyanion"), float(chemistry.emptied)]
-    offsets += [multivalent, multivalent * (chemistry.anion == "oxide"), electrode.calculated - MIDDLE]
+    open_oxide = float(chemistry.anion == "oxide" and not chemistry.layered)
+    offsets += [multivalent, multivalent * (chemistry.anion == "oxide")]
+    offsets += [open_oxide * sum(chemistry.centres.get(metal, 0.0) for metal in ("Mn", "Co"))]
+    offsets += [electrode.calculated - MIDDLE]
     pairs = [share * (chemistry.anion == anion) for anion in PAIRED for share in metals]
     return np.array(shares + offsets + pairs)
 
@@ -118,6 +126,7 @@ class Penalty:
         offset: Of an offset that is not a metal's or an anion group's.
         metal: Of the offset of a metal, and of an anion group.
         pair: Of that of a metal in an anion group.
+        open_oxide: Of the offset of open oxides of manganese and cobalt.
         slope: Of the slope in the calculated voltage.
         noise: Scatter of an electrode about the model, beyond the uncertainty of its measurement.
     """
@@ -126,6 +135,7 @@ class Penalty:
     offset: float = 0.15
     metal: float = 0.1
     pair: float = 0.15
+    open_oxide: float = 0.0
     slope: float = 0.02
     noise: float = 0.2
 
@@ -136,6 +146,7 @@ class Penalty:
             **dict.fromkeys((*METALS, "other metal", *ANIONS), self.metal),
         }
         by_name |= dict.fromkeys(PAIRS, self.pair) | {"slope": self.slope}
+        by_name["open oxide of Mn or Co"] = self.open_oxide
         return np.array([by_name.get(name, self.share) for name in COLUMNS])
 
 

@@ -10,7 +10,8 @@ import { sortableTable } from "./table.js";
 export const COLUMNS = [
   "source", "formula", "working_ion", "voltage", "voltage_std", "model", "end_members", "capacity_grav", "energy_grav", "warnings",
   "voltage_lower", "voltage_upper", "epistemic_std", "in_domain", "voltage_potential", "host_formula", "removed", "capacity_vol",
-  "energy_vol", "capacity_is_estimate", "full_extraction",
+  "energy_vol", "capacity_is_estimate", "full_extraction", "voltage_measured", "voltage_measured_lower", "voltage_measured_upper",
+  "measured_basis",
 ];
 const FILTERS = ["batch-filter", "batch-low", "batch-high", "batch-capacity", "batch-domain"];
 

@@ -26,6 +26,7 @@ export function drawCard(card, shown, actions, retry) {
       el("span", { class: "unit" }, "V"),
       el("span", { class: "against" }, `against ${p.working_ion} metal`),
     ),
+    expectation(p),
     prediction ? null : el("p", { class: "note renewing" }, waiting ? "Under the settings before; being computed again…" : "Under the settings before. "),
     state(p, p.end_members === "charged" && item.facts?.holds?.includes(p.working_ion) && p.warnings.some((text) => / fills .* sites /.test(text))),
     el("dl", { class: "facts" }, facts(p, shown.errors)),
@@ -33,6 +34,15 @@ export function drawCard(card, shown, actions, retry) {
     el("div", { class: "actions" }, actions),
   ];
   card.replaceChildren(...parts.filter(Boolean));
+}
+
+/** What a cell is expected to show, in a sentence; `voltage` is the calculated one. */
+export function expectation(r) {
+  if (r.voltage_measured === null || r.voltage_measured === undefined) return null;
+  const half = r.voltage_measured_upper - r.voltage_measured;
+  const [basis, reasons] = [r.measured_basis.split(":")[0], r.measured_basis.split(": ").slice(1).join(": ")];
+  const title = basis === "corrected" ? "Corrected by measured electrodes; 90 of 100 measurements are to lie within" : "No measured electrode is near, so that the calculated voltage stands";
+  return el("p", { class: "expectation", title }, `Calculated ${fixed(r.voltage, 2)} V; expect ${fixed(r.voltage_measured, 2)} ± ${fixed(half, 2)} V in a cell`, reasons ? el("span", { class: "note" }, ` (${reasons})`) : null);
 }
 
 function pending(ion, left) {

@@ -1,7 +1,7 @@
 // Work that takes minutes: it goes on when the page is left, and is found again by its id.
 
 import * as api from "./api.js";
-import { seconds, sentence } from "./card.js";
+import { expectation, seconds, sentence } from "./card.js";
 import { niceTicks } from "./chart.js";
 import { $, el, fixed, formula, svg } from "./dom.js";
 import { download } from "./files.js";
@@ -146,6 +146,7 @@ function computed({ result: r, structures }) {
   return [
     el("p", { class: "what" }, formula(r.formula_charged), " → ", formula(r.formula_discharged)),
     el("p", { class: "voltage" }, el("span", { class: "number" }, fixed(r.voltage, 2)), el("span", { class: "unit" }, "V"), el("span", { class: "against" }, `against ${r.working_ion} metal, by ${r.model}`)),
+    expectation(r) ?? "",
     el("dl", { class: "facts" }, facts),
     ...notes(r.warnings),
     r.profile ? profile(r) : "",
@@ -179,6 +180,9 @@ function profile({ profile: { steps, average }, working_ion: ion }) {
     { key: "from", label: "From", value: (s) => s.filling_charged, show: (s) => formula(s.formula_charged) },
     { key: "to", label: "To", value: (s) => s.filling_discharged, show: (s) => formula(s.formula_discharged) },
     { key: "voltage", label: "V", numeric: true, value: (s) => s.voltage, show: (s) => fixed(s.voltage, 2) },
+    ...(ordered.some((s) => typeof s.voltage_measured === "number")
+      ? [{ key: "measured", label: "Expected in a cell, V", numeric: true, value: (s) => s.voltage_measured, show: (s) => `${fixed(s.voltage_measured, 2)} ± ${fixed(s.voltage_measured_upper - s.voltage_measured, 2)}` }]
+      : []),
     { key: "volume", label: "Volume, %", numeric: true, value: (s) => s.volume_change, show: (s) => fixed(100 * s.volume_change, 1) },
   ];
   const table = sortableTable(columns, { caption: "Steps of the voltage profile", rows: ordered, sort: { key: "from", descending: false } });
