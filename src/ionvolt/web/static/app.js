@@ -16,6 +16,7 @@ import { sortableTable, tellsScrolling } from "./table.js";
 import { grouped, reaction } from "./words.js";
 
 const IONS = ["Li", "Na", "K", "Rb", "Cs", "Mg", "Ca", "Zn", "Al", "Y"];
+const FORMULAS = { "discharged-formula": "discharged_formula", "charged-formula": "charged_formula" };
 const MOST_FILES = 500;
 const BATCH_PAUSE = 400; // ms between drawings of a long table that fills
 const DISORDERED = /occupan|disorder|partly|partially/i;
@@ -31,6 +32,7 @@ const state = {
   model: null,
   fresh: false, // new structures: the ion shown is still to be found
   more: {}, // charged structure, formulas, exchange, relax
+  charged: null, // the charged structure given
   failure: null, // what stopped everything
   wanted: null, // the ion that a link asks for
   models: [],
@@ -337,6 +339,7 @@ async function remember() {
   const inputs = state.items.filter(({ input }) => input).map(({ input }) => input);
   const fragment = await toFragment({
     inputs, ions: state.ions.length === IONS.length ? null : state.ions, ion: state.ion, assume: state.assume, model: state.model,
+    more: state.more,
   });
   written = fragment ?? "";
   history.replaceState(null, "", fragment ?? location.pathname);
@@ -373,6 +376,8 @@ async function reopen() {
   state.ions = opened.ions ? IONS.filter((ion) => opened.ions.includes(ion)) : [...IONS];
   state.assume = ["auto", "emptied", "charged", "discharged"].includes(opened.assume) ? opened.assume : "auto";
   state.model = opened.model ?? state.model;
+  state.more = opened.more;
+  state.charged = opened.more.charged ?? null;
   showSettings();
   await give(opened.inputs, opened.ion);
 }
@@ -383,6 +388,15 @@ function showSettings() {
   $("all-ions").indeterminate = state.ions.length > 0 && state.ions.length < IONS.length;
   document.querySelector(`[name=assume][value=${state.assume}]`).checked = true;
   if (state.model) $("model").value = state.model;
+  for (const [id, name] of Object.entries(FORMULAS)) $(id).value = state.more[name] ?? "";
+  for (const id of ["exchange", "relax"]) $(id).checked = Boolean(state.more[id]);
+  showCharged();
+  if (Object.keys(state.more).length) $("more").open = true;
+}
+
+function showCharged() {
+  $("charged-clear").hidden = !state.charged;
+  $("charged-clear").textContent = state.charged ? `Clear ${state.charged.name ?? ""}` : "Clear";
 }
 
 function markExample() {
@@ -415,9 +429,9 @@ $("more").addEventListener("change", async (event) => {
     if (read.problem) say(`${read.name}: ${read.problem.rule}`);
     else state.charged = read;
   }
-  $("charged-clear").hidden = !state.charged;
+  showCharged();
   if (state.charged) more.charged = state.charged;
-  for (const [id, name] of [["discharged-formula", "discharged_formula"], ["charged-formula", "charged_formula"]]) if ($(id).value.trim()) more[name] = $(id).value.trim();
+  for (const [id, name] of Object.entries(FORMULAS)) if ($(id).value.trim()) more[name] = $(id).value.trim();
   for (const id of ["exchange", "relax"]) if ($(id).checked) more[id] = true;
   state.more = more;
   ask();

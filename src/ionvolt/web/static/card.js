@@ -112,7 +112,7 @@ function caveats(p) {
 function caveat(text) {
   const [, words, numbers] = /^(.*?) \((.*\d.*)\)(?:: .*)?$/.exec(text) ?? [null, text, null];
   if (!numbers) return sentence(text);
-  return [sentence(words), el("details", { class: "why" }, el("summary", {}, "How far"), el("p", { class: "note" }, sentence(numbers)))];
+  return [sentence(words), el("details", { class: "why" }, el("summary", {}, "Details"), el("p", { class: "note" }, sentence(numbers)))];
 }
 
 /** Draw a refusal or a failure of a whole structure or of everything: what, why, and what to do. */

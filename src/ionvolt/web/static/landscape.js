@@ -51,7 +51,9 @@ export class Landscape {
     }));
     const own = `${p.formula}: ${fixed(p.voltage, 2)} V`;
     // A few intermetallics of huge capacity would press all others together.
-    const most = Math.max(capacity ?? 0, quantile(points.map(({ x }) => x), 0.97), ...points.filter(({ kind }) => kind !== "known").map(({ x }) => x)) * 1.05;
+    const capacities = points.map(({ x }) => x);
+    const [quarter, threeQuarters] = [quantile(capacities, 0.25), quantile(capacities, 0.75)];
+    const most = Math.max(capacity ?? 0, threeQuarters + 3 * (threeQuarters - quarter), ...points.filter(({ kind }) => kind !== "known").map(({ x }) => x)) * 1.05;
     const beyond = points.filter(({ x }) => x > most).length;
     const lines = [{ y: p.voltage, low: p.voltage_lower, high: p.voltage_upper, title: own }];
     if (capacity !== null) points.push({ x: capacity, y: p.voltage, kind: "own", title: `${own}, ${fixed(capacity, 0)} mAh/g` });

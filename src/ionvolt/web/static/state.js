@@ -1,11 +1,15 @@
-// What a link holds: the structures themselves (packed), the ions, the ion shown, and what was assumed.
+// What a link holds: the structures themselves (packed), the ions, the ion shown, and how the structures are read.
 // Everything is in the fragment, which browsers do not send to the server.
 
 const MOST_PACKED = 60_000;
 const MOST_UNPACKED = 6_000_000;
 
+/** Of what is told about an electrode: names of the API, and in the link. */
+const TEXTS = { discharged_formula: "discharged", charged_formula: "charged" };
+const FLAGS = ["exchange", "relax"];
+
 /** The fragment for a state, or null where the structures are too long for a link or the browser too old to pack. */
-export async function toFragment({ inputs, ions, ion, assume, model }) {
+export async function toFragment({ inputs, ions, ion, assume, model, more = {} }) {
   const fields = new URLSearchParams();
   if (inputs.length === 1 && inputs[0].example) fields.set("example", inputs[0].example);
   else if (inputs.length === 1 && inputs[0].mp_id) fields.set("mp", inputs[0].mp_id);
@@ -19,6 +23,13 @@ export async function toFragment({ inputs, ions, ion, assume, model }) {
   if (ion) fields.set("ion", ion);
   if (assume !== "auto") fields.set("assume", assume);
   if (model) fields.set("model", model);
+  for (const [name, short] of Object.entries(TEXTS)) if (more[name]) fields.set(short, more[name]);
+  for (const name of FLAGS) if (more[name]) fields.set(name, "1");
+  if (more.charged) {
+    if (!globalThis.CompressionStream) return null;
+    fields.set("zc", await pack(JSON.stringify(more.charged)));
+    if (fields.get("zc").length > MOST_PACKED) return null;
+  }
   return "#" + fields.toString();
 }
 
@@ -30,12 +41,17 @@ export async function fromFragment(fragment) {
   else if (fields.has("mp")) inputs = [{ mp_id: fields.get("mp") }];
   else if (fields.has("z")) inputs = JSON.parse(await unpack(fields.get("z"))).map(checked);
   else return null;
+  const more = {};
+  for (const [name, short] of Object.entries(TEXTS)) if (fields.has(short)) more[name] = fields.get(short).slice(0, 100);
+  for (const name of FLAGS) if (fields.get(name) === "1") more[name] = true;
+  if (fields.has("zc")) more.charged = checked(JSON.parse(await unpack(fields.get("zc"))));
   return {
     inputs,
     ions: fields.has("ions") ? fields.get("ions").split(".") : null,
     ion: fields.get("ion"),
     assume: fields.get("assume") || "auto",
     model: fields.get("model"),
+    more,
   };
 }
 
