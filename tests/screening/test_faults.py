@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ionvolt.errors import DataError, InputError
@@ -18,11 +20,13 @@ from ionvolt.screening.executors import LocalProcesses
 from ionvolt.screening.journal import journals_of, read_journals
 from ionvolt.screening.places import shard_file
 from ionvolt.screening.plan import Plan
-from ionvolt.screening.records import read_records
+from ionvolt.screening.records import Row, read_records
 from ionvolt.screening.run import prepare, remove_torn, screen
 from ionvolt.screening.settings import Settings
-from ionvolt.screening.stages import Rules
+from ionvolt.screening.stages import Rules, Task
 from ionvolt.screening.worker import work
+from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.writing import structure_text
 from screening.conftest import Begin, begun, expected, keys, line
 
 RULES = Settings(("Mg", "Al"), stages=("rules",))
@@ -145,11 +149,11 @@ def test_a_table_that_cannot_be_written_is_written_later(plan: Plan, monkeypatch
     asked = []
     real = Rules.answer
 
-    def counted(self, tasks):
+    def answer(self: Rules, tasks: Sequence[Task]) -> list[Row]:
         asked.append(len(tasks))
         return real(self, tasks)
 
-    monkeypatch.setattr(Rules, "answer", counted)
+    monkeypatch.setattr(Rules, "answer", answer)
     assert work(plan.folder)
     assert keys(plan) == expected(plan)
     assert sum(asked) == 50  # the first shard stands in its journal
@@ -225,13 +229,13 @@ def test_refused_inputs_are_tried_again_and_the_rest_is_kept(
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
-    from ionvolt.structures.crystal import Crystal
-    from ionvolt.structures.writing import structure_text
-
     for number in range(6):
         given = line(number, "Mn")
-        lattice, numbers, places = (np_array(given[key]) for key in ("lattice", "numbers", "frac_coords"))
-        crystal = Crystal(lattice, numbers, places, source=str(number))
+        crystal = Crystal(
+            np.array(given["lattice"]).reshape(3, 3),
+            np.array(given["numbers"]),
+            np.array(given["frac_coords"]).reshape(-1, 3),
+        )
         (folder / f"{number}.cif").write_text(structure_text(crystal, "cif"))
     whole = (folder / "2.cif").read_text()
     state = (folder / "2.cif").stat()
@@ -246,22 +250,15 @@ def test_refused_inputs_are_tried_again_and_the_rest_is_kept(
     asked: list[str] = []
     real = Rules.answer
 
-    def named(self, tasks):
-        asked.extend(t.crystal.source for t in tasks)
+    def answer(self: Rules, tasks: Sequence[Task]) -> list[Row]:
+        asked.extend(task.crystal.source for task in tasks)
         return real(self, tasks)
 
-    monkeypatch.setattr(Rules, "answer", named)
+    monkeypatch.setattr(Rules, "answer", answer)
     prepare([str(folder)], RULES, tmp_path / "run2", retry_failed=True)
     assert work(plan.folder)
     assert asked == [str(folder / "2.cif")]
     assert keys(plan) == expected(plan)
-
-
-def np_array(values: list[float]) -> object:
-    import numpy as np
-
-    array = np.array(values)
-    return array.reshape(3, 3) if array.size == 9 else array.reshape(-1, 3) if array.dtype == float else array
 
 
 def test_processes_of_this_machine_are_started_anew_when_they_die(
