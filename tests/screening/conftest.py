@@ -78,7 +78,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         started.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
         return started[-1]
 
-    yield start  # type: ignore[misc]
+    yield start
     for process in started:
         process.kill()
         process.wait()

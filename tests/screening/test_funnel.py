@@ -17,11 +17,11 @@ from ionvolt.ions import WORKING_IONS
 from ionvolt.screening.front import Filters, best, front
 from ionvolt.screening.places import MERGED, shard_file
 from ionvolt.screening.plan import Plan
-from ionvolt.screening.records import COLUMNS, kind_of, schema, write_records
+from ionvolt.screening.records import COLUMNS, kind_of, read_records, schema, write_records
 from ionvolt.screening.results import merge, rows_of
 from ionvolt.screening.rules import assumed, judge
 from ionvolt.screening.run import prepare
-from ionvolt.screening.selection import _Best, normal, read_selection, select
+from ionvolt.screening.selection import _Best, deviation, normal, read_selection, score, select, stream
 from ionvolt.screening.settings import Settings, parse_elements, parse_keep, parse_window
 from ionvolt.screening.stages import interval, within
 from ionvolt.screening.worker import work
@@ -53,8 +53,9 @@ def row(unit: int, ion: str = "Mg", **more: Any) -> dict[str, Any]:
 @given(st.lists(st.floats(-5, 5) | st.sampled_from([1.0, 2.0]), max_size=60), st.integers(1, 20))
 def test_a_budget_keeps_the_best_and_the_first_of_equals(scores: list[float], most: int) -> None:
     kept = _Best(most)
-    for unit, value in enumerate(scores):
-        kept.add(value, unit, 0)
+    cut = len(scores) // 2
+    for start, stop in ((0, cut), (cut, len(scores))):
+        kept.add(np.array(scores[start:stop], dtype=float), np.arange(start, stop), np.zeros(stop - start, dtype=int))
     threshold, last = kept.threshold(len(scores))
     chosen = [
         unit
@@ -83,6 +84,31 @@ def test_each_ion_has_its_budget(lines: Path, tmp_path: Path) -> None:
         left_out = sum(1 - normal((threshold - one["voltage"]) / 0.5) for one in mine if one["voltage"] < threshold)
         assert found[ion].lost_by_budget == pytest.approx(left_out)
     assert read_selection(plan.folder / "stage-2" / "selection.json") == found
+
+
+@pytest.mark.parametrize("rank", ["energy_grav", "energy_vol", "capacity_grav", "capacity_vol", "voltage"])
+@pytest.mark.parametrize("window", [None, (1.0, 2.0)])
+def test_a_row_alone_has_the_score_that_it_has_in_its_table(
+    lines: Path, tmp_path: Path, rank: Any, window: tuple[float, float] | None
+) -> None:
+    settings = Settings(("Mg",), stages=("network",), rank=rank, window=window)
+    plan = prepare([str(lines)], settings, tmp_path / "run", shard_size=60)
+    rng = np.random.default_rng(3)
+
+    def maybe(value: float) -> float | None:
+        return value if rng.random() > 0.3 else None
+
+    fill(plan, 0, [
+        row(u, model=("m" if rng.random() > 0.5 else None), reason=("no answer" if rng.random() > 0.5 else None),
+            voltage=maybe(rng.uniform(-1, 4)), capacity_grav=maybe(100.0 * u), capacity_vol=maybe(200.0 * u),
+            voltage_std=maybe(0.3), voltage_lower=maybe(0.5), voltage_upper=maybe(2.5))
+        for u in range(60)
+    ])  # fmt: skip
+    (table,) = stream(plan, 0)
+    rows = read_records(shard_file(plan.folder, 0, 0))
+    assert table.scores(settings).tolist() == [score(one, settings) for one in rows]
+    deviations = [deviation(one) for one in rows]
+    assert np.allclose(table.deviations(), [np.nan if d is None else d for d in deviations], equal_nan=True)
 
 
 def test_a_share_is_of_those_that_passed(lines: Path, tmp_path: Path) -> None:
@@ -258,10 +284,12 @@ def test_like_reasons_are_counted_together() -> None:
         "H (atom 3) and O (atom 12) are 0.31 Å apart, less than 0.5 Å. Remove one": 1,
         "C (atom 1) and C (atom 2) are 0.4 Å apart, less than 0.5 Å. Remove one": 1,
         "it holds no anion": 2,
+        "its interval ends below 1 V": 4,
         "no structure in it: neither a CIF nor a POSCAR nor another known format": 3,
     }
     found = {reason: kind_of(reason) for reason in kinds}
-    assert len(set(found.values())) == 4
+    assert len(set(found.values())) == 5
+    assert found["its interval ends below 1 V"].endswith(" V")
     assert "CIF" in found["no structure in it: neither a CIF nor a POSCAR nor another known format"]
 
 

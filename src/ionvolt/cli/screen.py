@@ -338,9 +338,10 @@ def _print_status(status: Status, as_json: bool) -> None:
         rows = ", ".join(f"{count:,} {name}" for name, count in stage.rows.items())
         print(f"{number} {stage.name}: {stage.shards_done:,} of {stage.shards:,} shards{'; ' + rows if rows else ''}")
         if stage.per_second:
-            words = (
-                f"  {stage.per_second:.1f} a second, {1e3 * stage.cpu_s / max(stage.units, 1):.1f} ms of processor each"
+            often = (
+                f"{stage.per_second:.1f} a second" if stage.per_second >= 1 else f"{60 * stage.per_second:.1f} a minute"
             )
+            words = f"  {often}, {1e3 * stage.cpu_s / max(stage.units, 1):.1f} ms of processor each"
             words += f", {age(stage.left_s)} left" if stage.left_s else ""
             words += f", {stage.memory_mb[1]:.0f} MB a process" if stage.memory_mb else ""
             print(words)

@@ -101,7 +101,7 @@ def _plain(word: str) -> str:
     if (
         formula
         and not (bare.isalpha() and bare.isupper() and len(bare) > 2)
-        and bare not in ("I", "In", "No", "As", "At", "He")
+        and bare not in ("I", "In", "No", "As", "At", "He", "V")
     ):
         return word.replace(bare, "…")
     return _NUMBER.sub("…", word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ionvolt.ions import WorkingIon, capacity_of_formula, capacity_vol_of_host, end_member
+from ionvolt.physics.equilibrium import RELAX_FIRST
 from ionvolt.physics.insertion import redox_active
 from ionvolt.prediction import theoretical_capacity
 from ionvolt.reading import Assume, Reading, read_question
@@ -38,7 +39,8 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
     reading = read_question(crystal, ion, assume=assumed(crystal, ion))
     row: Row = {"end_members": reading.query.end_members, "host_formula": reading.query.host.formula}
     own = {*crystal.doubts, *reading.query.host.doubts}
-    doubts = [doubt for doubt in reading.doubts if doubt not in own]
+    # That a structure should be relaxed first is no reason to drop it; a later stage says so, or relaxes it.
+    doubts = [doubt for doubt in reading.doubts if doubt not in own and not doubt.endswith(RELAX_FIRST)]
     if doubts:
         return {**row, "status": "dropped", "reason": doubts[0]}
     grav, vol, estimate = capacity_of(reading)

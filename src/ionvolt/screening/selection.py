@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,15 @@ import numpy as np
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.screening.places import selection_file
 from ionvolt.screening.plan import Plan
-from ionvolt.screening.records import Row, read_records
+from ionvolt.screening.records import Row
 from ionvolt.screening.settings import Settings
 from ionvolt.store import write_json
-from ionvolt.typing import Array
+from ionvolt.typing import Array, Indices, Mask
 
+_TEXTS = ("unit", "part", "ion", "status", "model", "reason")
+_NUMBERS = ("voltage", "voltage_lower", "voltage_upper", "voltage_std", "capacity_grav", "capacity_vol")
 _UNRANKED = -1e300
 """Below every score; JSON knows no infinity."""
-_NEEDED = (
-    "unit", "part", "ion", "status", "voltage", "voltage_lower", "voltage_upper", "voltage_std", "capacity_grav",
-    "capacity_vol", "energy_grav", "energy_vol",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,23 +91,27 @@ def select(plan: Plan, stage: int) -> dict[str, IonSelection]:
     settings = plan.settings
     following = settings.stages[stage + 1] if stage + 1 < len(settings.stages) else ""
     budget = settings.keep.get(following)
-    scores = {ion: _Best(budget) for ion in settings.ions}
     passed = dict.fromkeys(settings.ions, 0)
-    if budget is not None and budget < 1:
-        for row in stream(plan, stage):
-            passed[row["ion"]] += row["status"] == "kept"
-        scores = {ion: _Best(math.ceil(budget * passed[ion])) for ion in settings.ions}
-        passed = dict.fromkeys(settings.ions, 0)
-    for row in stream(plan, stage):
-        if row["status"] == "kept":
-            passed[row["ion"]] += 1
-            scores[row["ion"]].add(score(row, settings), row["unit"], row["part"])
+    for table in stream(plan, stage):
+        for ion in settings.ions:
+            passed[ion] += int((table.kept & (table.ion == ion)).sum())
     found = {}
+    best = {
+        ion: _Best(None if budget is None else int(budget) if budget >= 1 else math.ceil(budget * passed[ion]))
+        for ion in settings.ions
+    }
+    if budget is not None:
+        for table in stream(plan, stage):
+            scores = table.scores(settings)
+            for ion in settings.ions:
+                mine = table.kept & (table.ion == ion)
+                best[ion].add(scores[mine], table.unit[mine], table.part[mine])
     for ion in settings.ions:
-        threshold, last = scores[ion].threshold(passed[ion])
-        entering = passed[ion] if threshold is None else scores[ion].most
+        threshold, last = best[ion].threshold(passed[ion])
+        entering = passed[ion] if threshold is None else best[ion].most
         found[ion] = IonSelection(passed[ion], entering, threshold, last)
-    found = _with_losses(plan, stage, found)
+    if settings.stages[stage] != "rules":
+        found = _with_losses(plan, stage, found)
     write_json(selection_file(plan.folder, stage), {ion: asdict(chosen) for ion, chosen in found.items()})
     return found
 
@@ -126,15 +128,67 @@ def read_selection(path: Path) -> dict[str, IonSelection] | None:
     }
 
 
-def stream(plan: Plan, stage: int) -> Iterator[Row]:
-    """All rows of a finished stage, with the columns that selection needs."""
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """A finished shard by columns, each of shape (n,); what is not known is NaN.
+
+    Attributes:
+        unit: Units.
+        part: Parts.
+        ion: Symbols, strings.
+        kept: Which rows passed.
+        unanswered: Which rows a model that was asked has not answered.
+        values: Columns of numbers by name.
+    """
+
+    unit: Indices
+    part: Indices
+    ion: Any
+    kept: Mask
+    unanswered: Mask
+    values: dict[str, Array]
+
+    def scores(self, settings: Settings) -> Array:
+        """``score`` of every row."""
+        voltage = self.values["voltage"]
+        if settings.rank == "voltage":
+            return np.nan_to_num(voltage, nan=_UNRANKED)
+        capacity = self.values["capacity_vol" if settings.rank.endswith("_vol") else "capacity_grav"]
+        if settings.rank.startswith("capacity"):
+            return np.nan_to_num(capacity, nan=_UNRANKED)
+        top = np.inf if settings.window is None else settings.window[1]
+        energy = np.minimum(voltage, top) * capacity
+        energy = np.where(np.isnan(voltage) & ~self.unanswered, capacity, energy)
+        return np.nan_to_num(energy, nan=_UNRANKED)
+
+    def deviations(self) -> Array:
+        """``deviation`` of every row."""
+        stated = (self.values["voltage_upper"] - self.values["voltage_lower"]) / (2 * NORMAL_90)
+        return np.where(np.isnan(stated), self.values["voltage_std"], stated)
+
+
+def stream(plan: Plan, stage: int) -> Iterator[Columns]:
+    """All rows of a finished stage, with the columns that selection needs; memory holds one shard."""
+    import pyarrow.parquet as pq
+
     for path in plan.files(stage):
-        yield from read_records(path, _NEEDED)
+        table = pq.read_table(path, columns=[*_TEXTS, *_NUMBERS])
+        model, reason = (table[name].is_valid().to_numpy() for name in ("model", "reason"))
+        yield Columns(
+            unit=table["unit"].to_numpy(),
+            part=table["part"].to_numpy().astype(np.int64),
+            ion=table["ion"].to_numpy(),
+            kept=table["status"].to_numpy() == "kept",
+            unanswered=model | reason,
+            values={name: np.array(table[name].to_numpy(), dtype=np.float64) for name in _NUMBERS},
+        )
 
 
-def normal(z: float) -> float:
-    """Share of a normal distribution below z standard deviations."""
-    return 0.5 * (1.0 + math.erf(z / math.sqrt(2.0)))
+def normal(z: Any) -> Any:
+    """Share of a normal distribution below z standard deviations; of a number or an array."""
+    from scipy.special import ndtr
+
+    return ndtr(z)
 
 
 def deviation(row: Row) -> float | None:
@@ -149,19 +203,24 @@ def deviation(row: Row) -> float | None:
 class _Best:
     """The highest scores of a stream, each with where it stands; ties go to what came first."""
 
-    def __init__(self, most: float | None) -> None:
-        self.most = 0 if most is None else int(most)
+    def __init__(self, most: int | None) -> None:
+        self.most = 0 if most is None else most
         self._limited = most is not None
         self._kept: Array = np.empty((0, 3))
-        self._new: list[tuple[float, int, int]] = []
+        self._new: list[Array] = []
+        self._size = 0
 
-    def add(self, value: float, unit: int, part: int) -> None:
-        if self._limited:
-            self._new.append((value, unit, part))
-            if len(self._new) > max(10_000, self.most // 4):
+    def add(self, scores: Array, units: Indices, parts: Indices) -> None:
+        """Add scores of some rows."""
+        if self._limited and len(scores):
+            # Units stay whole numbers in a float up to 2^53.
+            self._new.append(np.column_stack([scores, units, parts]))
+            self._size += len(scores)
+            if self._size > max(10_000, self.most // 4):
                 self._shrink()
 
     def threshold(self, passed: int) -> tuple[float | None, tuple[int, int] | None]:
+        """The least score that is kept and the last row that has it; None where all are."""
         if not self._limited or passed <= self.most:
             return None, None
         self._shrink()
@@ -169,52 +228,50 @@ class _Best:
         return float(value), (int(unit), int(part))
 
     def _shrink(self) -> None:
-        if self._new:
-            # Units stay whole numbers in a float up to 2^53.
-            together = np.concatenate([self._kept, np.array(self._new, dtype=np.float64)])
-            order = np.lexsort((together[:, 2], together[:, 1], -together[:, 0]))
-            self._kept, self._new = together[order[: self.most]], []
+        together = np.concatenate([self._kept, *self._new])
+        order = np.lexsort((together[:, 2], together[:, 1], -together[:, 0]))
+        self._kept, self._new, self._size = together[order[: self.most]], [], 0
 
 
 def _with_losses(plan: Plan, stage: int, chosen: dict[str, IonSelection]) -> dict[str, IonSelection]:
     settings = plan.settings
-    if plan.settings.stages[stage] == "rules":
-        return chosen
     wanted = dict.fromkeys(settings.ions, 0.0)
     cut, left_out = dict(wanted), dict(wanted)
-    for row in stream(plan, stage):
-        std, voltage, ion = deviation(row), row["voltage"], row["ion"]
-        if voltage is None or not std:
-            continue
+    for table in stream(plan, stage):
+        std, voltage = table.deviations(), table.values["voltage"]
+        known = np.isfinite(voltage) & (std > 0)
+        inside = np.zeros(len(voltage))
         if settings.window is not None:
             low, high = settings.window
-            probability = normal((high - voltage) / std) - normal((low - voltage) / std)
-            wanted[ion] += probability
-            if row["status"] == "dropped":
-                cut[ion] += probability
-        if row["status"] == "kept" and not chosen[ion].admits(row, settings):
-            left_out[ion] += _belongs(row, std, chosen[ion].threshold or 0.0, settings)
+            inside[known] = normal((high - voltage[known]) / std[known]) - normal((low - voltage[known]) / std[known])
+        scores = table.scores(settings)
+        for ion, one in chosen.items():
+            mine = known & (table.ion == ion)
+            wanted[ion] += float(inside[mine].sum())
+            cut[ion] += float(inside[mine & ~table.kept].sum())
+            if one.threshold is not None:
+                out = mine & table.kept & (scores < one.threshold)
+                left_out[ion] += _belong(table, out, std, one.threshold, settings)
     found = {}
     for ion, one in chosen.items():
-        facts = {**asdict(one), "last": one.last}
         if settings.window is not None:
-            facts |= {"wanted": wanted[ion], "lost_by_cut": cut[ion]}
+            one = replace(one, wanted=wanted[ion], lost_by_cut=cut[ion])
         if one.threshold is not None:
-            facts["lost_by_budget"] = left_out[ion]
-        found[ion] = IonSelection(**facts)
+            one = replace(one, lost_by_budget=left_out[ion])
+        found[ion] = one
     return found
 
 
-def _belongs(row: Row, std: float, threshold: float, settings: Settings) -> float:
-    """Probability that a row's true score lies above a threshold below which its estimate lies."""
+def _belong(table: Columns, out: Mask, std: Array, threshold: float, settings: Settings) -> float:
+    """How many of some rows are expected to have a true score above a threshold below which their estimates lie."""
     if settings.rank.startswith("capacity") or threshold <= _UNRANKED:
         return 0.0
-    capacity = 1.0
+    capacity = np.ones(len(std))
     if settings.rank != "voltage":
-        capacity = row["capacity_vol" if settings.rank.endswith("_vol") else "capacity_grav"] or 0.0
-    if not capacity:
-        return 0.0
-    needed = threshold / capacity
-    if settings.window is not None and needed > settings.window[1]:
-        return 0.0
-    return 1.0 - normal((needed - row["voltage"]) / std)
+        capacity = table.values["capacity_vol" if settings.rank.endswith("_vol") else "capacity_grav"]
+    out = out & (capacity > 0)
+    needed = threshold / capacity[out]
+    probability = 1.0 - normal((needed - table.values["voltage"][out]) / std[out])
+    if settings.window is not None:
+        probability[needed > settings.window[1]] = 0.0
+    return float(probability.sum())

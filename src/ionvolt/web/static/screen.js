@@ -7,7 +7,7 @@ const LEFT = 46;
 const RIGHT = 12;
 const TOP = 12;
 const BOTTOM = 40;
-const CELL = 4;
+const CELL = 5;
 const WORDS = { energy_grav: "Wh/kg", energy_vol: "Wh/L", voltage_std: "uncertainty, V", volume_change: "volume change" };
 // Viridis, in eleven steps.
 const RAMP = ["#440154", "#482576", "#414487", "#35608d", "#2a788e", "#21918c", "#22a884", "#43bf71", "#7ad151", "#bddf26", "#fde725"];
@@ -105,7 +105,7 @@ function draw() {
   for (const [column, row, count, value] of cells.found) {
     const step = value === null ? 0 : Math.max(0, Math.min(10, Math.round((10 * (value - low)) / (high - low || 1))));
     ink.fillStyle = RAMP[step];
-    ink.globalAlpha = Math.min(1, 0.45 + 0.2 * Math.log10(count));
+    ink.globalAlpha = Math.min(1, 0.75 + 0.1 * Math.log10(count));
     ink.fillRect(LEFT + column * w, height - BOTTOM - (row + 1) * h, Math.max(w, 2.5), Math.max(h, 2.5));
   }
   ink.globalAlpha = 1;
