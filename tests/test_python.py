@@ -31,7 +31,11 @@ def explanation():
 def result() -> VoltageResult:
     discharged = crystal_of(LIFEPO4)
     charged, n = remove_ion(discharged, working_ion("Li")), discharged.composition["Li"]
-    steps = (Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03), Step(3.4, "Li1Fe2P2O8", "LiFePO4", 0.5, 1.0, 0.03))
+    ends = charged, discharged
+    steps = (
+        Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03, *ends),
+        Step(3.4, "Li1Fe2P2O8", "LiFePO4", 0.5, 1.0, 0.03, *ends),
+    )
     return VoltageResult(
         source="x.cif", working_ion="Li", formula_discharged="LiFePO4", formula_charged="FePO4",
         end_members="discharged", voltage=3.45, voltage_lower=3.2, voltage_upper=3.7, voltage_potential=3.5,

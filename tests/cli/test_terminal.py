@@ -187,7 +187,10 @@ def test_one_story_of_a_profile(capsys):
 
 def computed(formula: str, profile: bool = False) -> VoltageResult:
     host = rock_salt("Ni")
-    steps = (Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03), Step(3.4, "Li1Fe2P2O8", "LiFePO4", 0.5, 1.0, 0.03))
+    steps = (
+        Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03, host, host),
+        Step(3.4, "Li1Fe2P2O8", "LiFePO4", 0.5, 1.0, 0.03, host, host),
+    )
     return VoltageResult(
         source="x.cif", working_ion="Li", formula_discharged=formula, formula_charged=formula,
         end_members="discharged", voltage=3.45, voltage_lower=3.2, voltage_upper=3.7, voltage_potential=3.5,
