@@ -6,7 +6,7 @@
     python scripts/measured_model.py page
 
 ``fit`` writes weights and cards, errors by leave-one-framework-out in the cards, and the tables between the markers of
-the page: no number in them is typed by hand. ``page`` writes only these. ``kept-back`` writes the table of the rows that
+the page: no number in them is typed by hand. ``page`` writes only these. ``kept-back`` writes the table of rows that
 no choice has seen.
 """
 
