@@ -2,9 +2,12 @@
 
     python scripts/measured_model.py fit
     python scripts/measured_model.py kept-back
+    python scripts/measured_model.py fit --way host
+    python scripts/measured_model.py page
 
 ``fit`` writes weights and cards, errors by leave-one-framework-out in the cards, and the tables between the markers of
-the page: no number in them is typed by hand. ``kept-back`` writes the table of the rows that no choice has seen.
+the page: no number in them is typed by hand. ``page`` writes only these. ``kept-back`` writes the table of rows that
+no choice has seen.
 """
 
 from __future__ import annotations
@@ -90,13 +93,12 @@ def held_out(way: Way, *, recalled: bool = True) -> list[HeldOut]:
     return leave_one_framework_out(judged, training_points(way, recalled=recalled))
 
 
-def write_models() -> None:
-    every: dict[Way, list[HeldOut]] = {}
-    for way, name in FOLDERS.items():
+def write_models(ways: Sequence[Way]) -> None:
+    for way in ways:
+        name = FOLDERS[way]
         training = training_points(way)
         model, chosen = fit_measured(training)
-        every[way] = held_out(way)
-        figures = {group: errors(part) for group, part in groups(every[way]).items()}
+        figures = {group: errors(part) for group, part in groups(held_out(way)).items()}
         without = {group: errors(part) for group, part in groups(held_out(way, recalled=False)).items()}
         ions = Counter(p.cathode.ion for p in training if not p.part)
         card = ModelCard(
@@ -126,7 +128,6 @@ def write_models() -> None:
         )
         save_measured(type(model)(**{**vars(model), "card": card}), SHIPPED / FAMILY / name)
         print(name, chosen, figures["all"], flush=True)
-    write_page(every["ends with r2SCAN"])
 
 
 def table(figures: dict[str, dict[str, float | int]]) -> str:
@@ -163,7 +164,8 @@ def figures_of(card: ModelCard, test: str) -> dict[str, dict[str, Any]]:
     return {record.subset or "all": dict(record.values) for record in card.evaluation if record.test == test}
 
 
-def write_page(held: Sequence[HeldOut]) -> None:
+def write_page() -> None:
+    load_measured.cache_clear()
     cards = {way: load_measured(way).card for way in FOLDERS}
     write_between(PAGE, "errors", table(figures_of(cards["ends with r2SCAN"], TEST)))
     ways, memory = {}, {}
@@ -176,7 +178,7 @@ def write_page(held: Sequence[HeldOut]) -> None:
             memory[f"{way}, learned without rows from memory: {group}"] = without[group]
     write_between(PAGE, "ways", table(ways))
     write_between(PAGE, "variants", table(memory))
-    write_between(PAGE, "rows", rows(held))
+    write_between(PAGE, "rows", rows(held_out("ends with r2SCAN")))
     weights = named(load_measured().regression)
     lines = ["| weight | value |", "|---|---|"]
     lines += [f"| {name} | {value:+.2f} |" for name, value in weights.items() if abs(value) >= 0.01]
@@ -204,8 +206,15 @@ def write_kept_back() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("fit", "kept-back"))
-    {"fit": write_models, "kept-back": write_kept_back}[parser.parse_args().what]()
+    parser.add_argument("what", choices=("fit", "page", "kept-back"))
+    parser.add_argument("--way", choices=tuple(FOLDERS), help="fit only this one")
+    asked = parser.parse_args()
+    if asked.what == "kept-back":
+        write_kept_back()
+        return
+    if asked.what == "fit":
+        write_models([asked.way] if asked.way else list(FOLDERS))
+    write_page()
 
 
 if __name__ == "__main__":

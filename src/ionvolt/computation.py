@@ -463,6 +463,8 @@ def _expected_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
     """A step of a profile with what a cell is expected to show over it; relaxed ends, so both functionals are asked."""
     from ionvolt.models.measured import expected_measured, functional_gap
 
+    assert step.discharged is not None
+    assert step.charged is not None
     gap = functional_gap(step.discharged, step.charged, ion.symbol, cache)
     measured = expected_measured(ion.symbol, step.charged, step.voltage, gap=gap)
     return replace(

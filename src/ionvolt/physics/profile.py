@@ -44,8 +44,8 @@ class Step:
     filling_charged: float
     filling_discharged: float
     volume_change: float
-    charged: Crystal = field(repr=False, compare=False)
-    discharged: Crystal = field(repr=False, compare=False)
+    charged: Crystal | None = field(default=None, repr=False, compare=False)
+    discharged: Crystal | None = field(default=None, repr=False, compare=False)
     voltage_measured: float | None = None
     voltage_measured_lower: float | None = None
     voltage_measured_upper: float | None = None
@@ -72,7 +72,7 @@ class Profile:
 
     def to_dict(self) -> dict[str, Any]:
         """The profile as plain JSON types, without the structures."""
-        steps = [{k: v for k, v in vars(step).items() if not isinstance(v, Crystal)} for step in self.steps]
+        steps = [{k: v for k, v in vars(step).items() if k not in ("charged", "discharged")} for step in self.steps]
         return vars(self) | {"steps": steps}
 
 

@@ -128,8 +128,7 @@ class MeasuredModel:
         gaps = np.array([electrode.gap or 0.0 for electrode in electrodes])
         stds = np.array([electrode.std for electrode in electrodes])
         few = self.regression.uncertainty(matrix(electrodes))
-        scatter: Array = np.sqrt(self.noise**2 + (self.per_gap * gaps) ** 2 + stds**2 + few**2)
-        return scatter
+        return np.asarray(np.sqrt(self.noise**2 + (self.per_gap * gaps) ** 2 + stds**2 + few**2))
 
     def far_from(self, electrode: Electrode) -> tuple[str, ...]:
         """Why no measured electrode is near; empty where some are."""
