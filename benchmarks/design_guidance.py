@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core.composition import Composition
 from pymatgen.core.structure import Structure
 
 from ionvolt.datasets import Electrode, read_dataset
@@ -224,22 +225,58 @@ def best(choices: Sequence[Choice], score: Callable[[Choice], float]) -> list[Ch
     return [choice for choice, value in zip(choices, scores, strict=True) if value == max(scores)]
 
 
-def rules() -> dict[str, Callable[[Host], list[Choice]]]:
-    """What each rule picks for a host."""
-    scores: dict[str, Callable[[Choice], float]] = {
-        "any of them": lambda choice: 0.0,
-        "probability": lambda choice: choice.probability,
-        "site of the lowest local voltage": lambda choice: -choice.departure,
-        "site of the highest local voltage": lambda choice: choice.departure,
-        "element of the highest table value": lambda choice: choice.table,
-        "table less local voltage (--guide local)": lambda choice: (choice.table - choice.departure) * choice.share,
-        "network's voltage of the result": lambda choice: choice.predicted,
+def rules(averages: Mapping[tuple[str, str], Mapping[str, float]]) -> dict[str, Callable[[Host], list[Choice]]]:
+    """What each rule picks for a host.
+
+    Args:
+        averages: Mean label of the electrodes that hold an element, by ion and family that is left out, then element.
+    """
+    from pymatgen.core.periodic_table import Element
+
+    scores: dict[str, Callable[[Host, Choice], float]] = {
+        "any of them": lambda host, choice: 0.0,
+        "probability": lambda host, choice: choice.probability,
+        "site of the lowest local voltage": lambda host, choice: -choice.departure,
+        "site of the highest local voltage": lambda host, choice: choice.departure,
+        "element of the highest table value": lambda host, choice: choice.table,
+        "table less local voltage (--guide local)": lambda host, choice: (
+            (choice.table - choice.departure) * choice.share
+        ),
+        "element of the highest mean label": lambda host, choice: averages[host.ion, host.family].get(
+            choice.new, UNKNOWN
+        ),
+        "element of the highest electronegativity": lambda host, choice: float(Element(choice.new).X),
+        "network's voltage of the result": lambda host, choice: choice.predicted,
     }
 
-    def picker(score: Callable[[Choice], float]) -> Callable[[Host], list[Choice]]:
-        return lambda host: best(host.choices, score)
+    def picker(score: Callable[[Host, Choice], float]) -> Callable[[Host], list[Choice]]:
+        return lambda host: best(host.choices, lambda choice: score(host, choice))
 
     return {name: picker(score) for name, score in scores.items()}
+
+
+def mean_labels(
+    rows: Mapping[str, Electrode], families_of: Mapping[str, str], wanted: set[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Mean label of each element's electrodes of an ion, those of one family left out (``rules``)."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for ion, family in wanted:
+        labels: dict[str, list[float]] = defaultdict(list)
+        for name, row in rows.items():
+            if row.working_ion == ion and families_of[name] != family:
+                for symbol in row.host.composition:
+                    labels[symbol].append(row.average_voltage)
+        found[ion, family] = {symbol: float(np.mean(own)) for symbol, own in labels.items()}
+    return found
+
+
+def alike(framework: str) -> str:
+    """A framework with its transition metals alike: what is drawn as a whole where something is uncertain."""
+    counts: dict[str, float] = defaultdict(float)
+    for element, n in Composition(framework).items():
+        counts["X" if ATOMIC_NUMBERS[str(element)] in REDOX_ACTIVE else str(element)] += n
+    least = min(counts.values())
+    return " ".join(f"{symbol}{n / least:.3g}" for symbol, n in sorted(counts.items()))
 
 
 _CHARGES: dict[str, dict[str, float]] = {}
@@ -280,10 +317,12 @@ def report(
     return found
 
 
-def compare(folder: Path, out: Path | None) -> None:
+def compare(data: Path, folder: Path, out: Path | None) -> None:
     """All questions on what was gathered."""
+    rows = {row.battery_id: row for row in read_dataset(data)}
+    families_of = {name: alike(row.framework) for name, row in rows.items()}
     everything = [
-        Host(one["name"], one["ion"], one["family"], [Choice(**choice) for choice in one["choices"]])
+        Host(one["name"], one["ion"], families_of[one["name"]], [Choice(**choice) for choice in one["choices"]])
         for path in sorted(folder.glob("*.json"))
         for one in json.loads(path.read_text(encoding="utf-8"))
     ]
@@ -291,7 +330,7 @@ def compare(folder: Path, out: Path | None) -> None:
     several = [host for host in metals if len({c.site for c in host.choices}) > 1]
     one_site = [host for host in metals if len({c.site for c in host.choices}) == 1]
     many = [host for host in _with_a_choice(everything) if len({c.site for c in host.choices}) > 1]
-    picks = rules()
+    picks = rules(mean_labels(rows, families_of, {(host.ion, host.family) for host in everything}))
     found = report("which transition metal, at one place", one_site, picks)
     found += report("which transition metal, at which of several places", several, picks)
     found += report("which element, at which of several places", many, picks)
@@ -350,7 +389,7 @@ def main() -> None:
         path = arguments.folder / f"{ion}.json"
         if not path.exists():
             gather(arguments.data, ion, path)
-    compare(arguments.folder, arguments.output)
+    compare(arguments.data, arguments.folder, arguments.output)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def design(
         typer.Option(help="What puts candidates in order: local voltages, known compounds, chance."),
     ] = "local",
     changes: Annotated[int, typer.Option(min=1, max=2, help="Elements that are substituted at once, at most.")] = 2,
-    candidates: Annotated[int, typer.Option(min=1, help="Candidates that the fast model predicts.")] = 48,
+    candidates: Annotated[int, typer.Option(min=1, help="Candidates that the fast model predicts.")] = 96,
     budget: Annotated[int, typer.Option(min=0, help="Candidates that are relaxed; 0 for none.")] = 6,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds for one relaxation.")] = 120.0,
     fmax: Annotated[float, typer.Option(min=0.001, help="Force below which a relaxation has converged, eV/Å.")] = 0.1,

@@ -40,7 +40,7 @@ class DesignSettings:
     elements: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     guide: Guide = "local"
-    candidates: int = 48
+    candidates: int = 96
     budget: int = 6
     changes: int = 2
     halves: bool = True
