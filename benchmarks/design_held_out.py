@@ -29,20 +29,24 @@ from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.delta_model import pair_of, pair_of_computed
-from ionvolt.models.mlip.latent_features import compute_features
+from ionvolt.models.mlip.latent_features import pool_features
 from ionvolt.physics.average import RelaxOptions
 from ionvolt.physics.average import compute as compute_average
-from ionvolt.physics.cache import Cache
+from ionvolt.physics.cache import Cache, cached_outputs
 from ionvolt.physics.potentials.pair import load_potentials
+from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.reaction import balance
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.recipes.mlip.rows import read_table
 from ionvolt.recipes.mlip.settings import MlipSettings
+from ionvolt.store import read_arrays, write_arrays
 from ionvolt.structures.chemistry import ANIONS
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.spacegroup import primitive_cell
 from ionvolt.training.mlip.fit import train_atomic_gp
 from ionvolt.typing import LogCallback
+
+PARTS: tuple[EndMembers, ...] = ("discharged", "both")
 
 
 class Refitted:
@@ -51,8 +55,8 @@ class Refitted:
     accepts: frozenset[EndMembers] = frozenset({"discharged"})
     explains = False
 
-    def __init__(self, kernel: AtomicGP, name: str) -> None:
-        self.kernel = kernel
+    def __init__(self, kernel: AtomicGP, name: str, cache: Cache) -> None:
+        self.kernel, self.cache = kernel, cache
         self.card = ModelCard(name=name, kind="delta", ions=list(WORKING_IONS))
         self.ions = list(WORKING_IONS)
 
@@ -64,7 +68,9 @@ class Refitted:
         found = []
         for query in queries:
             assert query.discharged is not None
-            full, empty = compute_features([query.discharged, query.host])
+            ends = [query.discharged, query.host]
+            outputs = cached_outputs(ends, load_sevennet(), self.cache)
+            full, empty = (pool_features(output, end) for output, end in zip(outputs, ends, strict=True))
             matched = balance(query.discharged, query.host, WORKING_IONS[query.ion])
             pair = pair_of(full, empty, matched, query.ion)
             voltage = pair.physics + float(self.kernel.corrections([pair])[0])
@@ -142,18 +148,23 @@ def main() -> None:
         f"{len(left_out)} electrodes left out, {len(own)} of {arguments.ion}; {len(learned)} to learn from", flush=True
     )
 
-    table = read_table(data, learned, arguments.features, ("discharged", "both"), settings.structures_a_file)
     kernels = {}
-    for part in ("discharged", "both"):
-        known = table.parts[part]
-        kernels[part] = train_atomic_gp(known.pairs, known.target, np.arange(len(known)), settings.corrections[part])
-        print(f"{part}: fitted to {len(known)}, {time.process_time() - started:.0f} s", flush=True)
-    del table
+    for part in PARTS:
+        path = arguments.output / f"kernel-{part}-{len(left_out)}.npz"
+        known = read_arrays(path)
+        if known is not None:
+            kernels[part] = AtomicGP.from_arrays(known)
+            continue
+        rows_of = read_table(data, learned, arguments.features, (part,), settings.structures_a_file).parts[part]
+        places = np.arange(len(rows_of))
+        kernels[part] = train_atomic_gp(rows_of.pairs, rows_of.target, places, settings.corrections[part])
+        write_arrays(path, kernels[part].arrays())
+        print(f"{part}: fitted to {len(rows_of)}, {time.process_time() - started:.0f} s", flush=True)
 
     asked = DesignSettings(guide="probability", candidates=80, budget=arguments.budget, changes=2, halves=True)
     found = design_job(
-        [start], arguments.ion, asked, model=Refitted(kernels["discharged"], "refitted"), cache=cache,
-        judge=Judge(kernels["both"], cache, arguments.timeout),
+        [start], arguments.ion, asked, model=Refitted(kernels["discharged"], "refitted", cache), cache=cache,
+        judge=Judge(kernels["both"], cache, arguments.timeout), folder=arguments.output / "run",
         progress=lambda done, total, words: None,
     )  # fmt: skip
     print(f"{found.proposed} substitutions, {len(found.designs)} candidates, {time.process_time() - started:.0f} s")

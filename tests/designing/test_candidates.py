@@ -19,6 +19,7 @@ from ionvolt.errors import InputError
 from ionvolt.models.registry import PAPER_MODEL, load_model
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.relaxation import RelaxSettings
+from ionvolt.structures import check
 from ionvolt.structures.charge_balance import count_electrons, metal_charges
 from ionvolt.structures.chemistry import MOBILE_IONS
 from ionvolt.structures.crystal import ATOMIC_NUMBERS
@@ -190,6 +191,11 @@ def test_hosts_are_made_ready() -> None:
     nothing = Cache(None)
     assert discharged_parent(example("LiCoO2"), NA, RelaxSettings(), nothing).formula == "NaCoO2"
     assert discharged_parent(example("LiMn2O4"), CA, RelaxSettings(), nothing).composition["Ca"] == 1
+    # One Na of a primitive cell makes room for half a Ca: two cells are taken.
+    layered = discharged_parent(LAYERED, CA, RelaxSettings(), nothing)
+    assert (layered.formula, len(layered)) == ("Ca(CoO2)2", 7)
+    assert layered.volume == pytest.approx(2 * LAYERED.volume)
+    assert check(layered).formula == layered.formula
     assert len(discharged_parent(example("LiMn2O4"), LI, RelaxSettings(), nothing)) == 14
     large = replace(OLIVINE, lattice=OLIVINE.lattice * 5, numbers=np.tile(OLIVINE.numbers, 5),
                     frac_coords=np.random.default_rng(0).random((140, 3)))  # fmt: skip

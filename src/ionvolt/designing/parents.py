@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon
 from ionvolt.physics.cache import Cache
@@ -59,8 +61,26 @@ def ready_parents(
 
 
 def _exchanged(crystal: Crystal, cell: Crystal, ion: WorkingIon) -> Crystal:
-    try:
-        return exchanged(cell, ion)
-    except InputError:
-        # Two or three ions of less charge make room for one: the given cell may hold as many.
-        return exchanged(crystal, ion)
+    """Another mobile ion exchanged, in the smallest repetition of the cell in which the new ions are a whole number."""
+    refused: InputError | None = None
+    for times in range(1, ion.charge + 1):
+        try:
+            return replace(exchanged(_repeated(cell, times), ion), source=f"{crystal.source} with {ion.symbol}")
+        except InputError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _repeated(cell: Crystal, times: int) -> Crystal:
+    """A cell so many times along its shortest edge."""
+    axis = int(np.argmin(np.linalg.norm(cell.lattice, axis=1)))
+    scale = np.ones(3)
+    scale[axis] = times
+    steps = np.arange(times)[:, None, None] * np.eye(3)[axis] / times
+    return replace(
+        cell,
+        lattice=cell.lattice * scale[:, None],
+        numbers=np.tile(cell.numbers, times),
+        frac_coords=(cell.frac_coords / scale + steps).reshape(-1, 3),
+    )
