@@ -38,7 +38,7 @@ def scaled(before: Crystal, after: Crystal) -> Crystal:
 
 
 def _resized(before: Crystal, after: Crystal, old: Array, new: Array) -> Crystal:
-    """``after`` in the cell of ``before``, scaled by the radii that belong to charges of the atoms, shape (n_atoms,)."""
+    """``after`` in the cell of ``before``, scaled by the radii of atoms with such charges, shape (n_atoms,) each."""
     changed = (_radii(after, new) - _radii(before, old)).round(9)
     if not changed.any():
         return after
