@@ -186,6 +186,9 @@ def gather(data: Path, ion: str, out: Path) -> None:
     print(f"{out}: {len(found)} of {len(rows)} electrodes, {len({host.family for host in found.values()})} families")
 
 
+LOCAL = "table less local voltage (--guide local)"
+"""The rule of ``ionvolt design``."""
+
 UNKNOWN = -10.0
 """V: what an element does that the table does not hold."""
 
@@ -239,9 +242,7 @@ def rules(averages: Mapping[tuple[str, str], Mapping[str, float]]) -> dict[str, 
         "site of the lowest local voltage": lambda host, choice: -choice.departure,
         "site of the highest local voltage": lambda host, choice: choice.departure,
         "element of the highest table value": lambda host, choice: choice.table,
-        "table less local voltage (--guide local)": lambda host, choice: (
-            (choice.table - choice.departure) * choice.share
-        ),
+        LOCAL: lambda host, choice: (choice.table - choice.departure) * choice.share,
         "element of the highest mean label": lambda host, choice: averages[host.ion, host.family].get(
             choice.new, UNKNOWN
         ),
@@ -314,6 +315,12 @@ def report(
         found.append({"set": title, "rule": name, "n_hosts": len(hosts), "n_families": len(np.unique(groups)),
                       "raises": values[:, 0].mean(), "raises_more": more, "raises_more_90": share,
                       "gain": values[:, 1].mean(), "gain_more": further, "gain_more_90": gain})  # fmt: skip
+    ahead = outcome(hosts, picks[LOCAL]) - outcome(hosts, picks["probability"])
+    (low, high), (less, more) = interval(ahead[:, 0], groups), interval(ahead[:, 1], groups)
+    print(
+        f"{LOCAL} less probability: {100 * ahead[:, 0].mean():+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}), "
+        f"{ahead[:, 1].mean():+.3f} V ({less:+.3f} to {more:+.3f})"
+    )
     return found
 
 

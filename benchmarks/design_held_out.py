@@ -164,7 +164,7 @@ def main() -> None:
     asked = DesignSettings(guide="probability", candidates=80, budget=arguments.budget, changes=2, halves=True)
     found = design_job(
         [start], arguments.ion, asked, model=Refitted(kernels["discharged"], "refitted", cache), cache=cache,
-        judge=Judge(kernels["both"], cache, arguments.timeout), folder=arguments.output / "run",
+        judge=Judge(kernels["both"], cache, arguments.timeout), folder=arguments.output / f"run-{arguments.budget}",
         progress=lambda done, total, words: None,
     )  # fmt: skip
     print(f"{found.proposed} substitutions, {len(found.designs)} candidates, {time.process_time() - started:.0f} s")

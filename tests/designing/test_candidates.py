@@ -137,6 +137,9 @@ def test_the_cell_follows_the_radii() -> None:
     # NaFeO2 is larger than NaCoO2, Fe3+ being larger than Co3+.
     iron = substituted(LAYERED, dict.fromkeys(np.flatnonzero(LAYERED.numbers == 27).tolist(), "Fe"))
     assert 1.0 < iron.volume / LAYERED.volume < 1.15
+    # Selenium is no smaller than sulphur, although its atoms lie too near each other in the oxide's cell.
+    selenide = substituted(LAYERED, dict.fromkeys(sites.tolist(), "Se"))
+    assert sulphide.volume < selenide.volume
     # There and back again.
     back = scaled(iron, replace(iron, numbers=LAYERED.numbers))
     assert back.volume == pytest.approx(LAYERED.volume, rel=0.01)

@@ -9,6 +9,7 @@ import numpy as np
 from ionvolt.designing.chemistry import charges_of, radius
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.pairs import find_pairs
+from ionvolt.typing import Array
 
 SHELL = 1.25
 """Bonds of an atom are its distances to atoms of the other sign below this multiple of the shortest one."""
@@ -27,22 +28,36 @@ def scaled(before: Crystal, after: Crystal) -> Crystal:
         before: The crystal whose bonds are known.
         after: The same places with other elements; none may be missing.
     """
-    old, new = _radii(before), _radii(after)
-    changed = (new - old).round(9)
+    sites = _site_charges(before)
+    # Bonds between nonmetals, by which charges are told, are wrong until the cell has about its size: anions that are
+    # larger than those before them would count as bonded to each other.
+    first = _resized(before, after, sites, sites)
+    return _resized(
+        before, after, sites, np.where(sites < 0, np.minimum(_site_charges(first), -1), _site_charges(first))
+    )
+
+
+def _resized(before: Crystal, after: Crystal, old: Array, new: Array) -> Crystal:
+    """``after`` in the cell of ``before``, scaled by the radii of atoms with such charges, shape (n_atoms,) each."""
+    changed = (_radii(after, new) - _radii(before, old)).round(9)
     if not changed.any():
         return after
     ratio = _bond_ratio(before, changed)
-    return replace(after, lattice=after.lattice * min(max(ratio, LEAST), MOST))
+    return replace(after, lattice=before.lattice * min(max(ratio, LEAST), MOST))
 
 
-def _radii(crystal: Crystal) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Radius of every atom, Å, shape (n_atoms,)."""
+def _site_charges(crystal: Crystal) -> Array:
+    """Formal charge of every atom, rounded, shape (n_atoms,)."""
     charges = charges_of(crystal)
-    each = {symbol: radius(symbol, round(charges.get(symbol, 0.0))) for symbol in crystal.composition}
-    return np.array([each[symbol] for symbol in crystal.symbols])
+    return np.array([round(charges.get(symbol, 0.0)) for symbol in crystal.symbols], dtype=np.float64)
 
 
-def _bond_ratio(crystal: Crystal, changed: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+def _radii(crystal: Crystal, charges: Array) -> Array:
+    """Radius of every atom, Å, shape (n_atoms,)."""
+    return np.array([radius(symbol, int(charge)) for symbol, charge in zip(crystal.symbols, charges, strict=True)])
+
+
+def _bond_ratio(crystal: Crystal, changed: Array) -> float:
     """Mean of (bond + change of its ends' radii) / bond over the bonds between cations and anions."""
     charges = charges_of(crystal)
     signs = np.sign([charges.get(symbol, 0.0) for symbol in crystal.symbols])
