@@ -282,7 +282,7 @@ def test_like_reasons_are_counted_together() -> None:
         "no metal of Na2SO4 can take up an electron, so Mg cannot go in by insertion": 0,
         "no metal of CN2 can take up an electron, so Al cannot go in by insertion": 0,
         "H (atom 3) and O (atom 12) are 0.31 Å apart, less than 0.5 Å. Remove one": 1,
-        "C (atom 1) and C (atom 2) are 0.4 Å apart, less than 0.5 Å. Remove one": 1,
+        "V (atom 1) and C (atom 2) are 0.4 Å apart, less than 0.5 Å. Remove one": 1,
         "it holds no anion": 2,
         "its interval ends below 1 V": 4,
         "no structure in it: neither a CIF nor a POSCAR nor another known format": 3,
