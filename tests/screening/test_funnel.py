@@ -268,6 +268,21 @@ def test_a_host_that_holds_the_ion_and_can_only_take_more_is_a_charged_one() -> 
     assert (row["status"], row["end_members"]) == ("kept", "charged")
 
 
+def test_a_structure_that_should_be_relaxed_is_not_dropped_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from ionvolt.physics.equilibrium import RELAX_FIRST
+    from ionvolt.screening import rules
+
+    real = rules.read_question
+
+    def doubtful(*args: Any, **more: Any) -> Any:
+        return replace(real(*args, **more), doubts=(f"it is not at rest. {RELAX_FIRST}",))
+
+    monkeypatch.setattr(rules, "read_question", doubtful)
+    assert judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",)))["status"] == "kept"
+
+
 def _prototype(formula: str) -> Crystal:
     if formula == "NaCl":
         cell = 5.64 * 0.5 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
