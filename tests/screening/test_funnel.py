@@ -268,6 +268,21 @@ def test_a_host_that_holds_the_ion_and_can_only_take_more_is_a_charged_one() -> 
     assert (row["status"], row["end_members"]) == ("kept", "charged")
 
 
+def test_a_structure_that_should_be_relaxed_is_not_dropped_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from ionvolt.physics.equilibrium import RELAX_FIRST
+    from ionvolt.screening import rules
+
+    real = rules.read_question
+
+    def doubtful(*args: Any, **more: Any) -> Any:
+        return replace(real(*args, **more), doubts=(f"it is not at rest. {RELAX_FIRST}",))
+
+    monkeypatch.setattr(rules, "read_question", doubtful)
+    assert judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",)))["status"] == "kept"
+
+
 def _prototype(formula: str) -> Crystal:
     if formula == "NaCl":
         cell = 5.64 * 0.5 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
@@ -282,7 +297,7 @@ def test_like_reasons_are_counted_together() -> None:
         "no metal of Na2SO4 can take up an electron, so Mg cannot go in by insertion": 0,
         "no metal of CN2 can take up an electron, so Al cannot go in by insertion": 0,
         "H (atom 3) and O (atom 12) are 0.31 Å apart, less than 0.5 Å. Remove one": 1,
-        "C (atom 1) and C (atom 2) are 0.4 Å apart, less than 0.5 Å. Remove one": 1,
+        "V (atom 1) and C (atom 2) are 0.4 Å apart, less than 0.5 Å. Remove one": 1,
         "it holds no anion": 2,
         "its interval ends below 1 V": 4,
         "no structure in it: neither a CIF nor a POSCAR nor another known format": 3,

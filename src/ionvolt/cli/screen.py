@@ -23,14 +23,12 @@ class _RunByDefault(TyperGroup):
     """A group whose first word is a subcommand, or else the first input of ``run``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._with_command(args))
+        if args and args[0].startswith("-") and args[0] not in ("--help", "-h"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        return super().resolve_command(ctx, self._with_command(args))
-
-    def _with_command(self, args: list[str]) -> list[str]:
-        named = not args or args[0] in self.commands or args[0] in ("--help", "-h")
-        return args if named else ["run", *args]
+        return super().resolve_command(ctx, args if args and args[0] in self.commands else ["run", *args])
 
 
 screen_app = typer.Typer(

@@ -86,7 +86,10 @@ def refused(error: InputError) -> Row:
 def kind_of(reason: str) -> str:
     """A reason without what differs from crystal to crystal, so that like reasons can be counted."""
     text = re.sub(r"'[^']*'", "…", reason.split(". ")[0])
-    words = [_plain(word) for word in text.split(" ")]
+    words: list[str] = []
+    for word in text.split(" "):
+        # Behind a number V is the unit, elsewhere vanadium.
+        words.append(word if word == "V" and words and words[-1] == "…" else _plain(word))
     return " ".join(words)
 
 
@@ -101,7 +104,7 @@ def _plain(word: str) -> str:
     if (
         formula
         and not (bare.isalpha() and bare.isupper() and len(bare) > 2)
-        and bare not in ("I", "In", "No", "As", "At", "He", "V")
+        and bare not in ("I", "In", "No", "As", "At", "He")
     ):
         return word.replace(bare, "…")
     return _NUMBER.sub("…", word)
