@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli.crystals import cif, fluorite, perovskite, rock_salt
@@ -21,6 +21,7 @@ NUMBERS = st.lists(st.lists(st.integers(0, 10**6).map(str), min_size=5, max_size
 
 
 @given(NUMBERS, st.integers(20, 130))
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_numbers_are_never_cut(rows: list[list[str]], width: int) -> None:
     head = ["ion", "n", "with\ndischarged", "same\nformula", "max"]
     lines = fitting_tables(head, rows, width)

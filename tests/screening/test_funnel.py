@@ -271,10 +271,11 @@ def test_a_host_that_holds_the_ion_and_can_only_take_more_is_a_charged_one() -> 
 def test_a_structure_that_should_be_relaxed_is_not_dropped_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
+    from ionvolt import reading
     from ionvolt.physics.equilibrium import RELAX_FIRST
     from ionvolt.screening import rules
 
-    real = rules.read_question
+    real = reading.read_question
 
     def doubtful(*args: Any, **more: Any) -> Any:
         return replace(real(*args, **more), doubts=(f"it is not at rest. {RELAX_FIRST}",))

@@ -130,6 +130,7 @@ def cite(
 ) -> None:
     """Say what to cite for an answer: the method, the data and the potentials that it rests on."""
     from ionvolt._version import __version__
+    from ionvolt.cli.terminal import folded
     from ionvolt.errors import InputError
 
     if bibtex and as_json:
@@ -146,8 +147,8 @@ def cite(
         return
     print(f"IonVolt {__version__} (CITATION.cff in the repository), and:")
     for reference in chosen:
-        print(f"  {reference}\n      {reference.gives}")
-    print("--bibtex prints entries for a bibliography. The Materials Project's data: CC BY 4.0.")
+        print(folded(f"  {reference}"), folded(f"      {reference.gives}"), sep="\n")
+    print(folded("--bibtex prints entries for a bibliography. The Materials Project's data: CC BY 4.0."))
 
 
 def _of(answer: str | None) -> list[Reference]:
