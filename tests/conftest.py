@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Processes of xdist have it, others not: commands would print narrower tables there.
+os.environ.pop("COLUMNS", None)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
