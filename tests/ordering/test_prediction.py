@@ -44,9 +44,10 @@ def orderings(*volts_and_weights: tuple[float, float], charges=None) -> Ordering
 
 @pytest.fixture(autouse=True)
 def as_if_relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cells here stand for orderings; whether CHGNet finds them relaxed is tested elsewhere."""
+    """The cells here stand for orderings; whether they are relaxed is tested elsewhere."""
     monkeypatch.setattr("ionvolt.prediction.relaxation_doubts", lambda crystals, states: ())
     monkeypatch.setattr("ionvolt.prediction.strains", lambda crystals, states: (0.0,))
+    monkeypatch.setattr("ionvolt.reading._misfit", lambda crystal, ion: ())
 
 
 def test_the_mean_is_weighted_and_the_spread_widens_the_interval():

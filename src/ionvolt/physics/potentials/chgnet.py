@@ -139,13 +139,17 @@ class CHGNetPotential:
         ]
 
 
-@lru_cache(maxsize=len(VERSIONS))
 def load_chgnet(version: str = DEFAULT_VERSION) -> CHGNetPotential:
     """The potential of a version, loaded once in a process.
 
     Raises:
         ModelError: There is no such version.
     """
+    return _loaded(version)
+
+
+@lru_cache(maxsize=len(VERSIONS))
+def _loaded(version: str) -> CHGNetPotential:
     return CHGNetPotential(version)
 
 

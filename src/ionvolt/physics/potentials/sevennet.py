@@ -255,7 +255,11 @@ def _import_e3nn() -> None:
         import sevenn.util  # noqa: F401
 
 
-@lru_cache(maxsize=3)
 def load_sevennet(version: str = VERSION) -> SevenNetPotential:
     """The potential of a version, loaded once in a process."""
+    return _loaded(version)
+
+
+@lru_cache(maxsize=3)
+def _loaded(version: str) -> SevenNetPotential:
     return SevenNetPotential(version)
