@@ -48,7 +48,7 @@ def test_several_files_and_ions(ionvolt: Run, tmp_path: Path) -> None:
     assert result.code == 1
     assert "none.cif" in result.err
     assert [e["prediction"]["working_ion"] for e in result.json] == ["Li", "Na"] * 2
-    assert len(list((tmp_path / "out").iterdir())) == 16
+    assert len(list((tmp_path / "out").iterdir())) == 20
     refused = ionvolt("explain", files[0], other, "--ion", "Li", "--png", tmp_path / "a.png").refused()
     assert "for one structure and one ion" in refused
 
@@ -56,7 +56,7 @@ def test_several_files_and_ions(ionvolt: Run, tmp_path: Path) -> None:
 def test_the_files_of_an_explanation(ionvolt: Run, tmp_path: Path) -> None:
     result = ionvolt("explain", EXAMPLES / "V2O5.cif", "--ion", "Mg", "-o", tmp_path, "--json")
     assert result.json["mean_local_voltage"] == pytest.approx(result.json["prediction"]["voltage"], abs=1e-5)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".json", ".cif"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".json", ".cif", ".extxyz"}
 
 
 def test_the_figure_alone(ionvolt: Run, tmp_path: Path) -> None:

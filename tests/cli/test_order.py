@@ -43,7 +43,7 @@ def test_from_standard_input(ionvolt: Run):
 
 
 def test_a_missing_file(ionvolt: Run):
-    assert "there is no such file" in ionvolt("order", "nowhere.cif").refused()
+    assert "no such file or folder" in ionvolt("order", "nowhere.cif").refused()
 
 
 def test_a_spinel_is_ordered_written_and_predicted(ionvolt: Run, tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def test_viewers_read_the_local_voltages(explanation: Explanation) -> None:
 def test_everything_is_written_into_one_folder(explanation: Explanation, tmp_path: Path) -> None:
     files = write_all(explanation, tmp_path / "new")
     assert [path.name for path in files] == [
-        "LiFePO4-Li.png", "LiFePO4-Li.json", "LiFePO4-Li.cif", "LiFePO4-Li.structure.json",
+        "LiFePO4-Li.png", "LiFePO4-Li.json", "LiFePO4-Li.cif", "LiFePO4-Li.extxyz", "LiFePO4-Li.structure.json",
     ]  # fmt: skip
     assert files[0].read_bytes().startswith(b"\x89PNG")
     content = json.loads(files[1].read_text())

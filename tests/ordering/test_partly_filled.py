@@ -30,9 +30,15 @@ def test_command_python_tools_and_page_answer_alike() -> None:
     assert listed.prediction.voltage == pytest.approx(expected.voltage, abs=1e-5)  # type: ignore[union-attr]
     assert tool_server.predict(P2_BRONZE, "Na", model=PAPER_MODEL)["voltage"] == pytest.approx(expected.voltage)
     workshop = Workshop({PAPER_MODEL: load_model(PAPER_MODEL)}, WEB_LIMITS, cast("Link", None))
-    task = {"structure": {"name": "a.cif", "text": P2_BRONZE}, "charged": None, "assume": "auto", "options": {}}
+    task = {
+        "structure": {"name": "a.cif", "text": P2_BRONZE},
+        "charged": None,
+        "assume": "auto",
+        "options": {},
+        "checks": True,
+    }
     facts = worker.read(task, workshop)
-    assert facts["formula"] == "MnO2"
+    assert facts["formula"] == "Na1.34Mn2O4"
     reply = worker.predict(task | {"structure": facts["crystal"], "ions": ["Na"], "model": PAPER_MODEL}, workshop)
     assert reply["predictions"][0]["voltage"] == pytest.approx(expected.voltage)
 

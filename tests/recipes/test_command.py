@@ -49,7 +49,7 @@ def test_run_evaluate_release(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
     result = RUNNER.invoke(app, ["recipe", "evaluate", "mlip", *call, "--folds", "0,2"])
     assert result.exit_code == 0, result.output
     assert "both, framework 3-fold" in result.stdout
-    assert "8/8 " in result.stderr
+    assert "12/12 " in result.stderr
     shipped = ["--label", "mp2025", "--to", str(tmp_path / "weights")]
     result = RUNNER.invoke(app, ["recipe", "release", "mlip", *call, *shipped])
     assert result.exit_code == 0, result.output

@@ -15,7 +15,7 @@ from ionvolt.designing.assessment import Relaxed
 from ionvolt.designing.records import Candidate
 from ionvolt.errors import InputError
 from ionvolt.physics.cache import key
-from ionvolt.store import write_json
+from ionvolt.store import is_trace, write_json
 from ionvolt.structures.crystal import Crystal
 
 PLAN, RECORDS = "plan.json", "records"
@@ -82,7 +82,7 @@ class Journal:
 
 def _foreign(folder: Path) -> bool:
     """Whether a folder without a plan holds anything but what a run that was killed at once leaves."""
-    return any(not path.name.endswith((".part", ".claim")) for path in folder.iterdir())
+    return any(not is_trace(path) for path in folder.iterdir())
 
 
 def _short(value: object) -> str:

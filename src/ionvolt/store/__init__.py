@@ -3,7 +3,7 @@
 from ionvolt.store.arrays import read_arrays, write_arrays
 from ionvolt.store.cells import spreadsheet_cell
 from ionvolt.store.claims import claim, unclaimed
-from ionvolt.store.files import atomic_file, atomic_folder, write_bytes, write_json, write_rows, write_text
+from ionvolt.store.files import atomic_file, atomic_folder, is_trace, write_bytes, write_json, write_rows, write_text
 from ionvolt.store.fingerprints import content_key, fingerprint, sha256
 from ionvolt.store.growing import Column, GrowingTable, growing_table
 from ionvolt.store.reading import read_parquet, read_regular
@@ -17,6 +17,7 @@ __all__ = [
     "content_key",
     "fingerprint",
     "growing_table",
+    "is_trace",
     "read_arrays",
     "read_parquet",
     "read_regular",

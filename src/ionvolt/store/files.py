@@ -70,6 +70,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise _refusal(path, error) from error
 
 
+def is_trace(path: Path) -> bool:
+    """Whether a file is none of its own, but what a run that writes or was killed leaves: a part or a claim."""
+    return path.name.endswith((".part", ".claim"))
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes, atomically. For errors see ``atomic_file``, as in all functions below."""
     with atomic_file(path) as part:
