@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
@@ -78,9 +78,21 @@ class MeasuredEstimate:
         return self.basis + (f": {'; '.join(self.reasons)}" if self.reasons else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeasuredParameters:
-    """What the model needs to answer, besides its weights: see ``MeasuredModel``."""
+    """What the model needs to answer, besides its weights.
+
+    Attributes:
+        metals: Measured electrodes of each redox centre, in shares.
+        anions: Measured electrodes of each anion group.
+        ions: Measured electrodes of each charge of the ion.
+        calculated: Least and largest calculated voltage among them, V.
+        gaps: Least and largest gap, V.
+        noise: Scatter of an electrode about the regression, V.
+        per_gap: Scatter for each volt of the gap. The calculated voltage's own standard deviation is added to both.
+        quantile: Half width of a 90 % interval in scatters.
+        far: Half width of a 90 % interval of the calculated voltage itself, where no measured electrode is near, V.
+    """
 
     metals: dict[str, float]
     anions: dict[str, float]
@@ -94,33 +106,15 @@ class MeasuredParameters:
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredModel:
+class MeasuredModel(MeasuredParameters):
     """A regression, the electrodes that it knows, and how wide its intervals are.
 
     Attributes:
         regression: From calculated to measured voltages.
-        metals: Measured electrodes of each redox centre, in shares.
-        anions: Measured electrodes of each anion group.
-        ions: Measured electrodes of each charge of the ion.
-        calculated: Least and largest calculated voltage among them, V.
-        gaps: Least and largest gap, V.
-        noise: Scatter of an electrode about the regression, V.
-        per_gap: Scatter for each volt of the gap. The calculated voltage's own standard deviation is added to both.
-        quantile: Half width of a 90 % interval in scatters.
-        far: Half width of a 90 % interval of the calculated voltage itself, where no measured electrode is near, V.
         card: What was fitted, on what, how well.
     """
 
     regression: Regression
-    metals: dict[str, float]
-    anions: dict[str, float]
-    ions: dict[str, float]
-    calculated: tuple[float, float]
-    gaps: tuple[float, float]
-    noise: float
-    per_gap: float
-    quantile: float
-    far: float
     card: ModelCard = field(default_factory=lambda: ModelCard("", kind="measured"))
 
     def scatter(self, electrodes: list[Electrode]) -> Array:
@@ -269,17 +263,7 @@ def save_measured(model: MeasuredModel, folder: Path) -> None:
     """Write weights and card; what is no tensor stands in the card."""
     regression = model.regression
     model.card.kind = "measured"
-    model.card.hyperparameters = {
-        "metals": model.metals,
-        "anions": model.anions,
-        "ions": model.ions,
-        "calculated": list(model.calculated),
-        "gaps": list(model.gaps),
-        "noise": model.noise,
-        "per_gap": model.per_gap,
-        "quantile": model.quantile,
-        "far": model.far,
-    }
+    model.card.hyperparameters = {one.name: getattr(model, one.name) for one in fields(MeasuredParameters)}
     write_model(folder, {"weights": regression.weights, "covariance": regression.covariance}, model.card)
 
 
@@ -294,4 +278,4 @@ def read_measured(folder: Path) -> MeasuredModel:
         raise ModelError(f"{folder}: a model of kind {card.kind}, not of measured voltages")
     arrays = load_tensors(content)
     parameters = vars(parameters_of(card, MeasuredParameters, folder))
-    return MeasuredModel(Regression(arrays["weights"], arrays["covariance"]), **parameters, card=card)
+    return MeasuredModel(**parameters, regression=Regression(arrays["weights"], arrays["covariance"]), card=card)
