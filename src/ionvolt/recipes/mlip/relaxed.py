@@ -8,7 +8,7 @@ ends of its electrodes, whose frameworks they have not seen.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,30 @@ def compute_relaxed(
     chosen = np.random.default_rng(ORDER_SEED).permutation(len(data))
     files = {relaxed_file(folder, row): data[row] for row in chosen[np.isin(chosen, rows)].tolist()}
     potentials, cache = load_potentials(), Cache(default_folder()) if cache is None else cache
+    write_until(
+        files, lambda electrode: relaxed_arrays(electrode, potentials, cache), progress, minutes, "ends relaxed"
+    )
+
+
+def write_until(
+    files: Mapping[Path, Electrode],
+    compute_arrays: Callable[[Electrode], dict[str, Any]],
+    progress: ProgressCallback,
+    minutes: float | None,
+    label: str,
+) -> None:
+    """Write what is computed of electrodes into their files, in that order, until time is up; refusals, too.
+
+    Several runs may share the files; what stands in them is not repeated.
+    """
     end = time.monotonic() + 60 * (np.inf if minutes is None else minutes)
     done = sum(path.exists() for path in files)
-    progress(done, len(files), "ends relaxed")
+    progress(done, len(files), label)
     for path in unclaimed(files):
         if time.monotonic() > end:
             break
         try:
-            arrays = relaxed_arrays(files[path], potentials, cache)
+            arrays = compute_arrays(files[path])
         except InputError as error:
             arrays = {"refused": np.array(str(error))}
         write_arrays(path, arrays, compressed=False)

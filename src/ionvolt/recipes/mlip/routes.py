@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ionvolt.datasets import Electrode, ElectrodeSet
-from ionvolt.errors import DataError, InputError
+from ionvolt.errors import DataError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_model import ROUTES, VARIANTS, DeltaModel, Route, Variant, load_delta, save_delta
 from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
@@ -37,10 +37,16 @@ from ionvolt.recipes.mlip.calibration import (
 )
 from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
 from ionvolt.recipes.mlip.features import read
-from ionvolt.recipes.mlip.relaxed import RelaxedEnds, from_arrays, held_out_relaxed, in_words, read_relaxed, to_arrays
+from ionvolt.recipes.mlip.relaxed import (
+    RelaxedEnds,
+    from_arrays,
+    held_out_relaxed,
+    read_relaxed,
+    to_arrays,
+    write_until,
+)
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import MlipSettings
-from ionvolt.store import unclaimed, write_arrays
 from ionvolt.typing import Indices, ProgressCallback
 
 INSERTED = "inserted_ends"
@@ -69,19 +75,9 @@ def compute_inserted(
     small = [row for row in chosen[np.isin(chosen, rows)].tolist() if len(data[row].host) <= MOST_ATOMS]
     files = {folder / INSERTED / f"{row:05d}.npz": data[row] for row in small}
     potentials, cache = load_potentials(), Cache(None) if cache is None else cache
-    end = time.monotonic() + 60 * (np.inf if minutes is None else minutes)
-    done = sum(path.exists() for path in files)
-    progress(done, len(files), "hosts filled")
-    for path in unclaimed(files):
-        if time.monotonic() > end:
-            break
-        try:
-            arrays = inserted_arrays(files[path], potentials, cache)
-        except InputError as error:
-            arrays = {"refused": np.array(str(error))}
-        write_arrays(path, arrays, compressed=False)
-        done += 1
-        progress(done, len(files), f"{path.name}: {in_words(arrays, files[path])}")
+    write_until(
+        files, lambda electrode: inserted_arrays(electrode, potentials, cache), progress, minutes, "hosts filled"
+    )
 
 
 def inserted_arrays(electrode: Electrode, potentials: PotentialPair, cache: Cache) -> dict[str, Any]:
