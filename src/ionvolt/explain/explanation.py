@@ -162,14 +162,16 @@ def explain(
     return explain_checked([crystal], [ion], model=predictor, charged=other, **options)[0]
 
 
-def explain_partly_filled(error: DisorderError, ion: str, *, model: Predictor) -> Explanation:
+def explain_partly_filled(
+    error: DisorderError, ion: str, *, model: Predictor, check_relaxation: bool = True
+) -> Explanation:
     """``explain`` for a crystal that was refused as disordered, as ``prediction.predict_partly_filled`` answers it.
 
     Raises:
         DisorderError: Not only sites of the working ion are partly filled.
     """
     host, formula = filled_host(error, ion)
-    return explain_checked([host], [ion], model=model, discharged_formula=formula)[0]
+    return explain_checked([host], [ion], model=model, discharged_formula=formula, check_relaxation=check_relaxation)[0]
 
 
 def explain_many(

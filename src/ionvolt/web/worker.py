@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ionvolt.errors import InputError, ModelError
-from ionvolt.explain.explanation import explain_checked, explain_each
+from ionvolt.explain.explanation import explain_checked, explain_each, explain_partly_filled
 from ionvolt.explain.files import to_cif
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.models.interface import Predictor
@@ -185,14 +185,7 @@ def explain(task: Message, workshop: Workshop) -> Message:
         crystal = workshop.crystal(task)
     except DisorderError as error:
         _refuse_unless_plain(error, task)
-        explanations = []
-        for ion in ions:
-            filled = host_of(error.crystal, working_ion(ion))
-            if filled is None:
-                raise
-            explanations += explain_checked(
-                [filled.host], [ion], model=model, discharged_formula=filled.formula, check_relaxation=checks
-            )
+        explanations = [explain_partly_filled(error, ion, model=model, check_relaxation=checks) for ion in ions]
     else:
         options = {"assume": task["assume"], "charged": workshop.charged(task), **task["options"]}
         explanations = explain_checked([crystal], ions, model=model, check_relaxation=checks, **options)
