@@ -172,17 +172,22 @@ class Computer:
 
     @classmethod
     def load(
-        cls, potential: str | PotentialPair = VERSION, cache: Cache | None = None, options: RelaxOptions | None = None
+        cls,
+        potential: str | PotentialPair = VERSION,
+        cache: Cache | None = None,
+        options: RelaxOptions | None = None,
+        trusted: bool = False,
     ) -> Computer:
         """With potentials by name, and the user's cache folder where none is given.
 
-        Nothing is remembered of potentials whose names do not settle what they compute.
+        Nothing is remembered of potentials whose names do not settle what they compute. ``trusted`` is that of
+        ``load_potentials``.
 
         Raises:
             InputError: A checkpoint cannot be used.
             ModelError: There is no such potential.
         """
-        potentials = load_potentials(potential) if isinstance(potential, str) else potential
+        potentials = load_potentials(potential, trusted=trusted) if isinstance(potential, str) else potential
         cache = Cache(default_folder()) if cache is None else cache
         return cls(potentials, cache if potentials.remembers else Cache(None), options or RelaxOptions())
 
@@ -258,10 +263,11 @@ def compute_many(
     """
     total = length_hint(electrodes)
     options = RelaxOptions(relax, None, settings or RelaxSettings())
-    work = Work(computing, (working_ion(ion).symbol, potential, cache, options))
+    symbol = working_ion(ion).symbol
+    work = Work(computing, (potential, cache, options))
     found: ResultList[VoltageResult] = ResultList()
     with shown(progress, "computing") as report:
-        answers = answered(work, map(_ends, electrodes), jobs_of(n_jobs, total))
+        answers = answered(work, ((_ends(one), symbol) for one in electrodes), jobs_of(n_jobs, total))
         for done, answer in enumerate(answers, start=1):
             found.append(answer)
             report(done, total, "")
@@ -287,20 +293,20 @@ def _ends(electrode: object) -> Ends:
 
 
 def computing(
-    ion: str, potential: str | PotentialPair, cache: Cache | None, options: RelaxOptions
-) -> Callable[[list[Ends]], list[VoltageResult | InputError]]:
-    """What computes lists of electrodes, one process's share of ``parallel.answered``."""
-    computer, chosen = Computer.load(potential, cache, options), working_ion(ion)
+    potential: str | PotentialPair, cache: Cache | None, options: RelaxOptions, trusted: bool = False
+) -> Callable[[list[tuple[Ends, str]]], list[VoltageResult | InputError]]:
+    """What computes lists of electrodes and their ions, one process's share of ``parallel.answered``."""
+    computer = Computer.load(potential, cache, options, trusted)
 
-    def one(ends: Ends) -> VoltageResult | InputError:
+    def one(ends: Ends, ion: str) -> VoltageResult | InputError:
         try:
             if isinstance(ends, DisorderError):
-                return compute_partly_filled(ends, chosen, computer)
-            return ends if isinstance(ends, InputError) else compute_checked(*ends, chosen, computer)
+                return compute_partly_filled(ends, working_ion(ion), computer)
+            return ends if isinstance(ends, InputError) else compute_checked(*ends, working_ion(ion), computer)
         except InputError as error:
             return error
 
-    return lambda questions: [one(ends) for ends in questions]
+    return lambda questions: [one(*question) for question in questions]
 
 
 def calculator(potential: str = DEFAULT_VERSION) -> Calculator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.cli.expectation import HEADING, cell_text, footnotes
-from ionvolt.cli.terminal import Column, fits, folded, print_table
+from ionvolt.cli.terminal import Column, fits, folded, json_text, print_table
 
 if TYPE_CHECKING:
     from ionvolt.errors import InputError
@@ -43,7 +42,7 @@ def write_json(predictions: Iterable[Prediction]) -> None:
     """A JSON list, item by item."""
     separator = "[\n"
     for prediction in predictions:
-        sys.stdout.write(separator + json.dumps(prediction.to_dict(), ensure_ascii=False))
+        sys.stdout.write(separator + json_text(prediction.to_dict(), indent=None))
         sys.stdout.flush()
         separator = ",\n"
     sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
