@@ -213,10 +213,9 @@ class _Run:
 
         with Bar("looking for structures") as bar:
             names = list(found_files(self.files, passed_over=self.passed_over))
-            bar.to(0, len(names), "predicting")
             open_names = [name for name in names if not (isinstance(name, str) and skip(name))]
             done = len(names) - len(open_names)
-            bar.to(done, len(names))
+            bar.to(done, len(names), "predicting")
             if not open_names:
                 return
             numbers: dict[int, int] = {}
