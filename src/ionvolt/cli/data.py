@@ -42,6 +42,9 @@ def write_crystals(
 
     Exit code 0: all were written; 1: some were refused, one line each on standard error; 2: nothing could be done.
     """
+    from ionvolt.cli.inputs import require_inputs
+
+    require_inputs(inputs)
     from ionvolt.cli.progress import Bar
     from ionvolt.errors import InputError
     from ionvolt.screening.crystal_tables import write_crystals as write
@@ -136,11 +139,15 @@ def import_data(
     Exit code 0: all was taken; 1: the file is written, but rows or discharged structures were refused (one line
     each); 2: nothing was written.
     """
+    from ionvolt.cli.inputs import require_inputs
+
+    require_inputs([str(source)])
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets.cleaning import check_rules
     from ionvolt.datasets.importers import import_source
 
     check_rules(rules or [])
+
     with Bar("reading structures") as bar:
         imported = import_source(
             source,

@@ -88,10 +88,11 @@ def design(
         raise InputError(file or str(prototype), "no working ion given", "Name it with --ion, such as --ion Mg")
     if file is not None:
         require_inputs([file])
-    from ionvolt.designing.settings import DesignSettings, parse_elements, parse_voltage
     from ionvolt.ions import working_ion
 
     symbol = working_ion(ion).symbol
+    from ionvolt.designing.settings import DesignSettings, parse_elements, parse_voltage
+
     settings = DesignSettings(
         voltage=None if voltage is None else parse_voltage(voltage),
         max_volume_change=None if max_volume_change is None else max_volume_change / 100,

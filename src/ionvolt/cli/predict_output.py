@@ -49,14 +49,16 @@ def write_json(predictions: Iterable[Prediction]) -> None:
 
 
 def write_csv(predictions: Iterable[Prediction]) -> None:
-    """CSV, row by row; no cell is taken for a formula by a spreadsheet."""
+    """CSV, row by row; no cell is taken for a formula by a spreadsheet, nor for an order by a terminal."""
+    from ionvolt.errors import printable
     from ionvolt.store import spreadsheet_cell
 
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for prediction in predictions:
         row = _flat(prediction) | {"warnings": "; ".join(prediction.warnings)}
-        writer.writerow({name: spreadsheet_cell(value) for name, value in row.items()})
+        cells = {name: printable(value) if isinstance(value, str) else value for name, value in row.items()}
+        writer.writerow({name: spreadsheet_cell(value) for name, value in cells.items()})
         sys.stdout.flush()
 
 

@@ -129,6 +129,9 @@ def run(
     Exit code 0: all was answered or dropped; 1: some were refused or failed (ionvolt screen status says why); 2: it
     could not be done.
     """
+    from ionvolt.cli.inputs import require_inputs
+
+    require_inputs(inputs)
     from ionvolt.ions import parse_ions
     from ionvolt.screening.run import prepare, screen
     from ionvolt.screening.settings import Settings, parse_elements, parse_keep, parse_window
