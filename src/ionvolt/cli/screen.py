@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
+from ionvolt.cli.terminal import Column, common_folder, fits, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.screening.executors import Executor
@@ -372,15 +372,20 @@ def _print_rows(rows: list[Row]) -> None:
         *([Column("90 % interval\n(V)")] if intervals else []), Column("mAh/g"), Column("Wh/kg"), Column("Wh/L"),
         Column("volume"), Column("by", True),
     ]  # fmt: skip
-    print_table(columns, [_cells(row, intervals) for row in rows])
+    names = [str(row["id"]) for row in rows]
+    cells = [_cells(name, row, intervals) for name, row in zip(names, rows, strict=True)]
+    if not fits(columns, cells) and (folder := common_folder(names)):
+        print(folded(f"structures in {folder}"))
+        cells = [[str(Path(name).relative_to(folder)), *row[1:]] for name, row in zip(names, cells, strict=True)]
+    print_table(columns, cells)
 
 
-def _cells(row: Row, intervals: bool) -> list[str]:
+def _cells(name: str, row: Row, intervals: bool) -> list[str]:
     low, high, std = row.get("voltage_lower"), row.get("voltage_upper"), row.get("voltage_std")
     known = low is not None and high is not None
     change = row.get("volume_change")
     return [
-        str(row["id"]), row.get("formula") or "", row["ion"],
+        name, row.get("formula") or "", row["ion"],
         _number(row.get("voltage"), 2) + ("" if known or std is None else f" ± {std:.2f}"),
         *([f"{low:.2f} to {high:.2f}" if known else ""] if intervals else []),
         _number(row.get("capacity_grav"), 0), _number(row.get("energy_grav"), 0), _number(row.get("energy_vol"), 0),
