@@ -21,6 +21,8 @@ TEXTS = {
     )
 }  # fmt: skip
 
+COMMANDS = typer.main.get_group(app).commands
+
 
 def yaml(path: str):
     return YAML(typ="safe").load(ROOT / path)
@@ -54,16 +56,8 @@ def test_the_conda_recipe_is_whole():
     assert (about["license"], [about["license_file"]]) == (PROJECT["license"], PROJECT["license-files"])
     assert (ROOT / about["license_file"]).is_file()
     for command in recipe["tests"][1]["script"]:
-        parsed(command.removeprefix("ionvolt").split())
-
-
-def parsed(words):
-    """The command exists with these options; raises ``UsageError`` where it does not."""
-    group, context = typer.main.get_command(app), None
-    while words and words[0] in getattr(group, "commands", {}):
-        group, words = group.commands[words[0]], words[1:]
-        context = group.make_context(group.name, list(words), parent=context, resilient_parsing=True)
-    assert words != ["--version"] or group.name == "ionvolt"
+        _, first, *_ = command.split()
+        assert first == "--version" or first in COMMANDS
 
 
 def test_what_the_container_file_copies_is_there_and_what_it_starts_exists():
@@ -73,7 +67,7 @@ def test_what_the_container_file_copies_is_there_and_what_it_starts_exists():
         assert [source for source in sources if not (ROOT / source).exists()] == []
     (entry,) = re.findall(r"^ENTRYPOINT \[(.+)\]$", text, re.M)
     words = [word.strip(' "') for word in entry.split(",")]
-    serve = typer.main.get_command(app).commands["serve"]
+    serve = COMMANDS["serve"]
     serve.make_context("serve", words[2:])
     assert (words[0].rpartition("/")[2], words[1]) == ("ionvolt", "serve")
     (asked,) = re.findall(r"^HEALTHCHECK .*localhost:(\d+)", text, re.M)
