@@ -149,6 +149,12 @@ def test_a_note_is_folded_and_escaped(width):
     assert max(map(len, words.splitlines())) <= width
 
 
+def test_a_number_and_its_unit_stay_on_one_line(width):
+    for shift in range(width):
+        lines = folded("x" * shift + " mean 1.90 V, in a 90 % interval of 12.5 mAh/g, 0.2 s").splitlines()
+        assert not [line for line in lines if line.strip().startswith(("V", "%", "mAh", "s"))]
+
+
 def test_the_output_of_every_command_fits(ionvolt, data, li_model, tmp_path, width):
     folder = tmp_path / "a_folder_with_a_rather_long_name" / "and_one_below"
     folder.mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -54,10 +55,14 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def folded(text: str) -> str:
-    """A text of any origin as lines that fit the screen, the second and further ones set in."""
-    return textwrap.fill(
-        printable(text), screen_width(), subsequent_indent="  ", break_on_hyphens=False, drop_whitespace=True
-    )
+    """A text of any origin as lines that fit the screen, the second and further ones set in; units stay at numbers."""
+    bound = _UNIT.sub("\u00a0", printable(text))
+    lines = textwrap.fill(bound, screen_width(), subsequent_indent="  ", break_on_hyphens=False)
+    return lines.replace("\u00a0", " ")
+
+
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|±|V|eV|meV|mAh|Wh|MB|ms|s|Å)(?:\W|$))")
+"""The blank between a number and its unit."""
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
