@@ -48,6 +48,10 @@ CANDIDATES: dict[str, tuple[Penalty, ...]] = {
 }
 """What the nested choice is made from: the mean of the fits with these priors; without any the calculated voltage."""
 
+UNCERTAIN_SLOPE = 0.1
+"""Standard deviation of the slope's prior where the calculated voltage is a prediction with errors of its own: high
+predictions are then too high more often than not, and low ones too low."""
+
 CALCULATED = "calculated"
 """Name of the calculated voltages among the estimates of ``ionvolt validate``."""
 
@@ -134,7 +138,7 @@ def fit_measured(training: Sequence[MeasuredPoint]) -> tuple[MeasuredModel, str]
     per_gap, noise, quantile = _intervals(training, residuals, uncertainty)
     raw = np.array([abs(p.correction) for p in training])
     model = MeasuredModel(
-        regression=_fit(*_arrays(training)[:3], CANDIDATES[chosen]),
+        regression=_fit(*_arrays(training)[:3], _candidates(training)[chosen]),
         metals=_counts(training, [p.electrode.chemistry.centres for p in training]),
         anions=_counts(training, [{p.electrode.chemistry.anion: 1.0} for p in training]),
         ions=_counts(training, [{p.cathode.ion: 1.0} for p in training]),
@@ -202,9 +206,20 @@ def expected_estimates(cathodes: Sequence[Cathode]) -> list[Estimate]:
 
 def _choose(training: Sequence[MeasuredPoint]) -> tuple[str, Array, Array]:
     """The candidate of least mean absolute error by leave-one-framework-out, its errors and uncertainties, V."""
-    found = {name: _left_out(training, penalty) for name, penalty in CANDIDATES.items()}
+    candidates = _candidates(training)
+    found = {name: _left_out(training, penalty) for name, penalty in candidates.items()}
     best = min(found, key=lambda name: float(np.abs(found[name][0]).mean()))
-    return best, *_left_out(training, CANDIDATES[best], uncertain=True)
+    return best, *_left_out(training, candidates[best], uncertain=True)
+
+
+def _candidates(training: Sequence[MeasuredPoint]) -> dict[str, tuple[Penalty, ...]]:
+    """``CANDIDATES`` for these points: with a freer slope where what is corrected is a prediction."""
+    if not any(point.electrode.std > 0 for point in training):
+        return CANDIDATES
+    return {
+        name: tuple(replace(penalty, slope=UNCERTAIN_SLOPE) for penalty in penalties)
+        for name, penalties in CANDIDATES.items()
+    }
 
 
 def _left_out(
