@@ -1,4 +1,4 @@
-"""Calculate the voltages of the measured electrodes: experiment/calculated.csv, which ``measured_model.py`` fits on.
+"""Calculate the voltages of the measured electrodes: experiment/calculated.csv, which the recipe ``measured`` fits on.
 
     python scripts/measured_ends.py --crystals phases.parquet -o calculated.csv
     python scripts/measured_ends.py --compare calculated.csv

@@ -106,9 +106,21 @@ class HeldOut:
 
 @cache
 def points(way: Way = "ends with r2SCAN") -> tuple[MeasuredPoint, ...]:
-    """The electrodes that were calculated in this way, in the order of the table."""
-    by_name = {cathode.name: cathode for cathode in all_cathodes()}
-    text = (files("ionvolt.experiment") / "calculated.csv").read_text(encoding="utf-8")
+    """The package's electrodes that were calculated in this way, in the order of the table."""
+    return read_points(
+        (files("ionvolt.experiment") / "calculated.csv").read_text(encoding="utf-8"), all_cathodes(), way
+    )
+
+
+def read_points(calculated: str, cathodes: Sequence[Cathode], way: Way) -> tuple[MeasuredPoint, ...]:
+    """The electrodes that were calculated in a way.
+
+    Args:
+        calculated: CSV with the columns of ``calculated.csv``; ``cathode`` is the name of a cathode.
+        cathodes: The measured electrodes.
+        way: Which; rows whose column is empty are left out.
+    """
+    by_name = {cathode.name: cathode for cathode in cathodes}
     column = way if way in ("discharged", "host") else "calculated"
     return tuple(
         MeasuredPoint(
@@ -122,14 +134,19 @@ def points(way: Way = "ends with r2SCAN") -> tuple[MeasuredPoint, ...]:
             ),
             framework=framework_of(cathode.host, cathode.ion),
         )
-        for row in csv.DictReader(text.splitlines())
+        for row in csv.DictReader(calculated.splitlines())
         if row[column]
     )
 
 
 def training_points(way: Way = "ends with r2SCAN", *, recalled: bool = True) -> list[MeasuredPoint]:
-    """The points that train; without ``recalled`` only those whose voltage is more than a memory."""
-    return [p for p in points(way) if p.cathode.trains and (recalled or p.cathode.checked != "recalled")]
+    """The package's points that train; without ``recalled`` only those whose voltage is more than a memory."""
+    return that_train(points(way), recalled=recalled)
+
+
+def that_train(found: Sequence[MeasuredPoint], *, recalled: bool = True) -> list[MeasuredPoint]:
+    """Those of the points that train; without ``recalled`` only those whose voltage is more than a memory."""
+    return [p for p in found if p.cathode.trains and (recalled or p.cathode.checked != "recalled")]
 
 
 def fit_measured(training: Sequence[MeasuredPoint]) -> tuple[MeasuredModel, str]:
