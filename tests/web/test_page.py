@@ -1000,6 +1000,45 @@ def test_a_disordered_structure_is_ordered(opened):
     expect(result(page).locator("#card .what")).to_contain_text("nmc.cif, ordering 2")
 
 
+def test_an_electrode_is_varied(opened):
+    page = example(opened(), "MgMn2O4")
+    base = {
+        "front": 1, "formula_charged": "MnO2", "parent": "MgMn2O4", "kind": "isovalent", "stage": "predicted",
+        "voltage_predicted": 2.8, "voltage_measured": None, "model": "cgcnn-mp2020", "capacity_vol": 1100.0,
+        "energy_vol": 3000.0, "volume_change": None, "distance": None, "warnings": [],
+    }  # fmt: skip
+    designs = [
+        base | {"rank": n, "formula": f, "substitutions": [s], "voltage": v, "voltage_lower": v - 0.5, "missed": m,
+                "voltage_upper": v + 0.5, "capacity_grav": 270.0, "energy_grav": 270 * v, "in_domain": True}
+        for n, f, s, v, m in ((1, "MgCr2O4", "Mn to Cr", 3.2, []), (2, "MgV2O4", "Mn to V", 2.1, ["voltage"]))
+    ]  # fmt: skip
+    found = {
+        "working_ion": "Mg", "settings": {"voltage": [2.5, 20]}, "parents": ["MgMn2O4"], "proposed": 7, "balanced": 2,
+        "designs": designs, "refused": [],
+    }  # fmt: skip
+    asked = long_job(page, {"result": found, "structures": [structure_file("design", "A"), TIS2]})
+    page.locator("#vary summary").click()
+    page.fill("#vary-low", "2.5")
+    page.fill("#vary-without", "Co, Ni")
+    page.locator("#vary-go").click()
+    expect(page.locator("#long")).to_contain_text("7 substitutions thought of")
+    assert asked == [
+        {
+            "kind": "design",
+            "structure": {"example": "MgMn2O4"},
+            "ion": "Mg",
+            "voltage": [2.5, 20],
+            "exclude": ["Co", "Ni"],
+        }
+    ]
+    expect(page.locator("#long")).to_contain_text("1 miss the voltage")
+    rows = page.locator("#long tbody tr")
+    expect(rows.first).to_contain_text("2.70 to 3.70")
+    assert sideways(page) <= 0
+    page.locator("#long button:has-text('Predict this one')").nth(1).click()
+    expect(result(page).locator("#card .what")).to_contain_text("MgV2O4, not relaxed")
+
+
 TIS2 = structure_file("ordering", "TiS2") | {"cif": (EXAMPLES / "TiS2.cif").read_text()}
 
 

@@ -15,6 +15,7 @@ SECONDS = {
     "compute": (5.0, 1.5),
     "profile": (20.0, 8.0),
     "order": (30.0, 4.0),
+    "design": (10.0, 0.3),
     "cgcnn": (0.004, 0.0001),
     "classical": (0.02, 0.0001),
     "foundation": (0.2, 0.01),
