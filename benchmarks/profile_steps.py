@@ -170,6 +170,8 @@ def n_ions(row: dict[str, Any], phases: Phases) -> int:
 def report(of_given: list[dict[str, Any]], of_own: list[dict[str, Any]]) -> None:
     for name, found in (("given", of_given), ("own", of_own)):
         steps = [step for line in found for step in line["steps"]]
+        if not steps:
+            continue
         off = np.array([abs(step["voltage"] - step["label"]) for step in steps])
         print(
             f"{name}: {len(found)} electrodes, {len(steps)} steps, MAE {off.mean():.3f} V, median {np.median(off):.3f} V, "
