@@ -883,7 +883,9 @@ def test_more_ions_ask_only_for_what_is_not_known(opened):
 def test_doubts_about_the_structure_come_after_the_voltages(opened):
     page = opened()
     doubts = ["TiS2 is not relaxed: forces of up to 9 eV/Å (limit 3)"]
-    emit_events(page, READ, *answers({"Li": 2.0}), ("doubts", {"index": 0, "doubts": doubts}), ended=False)
+    told = predicted("Li", 2.0) | {"in_domain": False, "warnings": doubts}
+    event = ("doubts", {"index": 0, "doubts": doubts, "predictions": [told]})
+    emit_events(page, READ, *answers({"Li": 2.0}), event, ended=False)
     page.locator('.chip[data-id="TiS2"]').click()
     expect(page.locator("#card .domain.outside")).to_be_visible()
     expect(page.locator("#card .warnings")).to_contain_text("is not relaxed")
