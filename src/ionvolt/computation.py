@@ -22,7 +22,7 @@ from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, VERSIONS, load_chgnet
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.physics.potentials.sevennet import VERSION
-from ionvolt.physics.profile import Profile, Step, voltage_profile
+from ionvolt.physics.profile import Profile, Step, step_half_width, voltage_profile
 from ionvolt.physics.reaction import balance
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.prediction import States, relaxation_doubts, strains, widened
@@ -346,7 +346,7 @@ def compute_checked(
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
         if settings is not None and average.potential == VERSION:
-            found = replace(found, steps=tuple(_expected_step(step, ion, computer.cache) for step in found.steps))
+            found = replace(found, steps=tuple(_judged_step(step, ion, computer.cache) for step in found.steps))
     answer, notes = corrected(average, discharged, given)
     answer, doubts = judged(answer, average, given)
     notes = (*reservations, *doubts, *notes)
@@ -459,16 +459,19 @@ def expected(
     return expected_measured(ion, average.charged, average.voltage, gap=gap)
 
 
-def _expected_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
-    """A step of a profile with what a cell is expected to show over it; relaxed ends, so both functionals are asked."""
+def _judged_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
+    """A step with its interval and what a cell is expected to show; relaxed ends, so both functionals are asked."""
     from ionvolt.models.measured import expected_measured, functional_gap
 
     assert step.discharged is not None
     assert step.charged is not None
     gap = functional_gap(step.discharged, step.charged, ion.symbol, cache)
     measured = expected_measured(ion.symbol, step.charged, step.voltage, gap=gap)
+    half = step_half_width(step, ion)
     return replace(
         step,
+        voltage_lower=step.voltage - half,
+        voltage_upper=step.voltage + half,
         voltage_measured=measured.voltage,
         voltage_measured_lower=measured.lower,
         voltage_measured_upper=measured.upper,

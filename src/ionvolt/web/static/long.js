@@ -213,6 +213,9 @@ function profile({ profile: { steps, average }, working_ion: ion }) {
     { key: "from", label: "From", value: (s) => s.filling_charged, show: (s) => formula(s.formula_charged) },
     { key: "to", label: "To", value: (s) => s.filling_discharged, show: (s) => formula(s.formula_discharged) },
     { key: "voltage", label: "V", numeric: true, value: (s) => s.voltage, show: (s) => fixed(s.voltage, 2) },
+    ...(ordered.some((s) => typeof s.voltage_lower === "number")
+      ? [{ key: "interval", label: "90 % interval, V", value: (s) => s.voltage_lower, show: (s) => `${fixed(s.voltage_lower, 2)} to ${fixed(s.voltage_upper, 2)}` }]
+      : []),
     ...(ordered.some((s) => typeof s.voltage_measured === "number")
       ? [{ key: "measured", label: "Expected in a cell, V", numeric: true, value: (s) => s.voltage_measured, show: (s) => `${fixed(s.voltage_measured, 2)} ± ${fixed(s.voltage_measured_upper - s.voltage_measured, 2)}` }]
       : []),
