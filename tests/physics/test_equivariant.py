@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,28 @@ def test_it_is_sevennet(equivariant: SevenNetPotential) -> None:
         assert output.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
         assert output.features.shape == (len(crystal), 2, 128)
         assert output.magmoms is None
+
+
+def test_compiled_messages_are_the_same_network(equivariant: SevenNetPotential) -> None:
+    pytest.importorskip("numba")
+    crystals = [layered(), disulfide(), olivine()]
+    plain = copy(equivariant)
+    plain.compiled = None
+    assert equivariant.compiled is not None
+    for one, other in zip(equivariant.evaluate(crystals), plain.evaluate(crystals), strict=True):
+        assert one.energy == pytest.approx(other.energy, abs=2e-6 * len(one.features))
+        assert one.atom_energies == pytest.approx(other.atom_energies, abs=1e-5)
+        assert one.features == pytest.approx(other.features, abs=1e-4)
+
+
+def test_pieces_of_a_crystal_are_the_whole(equivariant: SevenNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
+    inference = pytest.importorskip("ionvolt.physics.potentials.sevennet_inference")
+    whole = equivariant.evaluate([olivine()])[0]
+    for name, most in (("ATOMS_TOGETHER", 5), ("LENGTHS_TOGETHER", 10), ("BONDS_TOGETHER", 10)):
+        monkeypatch.setattr(inference, name, most)
+    pieces = equivariant.evaluate([olivine()])[0]
+    assert pieces.energy == pytest.approx(whole.energy, abs=1e-5)
+    assert pieces.features == pytest.approx(whole.features, abs=1e-5)
 
 
 def test_it_does_not_feel_cell_order_or_orientation(equivariant: SevenNetPotential) -> None:

@@ -6,7 +6,7 @@ Deng et al., Nat. Mach. Intell. 5, 1031 (2023). The weights are part of the pack
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
-from ionvolt.physics.potentials.interface import Forces, PotentialOutput
+from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
 from ionvolt.physics.potentials.lean_import import left_out
 from ionvolt.quiet import silenced, without_prints
 from ionvolt.structures.crystal import Crystal
@@ -86,7 +86,7 @@ class CHGNetPotential:
             InputError: A crystal holds an isolated atom or an element that the potential does not know.
         """
         outputs: list[PotentialOutput] = []
-        for chunk in _chunks(crystals, ATOMS_TOGETHER):
+        for chunk in chunks(crystals, ATOMS_TOGETHER):
             outputs += self._forward([self.graph(crystal) for crystal in chunk])
         return outputs
 
@@ -151,17 +151,3 @@ def load_chgnet(version: str = DEFAULT_VERSION) -> CHGNetPotential:
 @lru_cache(maxsize=len(VERSIONS))
 def _loaded(version: str) -> CHGNetPotential:
     return CHGNetPotential(version)
-
-
-def _chunks(crystals: Sequence[Crystal], most: int) -> Iterator[list[Crystal]]:
-    """Runs of crystals with at most ``most`` atoms together, or one crystal that has more."""
-    chunk: list[Crystal] = []
-    n_atoms = 0
-    for crystal in crystals:
-        if chunk and n_atoms + len(crystal) > most:
-            yield chunk
-            chunk, n_atoms = [], 0
-        chunk.append(crystal)
-        n_atoms += len(crystal)
-    if chunk:
-        yield chunk
