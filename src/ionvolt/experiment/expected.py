@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import framework_of
 from ionvolt.experiment.cathodes import Cathode, all_cathodes
-from ionvolt.experiment.validate import Estimate
+from ionvolt.experiment.estimates import Estimate
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import Anion, ElectrodeChemistry
 from ionvolt.models.measured.estimate import MeasuredEstimate, MeasuredModel, Way

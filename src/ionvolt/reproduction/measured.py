@@ -11,8 +11,9 @@ from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.evaluation.learners import Classical
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.experiment.cathodes import Cathode, host_structures, usable_cathodes
+from ionvolt.experiment.estimates import Estimate
 from ionvolt.experiment.figure import draw
-from ionvolt.experiment.validate import Estimate, Score, Validation, validate
+from ionvolt.experiment.validate import Score, Validation, validate
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.reproduction.exhibits import Claim, Exhibit, Holds, write_figure, write_table
 from ionvolt.reproduction.stages import Job
