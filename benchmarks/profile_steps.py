@@ -86,9 +86,7 @@ def given(row: dict[str, Any], phases: Phases, potentials: PotentialPair, cache:
     for step in row["steps"]:
         discharged, charged = crystals[step["id_discharge"]], crystals[step["id_charge"]]
         reaction = balance(discharged, charged, ion)
-        voltage = average_voltage(
-            energies[step["id_discharge"]], energies[step["id_charge"]], reaction, metal, ion
-        )
+        voltage = average_voltage(energies[step["id_discharge"]], energies[step["id_charge"]], reaction, metal, ion)
         moved = (per_frame(discharged, ion) - per_frame(charged, ion)) * ion.charge
         found.append({"voltage": voltage, "label": step["average_voltage"], "electrons": moved})
     return found

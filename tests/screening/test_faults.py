@@ -16,7 +16,7 @@ import pytest
 
 from ionvolt.errors import DataError, InputError
 from ionvolt.screening import journal as journals
-from ionvolt.screening.executors import LocalProcesses
+from ionvolt.screening.executors import LocalProcesses, worker_command
 from ionvolt.screening.journal import journals_of, read_journals
 from ionvolt.screening.places import shard_file
 from ionvolt.screening.plan import Plan
@@ -69,6 +69,18 @@ def test_killed_a_worker_loses_no_more_than_what_it_was_at(plan: Plan, tmp_path:
     # Each structure is asked for two ions; one kill repeats one structure at most.
     often = begun(tmp_path)
     assert sum(max(0, n - 2) for n in often.values()) <= 2 * kills
+
+
+def test_a_worker_ends_with_the_command_that_started_it(plan: Plan) -> None:
+    command = [*worker_command(plan.folder), str(os.getpid() + 1)]  # as if it had been handed to another process
+    assert subprocess.run(command, timeout=300, check=False).returncode == 1
+    assert not finished(plan)
+    assert subprocess.run([*command[:-1], str(os.getpid())], timeout=300, check=False).returncode == 0
+    assert keys(plan) == expected(plan)
+
+
+def finished(plan: Plan) -> list[Path]:
+    return [path for shard in plan.shards if (path := shard_file(plan.folder, 0, shard.number)).exists()]
 
 
 def test_two_starters_share_the_work(plan: Plan, tmp_path: Path, begin: Begin) -> None:
