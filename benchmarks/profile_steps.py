@@ -93,7 +93,7 @@ def given(row: dict[str, Any], phases: Phases, potentials: PotentialPair, cache:
 
 
 def label_between(row: dict[str, Any], phases: Phases, ion: WorkingIon, low: float, high: float) -> float | None:
-    """The Materials Project's average between two fillings (ions for each atom of the frame), V; None beyond its range."""
+    """The Materials Project's average between two fillings (ions for each atom of the frame), V; None beyond them."""
     total = covered = 0.0
     for step in row["steps"]:
         begin, end = (per_frame(phases[step[name]], ion) for name in ("id_charge", "id_discharge"))
@@ -172,8 +172,8 @@ def report(of_given: list[dict[str, Any]], of_own: list[dict[str, Any]]) -> None
             continue
         off = np.array([abs(step["voltage"] - step["label"]) for step in steps])
         print(
-            f"{name}: {len(found)} electrodes, {len(steps)} steps, MAE {off.mean():.3f} V, median {np.median(off):.3f} V, "
-            f"within 0.1 V {np.mean(off <= 0.1):.0%}, 90 % within {np.quantile(off, 0.9):.2f} V"
+            f"{name}: {len(found)} electrodes, {len(steps)} steps, MAE {off.mean():.3f} V, "
+            f"median {np.median(off):.3f} V, within 0.1 V {np.mean(off <= 0.1):.0%}, 90 % within {np.quantile(off, 0.9):.2f} V"
         )
 
 

@@ -49,10 +49,12 @@ def main() -> None:
         off = (ends[0].voltage - cathode.voltage, ends[1].voltage - cathode.voltage)
         found.setdefault(kind, []).append(off)
         print(
-            f"{cathode.name}, {kind}, {cathode.voltage:.2f}, {ends[0].voltage:.2f}, {ends[1].voltage:.2f}, {growth:+.1f}",
+            f"{cathode.name}, {kind}, {cathode.voltage:.2f}, {ends[0].voltage:.2f}, {ends[1].voltage:.2f}, "
+            f"{growth:+.1f}",
             flush=True,
         )
-    for kind, rows in {**found, "all": [row for rows in found.values() for row in rows]}.items():
+    found["all"] = [row for rows in found.values() for row in rows]
+    for kind, rows in found.items():
         errors = np.abs(np.array(rows)).mean(axis=0)
         print(f"{kind}: n {len(rows)}, MAE {errors[0]:.3f} V on ends of PBE + U, {errors[1]:.3f} V on ends of r2SCAN")
 
