@@ -173,7 +173,8 @@ def report(of_given: list[dict[str, Any]], of_own: list[dict[str, Any]]) -> None
         off = np.array([abs(step["voltage"] - step["label"]) for step in steps])
         print(
             f"{name}: {len(found)} electrodes, {len(steps)} steps, MAE {off.mean():.3f} V, "
-            f"median {np.median(off):.3f} V, within 0.1 V {np.mean(off <= 0.1):.0%}, 90 % within {np.quantile(off, 0.9):.2f} V"
+            f"median {np.median(off):.3f} V, within 0.1 V {np.mean(off <= 0.1):.0%}, "
+            f"90 % within {np.quantile(off, 0.9):.2f} V"
         )
 
 
