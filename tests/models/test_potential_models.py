@@ -94,7 +94,7 @@ def test_end_members_in_other_cells_and_orders_answer_the_same() -> None:
         assert model.estimate([query])[0].voltage == pytest.approx(reference, abs=2e-3)
 
 
-@pytest.mark.parametrize("version", ["7net-l3i5", "0.3.0"])
+@pytest.mark.parametrize("version", ["7net-l3i5", "chgnet-0.3.0"])
 def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> None:
     """With the energies at hand, and where they are another potential's."""
     model, potentials = delta(), load_potentials(version)

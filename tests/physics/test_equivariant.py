@@ -112,7 +112,7 @@ def test_known_electrodes(equivariant: SevenNetPotential) -> None:
 def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: SevenNetPotential, no_cache: Cache) -> None:
     potentials = load_potentials()
     assert potentials.energy_model is equivariant
-    assert potentials.relaxer.version == "0.3.0"
+    assert potentials.relaxer.version == "chgnet-0.3.0"
     crystal = layered()
     found = compute(crystal, None, LI, potentials, no_cache, RelaxOptions(relax=False))
     full, empty = equivariant.evaluate([crystal, remove_ion(crystal, LI)])

@@ -84,7 +84,7 @@ def test_threads_do_not_mix_their_vectors(potential: CHGNetPotential) -> None:
 
 def test_it_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     threads = torch.get_num_threads()
-    CHGNetPotential("0.3.0").evaluate([rocksalt()])
+    CHGNetPotential().evaluate([rocksalt()])
     assert torch.is_grad_enabled()
     assert torch.get_num_threads() == threads
     assert capsys.readouterr() == ("", "")

@@ -178,8 +178,8 @@ def test_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_names_of_remembered_results_stay() -> None:
     crystal = Crystal(np.diag([3.0, 4.0, 5.0]), np.array([3, 8]), np.array([[0.0, -0.0, 1.25], [0.5, 0.25, -0.25]]))
-    digest = hashlib.sha256(json.dumps([1, "output", "0.3.0"]).encode())
+    digest = hashlib.sha256(json.dumps([1, "output", "chgnet-0.3.0"]).encode())
     for array in (crystal.lattice, crystal.numbers, np.array([[0.0, 0.0, 0.25], [0.5, 0.25, 0.75]])):
         digest.update(array.tobytes())
-    assert key(crystal, "output", "0.3.0") == digest.hexdigest()[:40]
-    assert key(replace(crystal, numbers=np.array([8, 3])), "output", "0.3.0") != digest.hexdigest()[:40]
+    assert key(crystal, "output", "chgnet-0.3.0") == digest.hexdigest()[:40]
+    assert key(replace(crystal, numbers=np.array([8, 3])), "output", "chgnet-0.3.0") != digest.hexdigest()[:40]
