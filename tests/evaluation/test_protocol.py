@@ -251,7 +251,7 @@ def test_one_row_has_no_r2_but_a_line() -> None:
 
 @pytest.fixture(scope="module")
 def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cli.crystals import small_set
+    from datasets.builders import small_set
 
     path = tmp_path_factory.mktemp("evaluate") / "small.parquet"
     write_dataset(small_set(60, 40), path)

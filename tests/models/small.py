@@ -19,26 +19,16 @@ from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.uncertainty.conformal import calibrate
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features
 from ionvolt.physics.reaction import balance
-from ionvolt.structures.crystal import Crystal
+from ionvolt.testing import layered
 from ionvolt.training.mlip.fit import HostRows, train_host_krr
 
 LI = WORKING_IONS["Li"]
 
 
-def rock_salt(metal: int, a: float, anion: int = 8) -> Crystal:
-    lattice = np.array([[0, a, a], [a, 0, a], [a, a, 0]]) / 2
-    return Crystal(lattice, np.array([metal, anion]), np.array([[0.0] * 3, [0.5] * 3]), source=f"{metal}-{anion}")
-
-
-def layered(metal: int, a: float, c: float, ion: int = 3) -> Crystal:
-    """A discharged crystal of the alpha-NaFeO2 kind in its primitive cell."""
-    lattice = np.array([[a / 2, a / 12**0.5, c / 3], [-a / 2, a / 12**0.5, c / 3], [0, -a / 3**0.5, c / 3]])
-    z = 0.24
-    places = np.array([[0.5] * 3, [0.0] * 3, [z] * 3, [1 - z] * 3])
-    return Crystal(lattice, np.array([ion, metal, 8, 8]), places, source=f"layered {metal}")
-
-
-DISCHARGED = [layered(z, a, c) for z, a, c in ((27, 2.82, 14.05), (24, 2.9, 14.4), (28, 2.88, 14.2), (23, 2.84, 14.7))]
+DISCHARGED = [
+    layered("Li", metal, a, c).discharged
+    for metal, a, c in (("Co", 2.82, 14.05), ("Cr", 2.9, 14.4), ("Ni", 2.88, 14.2), ("V", 2.84, 14.7))
+]
 VOLTAGES = np.array([4.0, 3.3, 3.9, 2.9])
 
 

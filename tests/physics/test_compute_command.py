@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import run_command
+from crystals import disulfide, layered
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
-from physics.cells import disulfide, layered
 
 pytestmark = pytest.mark.slow
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from crystals import disulfide, layered, olivine, spinel
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.physics import (
@@ -20,7 +21,6 @@ from ionvolt.physics.metals import TEXTBOOK, MetalCell
 from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.references import RELAXED
 from ionvolt.structures.crystal import Crystal
-from physics.cells import disulfide, layered, olivine, spinel
 
 LI, MG = working_ion("Li"), working_ion("Mg")
 
