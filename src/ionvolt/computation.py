@@ -344,7 +344,7 @@ def compute_checked(
     average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, log)
     found: Profile | None = None
     if profile:
-        log("emptying step by step")
+        log("extracting step by step")
         settings = None if options.relax is False else options.settings
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
@@ -456,7 +456,7 @@ def expected(
         if answer is None or given != "discharged":
             return None
         return expected_measured(
-            ion, average.charged, answer.voltage, known="discharged", calculated_std=answer.std or 0.0
+            ion, average.charged, answer.voltage, end_members="discharged", calculated_std=answer.std or 0.0
         )
     gap = functional_gap(average.discharged, average.charged, ion, cache)
     return expected_measured(ion, average.charged, average.voltage, gap=gap)
@@ -475,7 +475,7 @@ def _expected_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
         voltage_measured=measured.voltage,
         voltage_measured_lower=measured.lower,
         voltage_measured_upper=measured.upper,
-        measured_basis=measured.told,
+        measured_basis=measured.basis_in_words,
     )
 
 
@@ -529,7 +529,7 @@ def _result(
         voltage_measured=measured.voltage if measured else None,
         voltage_measured_lower=measured.lower if measured else None,
         voltage_measured_upper=measured.upper if measured else None,
-        measured_basis=measured.told if measured else "",
+        measured_basis=measured.basis_in_words if measured else "",
         profile=profile,
         discharged=average.discharged,
         charged=average.charged,

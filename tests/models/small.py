@@ -8,7 +8,7 @@ import torch
 
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.card import ModelCard
-from ionvolt.models.mlip.atomic_gp import AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.atomic_gp import AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel
@@ -60,21 +60,21 @@ def card(name: str) -> ModelCard:
 
 
 @cache
-def inserted() -> list[TrialFeatures]:
+def trials() -> list[TrialFeatures]:
     return featurise_trials([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4)
 
 
 def foundation(seed: int = 0) -> FoundationModel:
-    rows = HostRows(inserted(), np.full(4, 1 / 3), VOLTAGES)
+    rows = HostRows(trials(), np.full(4, 1 / 3), VOLTAGES)
     torch.manual_seed(seed)
     networks = [DeltaNetwork().eval() for _ in range(2)]
     kernel = train_host_krr(rows, np.arange(4), KRRSettings(ridge=1e-6))
-    return FoundationModel(networks, kernel, domain([host.host for host in inserted()]), card("small"))
+    return FoundationModel(networks, kernel, domain([host.host for host in trials()]), card("small"))
 
 
 def delta(seed: int = 0) -> DeltaModel:
     torch.manual_seed(seed)
-    kernel = fit_atom_kernel(pairs(), VOLTAGES, replace(AtomKernelSettings(), n_features=200))
+    kernel = fit_atomic_gp(pairs(), VOLTAGES, replace(AtomicGPSettings(), n_features=200))
     correctors = {
         variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, domain(ends()[1::2]))
         for variant in ("both", "discharged")

@@ -12,7 +12,7 @@ from ionvolt.models.mlip.atom_pairing import charged_onto_discharged, images_of_
 from ionvolt.models.mlip.attribution import BY_ELEMENT
 from ionvolt.structures.crystal import Crystal
 from ionvolt.testing import supercell
-from models.small import DISCHARGED, LI, delta, foundation, inserted
+from models.small import DISCHARGED, LI, delta, foundation, trials
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_the_remainder_is_the_correction_of_the_electrode_as_a_whole(electrodes:
 
 def test_half_of_a_hosts_answer_is_the_kernels(electrodes: list[Query]) -> None:
     (found,) = foundation().attribute([Query("Li", electrodes[0].host)])
-    physics = inserted()[0].pair.physics
+    physics = trials()[0].pair.physics
     assert found.potential is not None
     assert found.potential.sum() == pytest.approx(0.5 * physics, abs=1e-5)
     assert found.contributions.sum() == pytest.approx(0.5 * physics, abs=1e-4)  # untrained networks correct nothing

@@ -107,7 +107,7 @@ def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> No
         assert (found.lower, found.reasons) == (pytest.approx(expected.lower, abs=1e-4), expected.reasons)
 
 
-def test_what_is_seldom_emptied_is_answered_unrelaxed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_full_extraction_is_unlikely_the_answer_is_unrelaxed(monkeypatch: pytest.MonkeyPatch) -> None:
     model, host = delta(), remove_ion(DISCHARGED[0], LI)
     monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.3)
     found, probability = model.estimate_partly(DISCHARGED[0], "Li")
