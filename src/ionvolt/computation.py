@@ -19,8 +19,8 @@ from ionvolt.parallel import Work, answered, jobs_of, shown
 from ionvolt.physics.average import AverageVoltage, RelaxOptions
 from ionvolt.physics.average import compute as average_of
 from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, VERSIONS, load_chgnet
-from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
+from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, VERSIONS
+from ionvolt.physics.potentials.pair import PotentialPair, load_potential, load_potentials
 from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.profile import Profile, Step, step_half_width, voltage_profile
 from ionvolt.physics.reaction import balance
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ionvolt.models.interface import Estimate
     from ionvolt.models.measured import MeasuredEstimate
     from ionvolt.models.mlip.delta_model import DeltaModel
+    from ionvolt.physics.potentials.interface import Potential
 
 PARTLY = (
     "full extraction is unlikely (probability {:.0f} %): the voltage is that of the part of the ions that comes out, "
@@ -303,18 +304,20 @@ def computing(
     return lambda questions: [one(ends) for ends in questions]
 
 
-def calculator(potential: str = DEFAULT_VERSION) -> Calculator:
+def calculator(potential: str | Potential = DEFAULT_VERSION) -> Calculator:
     """A potential as a calculator of ASE: energy, forces and stress, for relaxations and dynamics of one's own.
 
     Args:
-        potential: A version of CHGNet: 0.3.0, 0.2.0, r2scan.
+        potential: ``chgnet-0.3.0`` (quick), ``7net-l3i5`` (better), any other name that ``compute`` takes, or an object
+            of ``load_potential``.
 
     Raises:
-        ModelError: There is no such version.
+        InputError: The checkpoint cannot be used.
+        ModelError: There is no such potential.
     """
     from ionvolt.physics.potentials.calculator import PotentialCalculator
 
-    return PotentialCalculator(load_chgnet(potential))
+    return PotentialCalculator(load_potential(potential) if isinstance(potential, str) else potential)
 
 
 def compute_checked(
@@ -341,7 +344,7 @@ def compute_checked(
     average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, log)
     found: Profile | None = None
     if profile:
-        log("emptying step by step")
+        log("extracting step by step")
         settings = None if options.relax is False else options.settings
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
@@ -453,7 +456,7 @@ def expected(
         if answer is None or given != "discharged":
             return None
         return expected_measured(
-            ion, average.charged, answer.voltage, known="discharged", calculated_std=answer.std or 0.0
+            ion, average.charged, answer.voltage, end_members="discharged", calculated_std=answer.std or 0.0
         )
     gap = functional_gap(average.discharged, average.charged, ion, cache)
     return expected_measured(ion, average.charged, average.voltage, gap=gap)
@@ -475,7 +478,7 @@ def _judged_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
         voltage_measured=measured.voltage,
         voltage_measured_lower=measured.lower,
         voltage_measured_upper=measured.upper,
-        measured_basis=measured.told,
+        measured_basis=measured.basis_in_words,
     )
 
 
@@ -529,7 +532,7 @@ def _result(
         voltage_measured=measured.voltage if measured else None,
         voltage_measured_lower=measured.lower if measured else None,
         voltage_measured_upper=measured.upper if measured else None,
-        measured_basis=measured.told if measured else "",
+        measured_basis=measured.basis_in_words if measured else "",
         profile=profile,
         discharged=average.discharged,
         charged=average.charged,

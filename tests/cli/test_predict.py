@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.crystals import MG_PEROVSKITE, cif, crystal, fluorite, perovskite, rock_salt
+from crystals import MG_PEROVSKITE, cif, crystal, fluorite, perovskite, rock_salt
 from ionvolt.structures.crystal import Crystal
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.crystals import cif, fluorite, perovskite, rock_salt
+from crystals import cif, fluorite, perovskite, rock_salt
 from ionvolt.cli.compute_output import print_one, print_profile, print_records
 from ionvolt.cli.terminal import Column, fitting_tables, folded, json_text, print_table
 from ionvolt.computation import VoltageResult

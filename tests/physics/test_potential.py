@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from crystals import disulfide, layered, olivine, sodium_chloride, spinel
 from ionvolt.errors import InputError, ModelError
 from ionvolt.physics import CHGNetPotential, load_chgnet
 from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.pairs import find_pairs
-from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 
-CRYSTALS = [layered(), disulfide(), rocksalt(), spinel("Mg", 8.4), olivine()]
+CRYSTALS = [layered(), disulfide(), sodium_chloride(), spinel("Mg", 8.4), olivine()]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -84,7 +84,7 @@ def test_threads_do_not_mix_their_vectors(potential: CHGNetPotential) -> None:
 
 def test_it_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     threads = torch.get_num_threads()
-    CHGNetPotential("0.3.0").evaluate([rocksalt()])
+    CHGNetPotential().evaluate([sodium_chloride()])
     assert torch.is_grad_enabled()
     assert torch.get_num_threads() == threads
     assert capsys.readouterr() == ("", "")
@@ -93,8 +93,8 @@ def test_it_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> 
 def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
     sparse = Crystal(np.eye(3) * 8.0, np.array([3]), np.zeros((1, 3)), source="sparse.cif")
     with pytest.raises(InputError, match=r"sparse.cif: atom 1 \(Li\) has no neighbour within 6 Å"):
-        potential.evaluate([rocksalt(), sparse])
-    heavy = replace(rocksalt(), numbers=np.array([95, 17]), source="am.cif")
+        potential.evaluate([sodium_chloride(), sparse])
+    heavy = replace(sodium_chloride(), numbers=np.array([95, 17]), source="am.cif")
     with pytest.raises(InputError, match=r"am.cif: the potential does not know Am"):
         potential.evaluate([heavy])
     with pytest.raises(ModelError, match=r"9\.9: no such version"):
@@ -103,7 +103,7 @@ def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
 
 def test_a_bond_is_its_own_angle_with_no_bond_but_others() -> None:
     """In rock salt each atom has six bonds of 2.82 Å: 30 ordered pairs of different ones."""
-    crystal = rocksalt()
+    crystal = sodium_chloride()
     graph = chgnet_graph(crystal, find_pairs(crystal, 6.0, both=False), 6.0, 3.0)
     assert len(graph.bond_graph) == 2 * 6 * 5
     assert (graph.bond_graph[:, 2] != graph.bond_graph[:, 4]).all()

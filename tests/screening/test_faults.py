@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ionvolt.errors import DataError, InputError
@@ -25,9 +24,8 @@ from ionvolt.screening.run import prepare, remove_torn, screen
 from ionvolt.screening.settings import Settings
 from ionvolt.screening.stages import Rules, Task
 from ionvolt.screening.worker import work
-from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.writing import structure_text
-from screening.conftest import Begin, begun, expected, keys, line
+from screening.conftest import Begin, begun, crystal_of, expected, keys, line
 
 RULES = Settings(("Mg", "Al"), stages=("rules",))
 
@@ -242,12 +240,7 @@ def test_refused_inputs_are_tried_again_and_the_rest_is_kept(
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(6):
-        given = line(number, "Mn")
-        crystal = Crystal(
-            np.array(given["lattice"]).reshape(3, 3),
-            np.array(given["numbers"]),
-            np.array(given["frac_coords"]).reshape(-1, 3),
-        )
+        crystal = crystal_of(line(number, "Mn"))
         (folder / f"{number}.cif").write_text(structure_text(crystal, "cif"))
     whole = (folder / "2.cif").read_text()
     state = (folder / "2.cif").stat()

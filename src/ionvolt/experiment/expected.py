@@ -315,5 +315,5 @@ def _chemistry(row: dict[str, str]) -> ElectrodeChemistry:
         centres={metal: float(share) for metal, _, share in centres},
         hubbard=float(row["hubbard"]),
         layered=row["layered"] == "yes",
-        emptied=row["emptied"] == "yes",
+        fully_extracted=row["fully_extracted"] == "yes",
     )

@@ -74,7 +74,7 @@ class Profile:
     Attributes:
         steps: From charged to discharged.
         average: The steps' voltages weighted with their capacities, V.
-        n_ions: Ions in the cell that was emptied.
+        n_ions: Ions in the discharged cell.
         n_computed: Arrangements whose energy was computed.
         converged: Whether all relaxations behind it converged; True where none was asked for.
     """

@@ -33,7 +33,7 @@ def make_measured(job: Job, folder: Path) -> list[Exhibit]:
             "there are too few Li electrodes in the data" if not job.has_li else "no measured cathode is of these ions"
         )
         return [Exhibit(NAME, TITLE, missing=why)]
-    networks = job.folder / f"{MODEL}-{job.recipe.seeds[0]}"
+    networks = job.folder / f"{MODEL}-{job.settings.seeds[0]}"
     means = {ion: float(job.cleaned.for_ion(ion).voltages.mean()) for ion in job.ions}
     extra = [e for setting in LABELS for e in _classical(job, cathodes, setting)]
     found = _renamed(validate(cathodes, [networks], extra=extra, means=means), networks.name)

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from chgnet.graph.crystalgraph import CrystalGraph
     from chgnet.model.model import CHGNet
 
-VERSIONS = ("0.3.0", "0.2.0", "r2scan")
+_PREFIX = "chgnet-"
+VERSIONS = (f"{_PREFIX}0.3.0", f"{_PREFIX}0.2.0", f"{_PREFIX}r2scan")
 """The sets of weights: two trained on the GGA and GGA+U of the Materials Project, one transferred to r2SCAN."""
 
-DEFAULT_VERSION = "0.3.0"
+DEFAULT_VERSION = VERSIONS[0]
 
 N_LAYERS = 4
 """Stages whose atom vectors are handed out: three convolutions and the input of the energy's last network."""
@@ -58,7 +59,8 @@ class CHGNetPotential:
 
         self.version = version
         with without_prints(model):
-            self.network: CHGNet = model.CHGNet.load(model_name=version, use_device="cpu", verbose=False)
+            name = version.removeprefix(_PREFIX)
+            self.network: CHGNet = model.CHGNet.load(model_name=name, use_device="cpu", verbose=False)
         self.network.eval()
         self.network.requires_grad_(False)
         self.cutoff = float(self.network.graph_converter.atom_graph_cutoff)

@@ -47,7 +47,7 @@ def groups(held: Sequence[HeldOut]) -> dict[str, list[HeldOut]]:
         found[ion] = [h for h in whole if h.point.cathode.ion == ion]
     for anion in ("oxide", "polyanion", "chalcogenide", "cyanide", "fluoride"):
         found[anion] = [h for h in whole if h.point.electrode.chemistry.anion == anion]
-    found["layered oxides over the whole range"] = [h for h in whole if h.point.electrode.chemistry.emptied]
+    found["layered oxides over the whole range"] = [h for h in whole if h.point.electrode.chemistry.fully_extracted]
     found["the same over the measured part"] = [h for h in held if h.point.part]
     return {name: group for name, group in found.items() if group}
 
