@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from chgnet.model.model import CHGNet
 
 from crystals import disulfide, layered, olivine, sodium_chloride, spinel
 from ionvolt.errors import InputError, ModelError
@@ -20,12 +21,25 @@ CRYSTALS = [layered(), disulfide(), sodium_chloride(), spinel("Mg", 8.4), olivin
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_chgnet(version: str) -> None:
-    potential = load_chgnet(version)
+    potential, package = load_chgnet(version), CHGNet.load(model_name=version, use_device="cpu", verbose=False)
     for crystal, output in zip(CRYSTALS[:4], potential.evaluate(CRYSTALS[:4]), strict=True):
-        theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="em", return_atom_feas=True)
+        theirs = package.predict_structure(crystal.to_pymatgen(), task="em", return_atom_feas=True)
         assert output.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
         assert output.magmoms == pytest.approx(theirs["m"], abs=1e-4)
         assert output.features[:, 2] == pytest.approx(theirs["atom_fea"], abs=1e-3)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_compiled_layers_give_the_packages_forces(version: str) -> None:
+    package = CHGNet.load(model_name=version, use_device="cpu", verbose=False)
+    for crystal in CRYSTALS:
+        shaken = np.random.default_rng(0).normal(0, 0.01, (len(crystal), 3))
+        crystal = replace(crystal, frac_coords=crystal.frac_coords + shaken)
+        found = load_chgnet(version).forces(crystal)
+        theirs = package.predict_structure(crystal.to_pymatgen(), task="efs")
+        assert found.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
+        assert found.forces == pytest.approx(theirs["f"], abs=1e-3)
+        assert found.stress == pytest.approx(theirs["s"] / 160.21766208, abs=1e-5)
 
 
 def test_shapes_and_types(potential: CHGNetPotential) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,10 @@ class CHGNetPotential:
             self.network: CHGNet = model.CHGNet.load(model_name=name, use_device="cpu", verbose=False)
         self.network.eval()
         self.network.requires_grad_(False)
+        with suppress(ImportError):  # without numba the package's own layers stay
+            from ionvolt.physics.potentials.chgnet_layers import compile_layers
+
+            compile_layers(self.network)
         self.cutoff = float(self.network.graph_converter.atom_graph_cutoff)
         self.angle_cutoff = float(self.network.graph_converter.bond_graph_cutoff)
         self._seen = threading.local()
