@@ -16,6 +16,7 @@ from ionvolt.cli.examples import KNOWN, crystal_of
 from ionvolt.computation import VoltageResult
 from ionvolt.explain.files import to_extxyz, to_structure_json
 from ionvolt.ions import remove_ion, working_ion
+from ionvolt.physics.orderings import remove_sites
 from ionvolt.physics.profile import Profile, Step
 from ionvolt.results import ResultList
 from ionvolt.structures import as_crystal
@@ -32,10 +33,10 @@ def explanation():
 def result() -> VoltageResult:
     discharged = crystal_of(LIFEPO4)
     charged, n = remove_ion(discharged, working_ion("Li")), discharged.composition["Li"]
-    ends = charged, discharged
+    half = remove_sites(discharged, np.flatnonzero(discharged.numbers == 3)[: n // 2])
     steps = (
-        Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03, *ends),
-        Step(3.4, "Li1Fe2P2O8", "LiFePO4", 0.5, 1.0, 0.03, *ends),
+        Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03, charged, half),
+        Step(3.4, "Li1Fe2P2O8", "LiFePO4", 0.5, 1.0, 0.03, half, discharged),
     )
     return VoltageResult(
         source="x.cif", working_ion="Li", formula_discharged="LiFePO4", formula_charged="FePO4",
@@ -68,9 +69,22 @@ def test_insertion_electrode_of_pymatgen(result):
     assert electrode.fully_discharged_entry.composition.reduced_formula == "LiFePO4"
 
 
+def test_insertion_electrode_with_the_steps_of_the_profile(result):
+    electrode = result.to_insertion_electrode(steps=True)
+    pairs = electrode.voltage_pairs
+    assert [pair.voltage for pair in pairs] == pytest.approx([3.6, 3.4])
+    assert electrode.get_average_voltage() == pytest.approx(3.5)
+    assert [pair.entry_charge.composition.reduced_formula for pair in pairs] == ["FePO4", "LiFe2(PO4)2"]
+    with pytest.raises(ionvolt.InputError, match="profile=True"):
+        replace(result, profile=None).to_insertion_electrode(steps=True)
+
+
 def test_an_electrode_of_negative_voltage_is_none_to_pymatgen(result):
     with pytest.raises(ionvolt.InputError, match="positive"):
         replace(result, voltage=-0.1).to_insertion_electrode()
+    falling = replace(result.profile, steps=(result.profile.steps[0], replace(result.profile.steps[1], voltage=-0.1)))
+    with pytest.raises(ionvolt.InputError, match="positive"):
+        replace(result, profile=falling).to_insertion_electrode(steps=True)
 
 
 def test_figures(result, explanation):

@@ -130,28 +130,50 @@ class VoltageResult:
         profile = {"profile": self.profile.to_dict()} if self.profile else {}
         return kept | {"seconds": round(self.seconds, 3), "warnings": list(self.warnings)} | profile
 
-    def to_insertion_electrode(self) -> InsertionElectrode:
+    def to_insertion_electrode(self, *, steps: bool = False) -> InsertionElectrode:
         """Pymatgen's ``InsertionElectrode`` of both end members, with their structures and this voltage.
 
         The energies of its entries are relative: that of the charged host and that of the ion's metal are zero.
 
+        Args:
+            steps: Whether it holds the steps of the profile instead. Their voltages are the potential's own, without
+                the correction, which holds for the average alone.
+
         Raises:
-            InputError: The voltage is not positive, so that pymatgen knows no electrode.
+            InputError: A voltage is not positive, so that pymatgen knows no electrode; or there is no profile.
         """
         from pymatgen.apps.battery.insertion_battery import InsertionElectrode
         from pymatgen.entries.computed_entries import ComputedEntry, ComputedStructureEntry
 
-        if self.voltage <= 0:
+        ion = working_ion(self.working_ion)
+        states = self._states_of_profile() if steps else [(self.charged, 0.0), (self.discharged, self._energy())]
+        lowest = min(step.voltage for step in self.profile.steps) if steps and self.profile else self.voltage
+        if lowest <= 0:
             raise InputError(
-                self.source, f"{self.voltage:.2f} V: the ion does not go in", "pymatgen takes positive voltages only"
+                self.source, f"{lowest:.2f} V: the ion does not go in", "pymatgen takes positive voltages only"
             )
+        entries = [ComputedStructureEntry(crystal.to_pymatgen(), energy) for crystal, energy in states]
+        return InsertionElectrode.from_entries(entries, ComputedEntry(ion.symbol, 0.0), strip_structures=False)
+
+    def _energy(self) -> float:
+        """Energy of the discharged cell, eV, where that of the host and that of the metal are zero."""
         ion = working_ion(self.working_ion)
         cells = balance(self.discharged, self.charged, ion).discharged_cells
-        entries = [
-            ComputedStructureEntry(self.discharged.to_pymatgen(), -self.voltage * self.n_ions * ion.charge / cells),
-            ComputedStructureEntry(self.charged.to_pymatgen(), 0.0),
-        ]
-        return InsertionElectrode.from_entries(entries, ComputedEntry(self.working_ion, 0.0), strip_structures=False)
+        return -self.voltage * self.n_ions * ion.charge / cells
+
+    def _states_of_profile(self) -> list[tuple[Crystal, float]]:
+        """Crystals on the profile, from charged to discharged, with their energies in eV as in ``_energy``."""
+        ion = working_ion(self.working_ion)
+        found: list[tuple[Crystal, float]] = []
+        for step in self.profile.steps if self.profile else ():
+            if step.charged is None or step.discharged is None:
+                raise InputError(self.source, "its profile came without crystals", "Compute it anew")
+            before, after = (int((crystal.numbers == ion.number).sum()) for crystal in (step.charged, step.discharged))
+            found = found or [(step.charged, 0.0)]
+            found.append((step.discharged, found[-1][1] - step.voltage * (after - before) * ion.charge))
+        if not found:
+            raise InputError(self.source, "no profile was computed", "Ask for one: compute(..., profile=True)")
+        return found
 
     def _repr_html_(self) -> str:
         return html_table([self.to_dict()])
@@ -173,17 +195,22 @@ class Computer:
 
     @classmethod
     def load(
-        cls, potential: str | PotentialPair = VERSION, cache: Cache | None = None, options: RelaxOptions | None = None
+        cls,
+        potential: str | PotentialPair = VERSION,
+        cache: Cache | None = None,
+        options: RelaxOptions | None = None,
+        trusted: bool = False,
     ) -> Computer:
         """With potentials by name, and the user's cache folder where none is given.
 
-        Nothing is remembered of potentials whose names do not settle what they compute.
+        Nothing is remembered of potentials whose names do not settle what they compute. ``trusted`` is that of
+        ``load_potentials``.
 
         Raises:
             InputError: A checkpoint cannot be used.
             ModelError: There is no such potential.
         """
-        potentials = load_potentials(potential) if isinstance(potential, str) else potential
+        potentials = load_potentials(potential, trusted=trusted) if isinstance(potential, str) else potential
         cache = Cache(default_folder()) if cache is None else cache
         return cls(potentials, cache if potentials.remembers else Cache(None), options or RelaxOptions())
 
@@ -259,10 +286,11 @@ def compute_many(
     """
     total = length_hint(electrodes)
     options = RelaxOptions(relax, None, settings or RelaxSettings())
-    work = Work(computing, (working_ion(ion).symbol, potential, cache, options))
+    symbol = working_ion(ion).symbol
+    work = Work(computing, (potential, cache, options))
     found: ResultList[VoltageResult] = ResultList()
     with shown(progress, "computing") as report:
-        answers = answered(work, map(_ends, electrodes), jobs_of(n_jobs, total))
+        answers = answered(work, ((_ends(one), symbol) for one in electrodes), jobs_of(n_jobs, total))
         for done, answer in enumerate(answers, start=1):
             found.append(answer)
             report(done, total, "")
@@ -288,20 +316,20 @@ def _ends(electrode: object) -> Ends:
 
 
 def computing(
-    ion: str, potential: str | PotentialPair, cache: Cache | None, options: RelaxOptions
-) -> Callable[[list[Ends]], list[VoltageResult | InputError]]:
-    """What computes lists of electrodes, one process's share of ``parallel.answered``."""
-    computer, chosen = Computer.load(potential, cache, options), working_ion(ion)
+    potential: str | PotentialPair, cache: Cache | None, options: RelaxOptions, trusted: bool = False
+) -> Callable[[list[tuple[Ends, str]]], list[VoltageResult | InputError]]:
+    """What computes lists of electrodes and their ions, one process's share of ``parallel.answered``."""
+    computer = Computer.load(potential, cache, options, trusted)
 
-    def one(ends: Ends) -> VoltageResult | InputError:
+    def one(ends: Ends, ion: str) -> VoltageResult | InputError:
         try:
             if isinstance(ends, DisorderError):
-                return compute_partly_filled(ends, chosen, computer)
-            return ends if isinstance(ends, InputError) else compute_checked(*ends, chosen, computer)
+                return compute_partly_filled(ends, working_ion(ion), computer)
+            return ends if isinstance(ends, InputError) else compute_checked(*ends, working_ion(ion), computer)
         except InputError as error:
             return error
 
-    return lambda questions: [one(ends) for ends in questions]
+    return lambda questions: [one(*question) for question in questions]
 
 
 def calculator(potential: str | Potential = DEFAULT_VERSION) -> Calculator:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ionvolt.errors import DataError
+from ionvolt.errors import DataError, InputError
 from ionvolt.web.app import create_app
 from ionvolt.web.landscape import landscape
 from ionvolt.web.settings import Settings
@@ -47,5 +47,5 @@ def test_a_file_that_is_no_table_is_refused_at_the_start(tmp_path: Path, stand_i
     with pytest.raises(DataError, match="no table of known electrodes"):
         create_app(Settings(models={"stand-in": stand_in_model}, landscape=path))
     path.unlink()
-    with pytest.raises(DataError, match=r"No such file.*ionvolt data landscape"):
+    with pytest.raises(InputError, match=r"no such file.*ionvolt data landscape"):
         create_app(Settings(models={"stand-in": stand_in_model}, landscape=path))

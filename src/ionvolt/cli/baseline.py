@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +10,7 @@ import typer
 
 from ionvolt.cli.choices import SplitKind
 from ionvolt.cli.outputs import ReplaceOption, require_data, require_free
-from ionvolt.cli.terminal import folded
+from ionvolt.cli.terminal import folded, json_text
 
 # The same words as ``training.classical.Name``, which is too heavy to import for --help.
 LearnerName = Literal["svr", "kernel-ridge", "random-forest", "extra-trees"]
@@ -40,17 +38,18 @@ def baseline(
     """
     require_data(data)
     require_free(output, replace)
+    from ionvolt.ions import parse_ions
+
+    asked = [i.symbol for i in parse_ions(ion)]
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset
     from ionvolt.errors import DataError
     from ionvolt.evaluation.baselines import train_baseline
-    from ionvolt.ions import parse_ions
     from ionvolt.models.classical.model import save_classical
 
     rows, removed = apply_rules(read_dataset(data), clean or [])
     present = set(rows.ions.tolist())
-    asked = [i.symbol for i in parse_ions(ion)]
     ions = [symbol for symbol in asked if symbol in present] if ion.strip().lower() == "all" else asked
     missing = [symbol for symbol in ions if symbol not in present]
     if missing or not ions:
@@ -72,8 +71,7 @@ def baseline(
         )
     save_classical(trained, output)
     if as_json:
-        json.dump(asdict(trained.card), sys.stdout, ensure_ascii=False, indent=1)
-        print()
+        print(json_text(asdict(trained.card)))
         return
     settings = ", ".join(f"{k} {v:g}" for k, v in trained.card.training["settings"].items())
     print(folded(f"{output}: {model} for {', '.join(ions)} ({settings})"))

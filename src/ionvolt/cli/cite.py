@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -130,15 +128,14 @@ def cite(
 ) -> None:
     """Say what to cite for an answer: the method, the data and the potentials that it rests on."""
     from ionvolt._version import __version__
-    from ionvolt.cli.terminal import folded
+    from ionvolt.cli.terminal import folded, json_text
     from ionvolt.errors import InputError
 
     if bibtex and as_json:
         raise InputError("--json --bibtex", "both output formats were asked for", "Choose one")
     chosen = _of(answer)
     if as_json:
-        json.dump([asdict(reference) for reference in chosen], sys.stdout, ensure_ascii=False, indent=1)
-        print()
+        print(json_text([asdict(reference) for reference in chosen]))
         return
     if bibtex:
         print(_software(__version__))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ionvolt.cli.terminal import json_text, printable
+
 if TYPE_CHECKING:
-    from ionvolt.computation import Computer, VoltageResult
+    from ionvolt.cli.pairs import Pair
+    from ionvolt.computation import Computer, Ends, VoltageResult
+    from ionvolt.errors import InputError
+    from ionvolt.parallel import Work
 
 JSON_HELP = "JSON on standard output: an object, for --pairs a list."
 
@@ -65,6 +69,16 @@ def compute(
     vasp: Annotated[
         Path | None, typer.Option(help="Write VASP inputs of both end members here.", metavar="DIR")
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Processes for the rows of --pairs, each with potentials of its own [default: 1 for a few rows, else "
+            "one a core].",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Compute the average voltage of electrodes from the energies of their end members.
@@ -73,6 +87,7 @@ def compute(
     could be done.
     """
     from ionvolt.cli.inputs import require_inputs
+    from ionvolt.cli.pairs import read_pairs
     from ionvolt.errors import InputError
 
     if (file is None) == (pairs is None):
@@ -81,25 +96,31 @@ def compute(
         raise InputError("--pairs", "--charged, --profile and --insert are for one structure", "Leave them out")
     if file is not None and ion is None:
         raise InputError(file, "no working ion given", "Name it with --ion, such as --ion Mg")
+    if file is not None and jobs is not None:
+        raise InputError("--jobs", "it is for the rows of --pairs", "Leave it out")
 
     require_inputs([str(pairs)] if pairs is not None else [file] if file is not None else [])
     if charged is not None:
         require_inputs([charged])
-    from ionvolt.computation import Computer
+    from ionvolt.ions import working_ion
+
+    symbol = working_ion(ion).symbol if ion is not None else None
+    rows = [] if pairs is None else read_pairs(pairs, symbol)
+    from ionvolt.computation import Computer, computing
+    from ionvolt.parallel import Work, sensible_jobs
     from ionvolt.physics.average import RelaxOptions
     from ionvolt.physics.cache import Cache, default_folder
-    from ionvolt.physics.potentials.pair import load_potentials
     from ionvolt.physics.relaxation import RelaxSettings
 
     options = RelaxOptions(relax, insert, RelaxSettings(fmax=fmax, timeout=timeout))
-    potentials = load_potentials(potential, trusted=trust_checkpoint)
-    computer = Computer.load(potentials, Cache(None if no_cache else cache or default_folder()), options)
+    remembered = Cache(None if no_cache else cache or default_folder())
+    how = (potential, remembered, options, trust_checkpoint)
     if pairs is not None:
-        _table(pairs, ion, computer, vasp, as_json)
+        _table(rows, pairs.parent, Work(computing, how), jobs or sensible_jobs(len(rows)), vasp, as_json)
     else:
         assert file is not None
-        assert ion is not None
-        _single(file, charged, ion, computer, profile, vasp, as_json)
+        assert symbol is not None
+        _single(file, charged, symbol, Computer.load(*how), profile, vasp, as_json)
 
 
 def _single(
@@ -124,43 +145,71 @@ def _single(
     if vasp is not None:
         _write_vasp(result, vasp)
     if as_json:
-        print(json.dumps(record_of(pair, result), ensure_ascii=False))
+        print(json_text(record_of(pair, result), indent=None))
         return
     print_one(result)
     if result.profile:
         print_profile(result)
 
 
-def _table(table: Path, ion: str | None, computer: Computer, vasp: Path | None, as_json: bool) -> None:
+def _table(
+    pairs: list[Pair],
+    folder: Path,
+    work: Work[tuple[Ends, str], VoltageResult | InputError],
+    jobs: int,
+    vasp: Path | None,
+    as_json: bool,
+) -> None:
     from ionvolt.cli.compute_output import print_records, record_of
     from ionvolt.cli.inputs import exit_code
-    from ionvolt.cli.pairs import load, read_pairs
     from ionvolt.cli.progress import Bar
-    from ionvolt.computation import compute_checked
-    from ionvolt.errors import InputError, printable
-    from ionvolt.ions import working_ion
+    from ionvolt.errors import InputError
+    from ionvolt.parallel import answered
 
-    pairs = read_pairs(table, ion)
     records: list[dict[str, Any]] = []
-    with Bar("computing electrodes", len(pairs)) as bar:
-        for number, pair in enumerate(pairs, start=1):
-            try:
-                chosen = working_ion(pair.working_ion)
-                result = compute_checked(*load(pair, table.parent), chosen, computer)
-                if vasp is not None:
-                    _write_vasp(result, vasp / f"{number:04d}")
-                records.append(record_of(pair, result))
-            except InputError as error:
-                print(f"ionvolt: row {number}: {printable(str(error))}", file=sys.stderr)
-                names = {"discharged": pair.discharged, "charged": pair.charged, "working_ion": pair.working_ion}
-                records.append(names | {"error": str(error)})
-            bar.advance()
+
+    def tell() -> None:
+        if as_json:
+            print(json_text(records))
+        else:
+            print_records(records)
+
+    try:
+        with Bar("computing electrodes", len(pairs)) as bar:
+            answers = answered(work, (_question(pair, folder) for pair in pairs), jobs)
+            for number, (pair, answer) in enumerate(zip(pairs, answers, strict=True), start=1):
+                if isinstance(answer, InputError):
+                    print(f"ionvolt: row {number}: {printable(str(answer))}", file=sys.stderr)
+                    names = {"discharged": pair.discharged, "charged": pair.charged, "working_ion": pair.working_ion}
+                    records.append(names | {"error": str(answer)})
+                else:
+                    if vasp is not None:
+                        _write_vasp(answer, vasp / f"{number:04d}")
+                    records.append(record_of(pair, answer))
+                bar.advance()
+    except KeyboardInterrupt:
+        tell()
+        raise
+    tell()
     failed = sum("error" in record for record in records)
-    if as_json:
-        print(json.dumps(records, ensure_ascii=False, indent=1))
-    else:
-        print_records(records)
     raise typer.Exit(exit_code(len(records) - failed, failed))
+
+
+def _question(pair: Pair, folder: Path) -> tuple[Ends, str]:
+    """The end members of a row, or why they cannot be used, and the ion."""
+    from ionvolt.cli.pairs import load
+    from ionvolt.errors import InputError
+    from ionvolt.ions import working_ion
+    from ionvolt.structures.disorder import DisorderError
+
+    try:
+        symbol = working_ion(pair.working_ion).symbol
+        return load(pair, folder), symbol
+    except DisorderError as error:  # of two end members neither is filled as a file says
+        both = pair.discharged and pair.charged
+        return InputError(error.source, error.rule, error.remedy) if both else error, symbol
+    except InputError as error:
+        return error, ""
 
 
 def _write_vasp(result: VoltageResult, folder: Path) -> None:

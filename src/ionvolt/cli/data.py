@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,7 +34,7 @@ SummaryOption = Annotated[bool, typer.Option("--json", help="A JSON summary on s
 @data_app.command("crystals")
 def write_crystals(
     inputs: Annotated[
-        list[str], typer.Argument(help="Whatever ionvolt screen takes: files, folders, JSON lines…", metavar="INPUT…")
+        list[str], typer.Argument(help="Whatever ionvolt screen takes: files, folders, JSON lines…", metavar="INPUT")
     ],
     output: OutputOption,
 ) -> None:
@@ -43,6 +42,9 @@ def write_crystals(
 
     Exit code 0: all were written; 1: some were refused, one line each on standard error; 2: nothing could be done.
     """
+    from ionvolt.cli.inputs import require_inputs
+
+    require_inputs(inputs)
     from ionvolt.cli.progress import Bar
     from ionvolt.errors import InputError
     from ionvolt.screening.crystal_tables import write_crystals as write
@@ -56,7 +58,7 @@ def write_crystals(
 
     with Bar("reading structures") as bar:
         written = write(inputs, output, tell, lambda done, total, words: bar.advance())
-    print(f"{output}: {written:,} crystals")
+    print(printable(f"{output}: {written:,} crystals"))
     raise typer.Exit(1 if refused else 0)
 
 
@@ -137,11 +139,15 @@ def import_data(
     Exit code 0: all was taken; 1: the file is written, but rows or discharged structures were refused (one line
     each); 2: nothing was written.
     """
+    from ionvolt.cli.inputs import require_inputs
+
+    require_inputs([str(source)])
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets.cleaning import check_rules
     from ionvolt.datasets.importers import import_source
 
     check_rules(rules or [])
+
     with Bar("reading structures") as bar:
         imported = import_source(
             source,
@@ -163,9 +169,9 @@ def _finish(imported: Imported, output: Path, rules: list[str] | None, as_json: 
     data, removed = clean(imported.data, rules or [])
     write_dataset(data, output)
     for line in (*imported.refused, *imported.incomplete):
-        print(f"ionvolt: refused: {line}", file=sys.stderr)
+        print(f"ionvolt: refused: {printable(line)}", file=sys.stderr)
     for line in imported.notes[:_NOTES_SHOWN]:
-        print(f"ionvolt: note: {line}", file=sys.stderr)
+        print(f"ionvolt: note: {printable(line)}", file=sys.stderr)
     if len(imported.notes) > _NOTES_SHOWN:
         print(f"ionvolt: {len(imported.notes) - _NOTES_SHOWN} more notes (all of them with --json)", file=sys.stderr)
     summary = {
@@ -179,7 +185,7 @@ def _finish(imported: Imported, output: Path, rules: list[str] | None, as_json: 
         "notes": imported.notes,
     }
     if as_json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print(json_text(summary, indent=None))
     else:
         print(f"{printable(str(output))}: {len(data)} electrodes; {len(imported.refused)} rows refused")
         if imported.incomplete:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
+
 if TYPE_CHECKING:
     from ionvolt.designing import Design, DesignResult
-
-FORMULA = 21
-"""Characters of a formula that the table shows."""
 
 
 def design(
@@ -81,13 +79,20 @@ def design(
 
     Exit code 0: done; 1: some candidates were refused (one line each on standard error); 2: nothing could be done.
     """
-    from ionvolt.designing.settings import DesignSettings, parse_elements, parse_voltage
+    from ionvolt.cli.inputs import require_inputs
     from ionvolt.errors import InputError
 
     if (file is None) == (prototype is None):
         raise InputError("design", "give a host or --from, one of them", "See ionvolt design --help")
     if ion is None:
         raise InputError(file or str(prototype), "no working ion given", "Name it with --ion, such as --ion Mg")
+    if file is not None:
+        require_inputs([file])
+    from ionvolt.ions import working_ion
+
+    symbol = working_ion(ion).symbol
+    from ionvolt.designing.settings import DesignSettings, parse_elements, parse_voltage
+
     settings = DesignSettings(
         voltage=None if voltage is None else parse_voltage(voltage),
         max_volume_change=None if max_volume_change is None else max_volume_change / 100,
@@ -104,20 +109,19 @@ def design(
     )
 
     from ionvolt.cli.progress import Bar
-    from ionvolt.cli.terminal import json_text
     from ionvolt.designing import design as run
     from ionvolt.physics.cache import Cache, default_folder
 
     remembered = Cache(None if no_cache else cache or default_folder())
     with Bar("designing") as bar:
         found = run(
-            file, ion, prototype=prototype, settings=settings, model=model, output=output, cache=remembered,
+            file, symbol, prototype=prototype, settings=settings, model=model, output=output, cache=remembered,
             progress=bar.to,
         )  # fmt: skip
     for line in found.refused:
-        print(f"ionvolt: {line}", file=sys.stderr)
+        print(f"ionvolt: {printable(line)}", file=sys.stderr)
     if as_json:
-        print(json_text(json.loads(json.dumps(found.to_dict()))))
+        print(json_text(found.to_dict()))
     else:
         _print(found, top, output)
     raise typer.Exit(1 if found.refused else 0)
@@ -125,32 +129,34 @@ def design(
 
 def _print(found: DesignResult, top: int, output: Path | None) -> None:
     relaxed = sum(one.stage == "relaxed" for one in found.designs)
-    print(
+    words = (
         f"{found.proposed} substitutions, {found.balanced} candidates made, {len(found.designs)} predicted, "
         f"{relaxed} relaxed"
     )
-    print(
-        f"{'':>4} {'electrode':<{FORMULA}}{'V':>6} {'90 % interval':>13}{'Wh/kg':>6}{'Wh/L':>6}{'vol %':>6}{'far':>5}  "
-    )
-    for one in found.designs[:top]:
-        print(_line(one))
+    print(folded(words))
+    columns = [
+        Column(""), Column("", True), Column("electrode", True), Column("voltage\n(V)"),
+        Column("90 % interval\n(V)"), Column("energy\n(Wh/kg)"), Column("energy\n(Wh/L)"), Column("volume\n(%)"),
+        Column("far"), Column("missed", True),
+    ]  # fmt: skip
+    print_table(columns, [_row(one) for one in found.designs[:top]])
     if len(found.designs) > top:
-        print(f"... {len(found.designs) - top} more (--top, -o, --json)")
-    print("*: first Pareto front; =: a host; ~: predicted only, not relaxed; far: distance")
-    print("from the training electrodes, 1 is the model's limit; V, d: target missed")
+        print(f"{len(found.designs) - top} more (--top, -o, --json)")
+    words = (
+        "*: first Pareto front; =: a host; ~: predicted only, not relaxed; far: distance from the training electrodes, "
+        "1 is the model's limit; missed: targets"
+    )
+    print(folded(words))
     if output is not None:
-        print(f"written to {output}")
+        print(printable(f"written to {output}"))
 
 
-def _line(one: Design) -> str:
-    mark = "~" if one.stage == "predicted" else "*" if one.front == 1 and not one.missed else " "
-    mark += "=" if not one.substitutions else " "
-    formula = one.formula if len(one.formula) < FORMULA else one.formula[: FORMULA - 2] + "…"
-    interval = "" if one.voltage_lower is None else f"{one.voltage_lower:.2f} to {one.voltage_upper:.2f}"
-    growth = "" if one.volume_change is None else f"{100 * one.volume_change:+.1f}"
-    far = "" if one.distance is None else f"{one.distance:.2f}"
-    missed = "".join({"voltage": "V", "volume": "d"}[name] for name in one.missed)
-    return (
-        f"{one.rank:>3}{mark}{formula:<{FORMULA}}{one.voltage:>5.2f} {interval:>13}{one.energy_grav:>6.0f}"
-        f"{one.energy_vol:>6.0f}{growth:>6}{far:>5} {missed}"
-    ).rstrip()
+def _row(one: Design) -> list[str]:
+    mark = "~" if one.stage == "predicted" else "*" if one.front == 1 and not one.missed else ""
+    return [
+        str(one.rank), mark + ("=" if not one.substitutions else ""), one.formula, f"{one.voltage:.2f}",
+        "" if one.voltage_lower is None else f"{one.voltage_lower:.2f} to {one.voltage_upper:.2f}",
+        f"{one.energy_grav:.0f}", f"{one.energy_vol:.0f}",
+        "" if one.volume_change is None else f"{100 * one.volume_change:+.1f}",
+        "" if one.distance is None else f"{one.distance:.2f}", ", ".join(one.missed),
+    ]  # fmt: skip

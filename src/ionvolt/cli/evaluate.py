@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ionvolt.cli.outputs import require_data
-from ionvolt.cli.terminal import Column, folded, print_table
+from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.evaluation.learner import Learner
@@ -57,16 +56,17 @@ def evaluate(
     The mean predictor stands beside it. Intervals resample electrodes (paper, random) or frameworks (the others).
     """
     require_data(data)
+    from ionvolt.ions import parse_ions
+
+    ions = () if ion.strip().lower() == "all" else tuple(i.symbol for i in parse_ions(ion))
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import read_dataset
     from ionvolt.evaluation.learners import Trained
     from ionvolt.evaluation.protocol import Protocol
     from ionvolt.evaluation.tables import HEADER, as_rows, summarise
-    from ionvolt.ions import parse_ions
 
     rows = read_dataset(data)
     learners = [_learner(name.strip()) for name in model.split(",") if name.strip()]
-    ions = () if ion.strip().lower() == "all" else tuple(i.symbol for i in parse_ions(ion))
     protocol = Protocol(split, ions, tuple(range(seed, seed + repeats)), folds, tuple(clean or ()))
     with Bar("evaluation") as bar:
 
@@ -88,7 +88,7 @@ def evaluate(
             "trained_models": notes,
             "file": str(output) if output else None,
         }
-        print(json.dumps(facts, ensure_ascii=False, indent=1))
+        print(json_text(facts))
         return
     trimmed = "".join(f"; --clean {rule} removed {n}" for rule, n in removed.items())
     what = "0.8/0.1/0.1" if folds == 1 and split != "leave-one-ion-out" else f"{_folds(split, folds, results)} folds"
@@ -99,7 +99,7 @@ def evaluate(
     for note in notes:
         print(folded(f"note: {note['words']}"))
     if output:
-        print(f"{output}: every prediction")
+        print(printable(f"{output}: every prediction"))
 
 
 def _folds(split: str, folds: int, results: Any) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ionvolt.cli.choices import ModelOption
+from ionvolt.cli.terminal import folded, json_text
 
 if TYPE_CHECKING:
     from ionvolt.experiment.cathodes import Cathode
@@ -55,11 +55,11 @@ def examples(
 ) -> None:
     """Predict eight known electrodes and show what is measured beside, or write their files to try things with."""
     if output is not None:
-        print(f"{output}: {', '.join(_write(output))}")
+        print(folded(f"{output}: {', '.join(_write(output))}"))
         return
     rows = _rows(model)
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        print(json_text(rows))
         return
     print(f"{'electrode':<11}{'ion':<5}{'predicted (V)':>13}{'90 % interval (V)':>20}{'measured (V)':>16}")
     for row in rows:

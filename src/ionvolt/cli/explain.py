@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from ionvolt.cli.choices import AssumeOption, ModelOption
 from ionvolt.cli.expectation import cell_text
 from ionvolt.cli.outputs import free_stem
-from ionvolt.cli.terminal import Column, folded, print_table, printable
+from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.explain import Explanation
@@ -26,7 +25,7 @@ def explain(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="CIF or POSCAR files, folders, globs, Materials Project ids, or - for standard input.", metavar="FILE…"
+            help="CIF or POSCAR files, folders, globs, Materials Project ids, or - for standard input.", metavar="FILE"
         ),
     ],
     ion: Annotated[
@@ -95,16 +94,17 @@ def explain(
     for path in (png, cif):
         if path is not None and path.exists() and not replace:
             raise InputError(str(path), "a file of that name is there", "Give another name, or --replace")
+    if png and png.suffix not in FIGURES:
+        raise InputError(str(png), "no kind of figure", f"End its name in {', '.join(FIGURES)}")
+    from ionvolt.ions import parse_ions
+
+    ions = [chosen.symbol for chosen in parse_ions(ion)]
     from ionvolt.cli.progress import Bar
     from ionvolt.explain import explain_each, explain_many
     from ionvolt.explain.files import to_cif
-    from ionvolt.ions import parse_ions
     from ionvolt.prediction import as_model
     from ionvolt.structures import DisorderedCrystal
 
-    if png and png.suffix not in FIGURES:
-        raise InputError(str(png), "no kind of figure", f"End its name in {', '.join(FIGURES)}")
-    ions = [chosen.symbol for chosen in parse_ions(ion)]
     predictor = as_model(model)
     predictor.require(ions)
     plain = assume == "auto" and not (charged or discharged_formula or charged_formula or relax or exchange)
@@ -141,7 +141,7 @@ def explain(
     written = _write(explanations, output, replace) if output else []
     if as_json and explanations:
         content = [explanation.to_dict() for explanation in explanations]
-        print(json.dumps(content[0] if len(content) == 1 else content, ensure_ascii=False))
+        print(json_text(content[0] if len(content) == 1 else content, indent=None))
     else:
         for i, explanation in enumerate(explanations):
             print("\n" * bool(i), end="")

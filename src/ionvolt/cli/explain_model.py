@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ionvolt.cli.outputs import require_data
-from ionvolt.cli.terminal import folded
+from ionvolt.cli.terminal import folded, json_text, printable
 
 
 def explain_model(
@@ -39,16 +38,18 @@ def explain_model(
     """
     if data is not None:
         require_data(data)
+    from ionvolt.ions import working_ion
+
+    asked = working_ion(ion).symbol if ion else None
     from ionvolt.analysis.study import STEPS, study_answers, study_model
     from ionvolt.cli.progress import Bar
     from ionvolt.datasets import clean as apply_rules
     from ionvolt.datasets import read_dataset
     from ionvolt.errors import InputError
-    from ionvolt.ions import working_ion
     from ionvolt.models.registry import PAPER_KIND, load_model, load_networks
 
     loaded = load_model(model)
-    symbol = working_ion(ion).symbol if ion else loaded.ions[0]
+    symbol = asked or loaded.ions[0]
     loaded.require([symbol])
     rows = apply_rules(read_dataset(data), clean or [])[0] if data else None
     network = loaded.card.kind == PAPER_KIND
@@ -68,11 +69,11 @@ def explain_model(
             assert rows is not None
             written = study_answers(loaded, rows, symbol, output, n_crystals=crystals, seed=seed, log=log)
     if as_json:
-        print(json.dumps(written.summary, ensure_ascii=False))
+        print(json_text(written.summary, indent=None))
         return
     for words in _lines(written.summary):
         print(folded(words))
-    print(f"written: {len(written.files)} files in {output}")
+    print(printable(f"written: {len(written.files)} files in {output}"))
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:

@@ -83,8 +83,10 @@ def import_model(
     require_inputs([str(file)])
     require_free(output, replace)
     from ionvolt.ions import working_ion
+
+    chosen = working_ion(ion)
     from ionvolt.models.cgcnn.ensemble import save_ensemble
     from ionvolt.models.cgcnn.published import import_checkpoint
 
-    save_ensemble(import_checkpoint(file, working_ion(ion)), output)
-    print(f"{output}: {file.name} converted; use it with --model {output} --ion {working_ion(ion).symbol}")
+    save_ensemble(import_checkpoint(file, chosen), output)
+    print(folded(f"{output}: {file.name} converted; use it with --model {output} --ion {chosen.symbol}"))

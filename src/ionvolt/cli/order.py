@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ionvolt.cli.terminal import Column, folded, print_table
+from ionvolt.cli.terminal import Column, folded, json_text, print_table
 
 if TYPE_CHECKING:
     from ionvolt.cli.choices import Assume
     from ionvolt.errors import InputError
-    from ionvolt.models.interface import Predictor
     from ionvolt.ordered_prediction import OrderedPrediction
     from ionvolt.ordering import Orderings, OrderSettings
     from ionvolt.physics.cache import Cache
     from ionvolt.structures import DisorderedCrystal
+    from ionvolt.typing import LogCallback
 
 MaxAtomsOption = Annotated[
     int, typer.Option(min=1, help="Atoms that a supercell may hold; a larger cell is taken as it is.")
@@ -30,7 +29,7 @@ KeepOption = Annotated[int, typer.Option(min=1, help="Orderings that are kept, t
 def order(
     files: Annotated[
         list[str],
-        typer.Argument(help="CIF files with occupancies, folders, globs, or - for standard input.", metavar="FILE…"),
+        typer.Argument(help="CIF files with occupancies, folders, globs, or - for standard input.", metavar="FILE"),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the ordered structures here.", metavar="DIR")
@@ -81,39 +80,70 @@ def order(
         if not as_json:
             _print(found, paths)
     if as_json:
-        print(json.dumps(records, ensure_ascii=False, indent=1))
+        print(json_text(records))
     raise typer.Exit(exit_code(len(records), refused))
 
 
 def ordered_predictions(
-    files: Sequence[str], ions: Sequence[str], model: Predictor, assume: Assume, skip: Callable[[str], bool]
+    files: Sequence[str],
+    ions: Sequence[str],
+    model: str | None,
+    assume: Assume,
+    jobs: int | None,
+    skip: Callable[[str], bool],
 ) -> Iterator[list[OrderedPrediction | InputError]]:
     """For every structure the voltages over its orderings, ion by ion, or the error that refused it.
 
     Structures whose name ``skip`` says yes to are left out.
     """
+    from ionvolt.cli.progress import Bar
+    from ionvolt.errors import InputError
+    from ionvolt.parallel import Work, answered, sensible_jobs
+    from ionvolt.structures.sources import found_files
+
+    names = [name for name in found_files(files) if isinstance(name, InputError) or not skip(name)]
+    jobs = jobs or sensible_jobs(len(names))
+    with Bar("ordering", len(names)) as bar:
+        log = bar.describe if jobs <= 1 else None
+        for answers in answered(Work(order_answerer, (model, ions, assume, log)), _read(names), jobs):
+            bar.advance("ordering")
+            yield answers
+
+
+def order_answerer(
+    model: str | None, ions: Sequence[str], assume: Assume, log: LogCallback | None
+) -> Callable[[list[DisorderedCrystal | InputError]], list[list[OrderedPrediction | InputError]]]:
+    """What orders and predicts, one process's share of ``parallel.answered``."""
     from ionvolt.errors import InputError
     from ionvolt.ordered_prediction import predict_orderings
+    from ionvolt.ordering import order as order_crystal
     from ionvolt.physics.cache import Cache, default_folder
+    from ionvolt.prediction import as_model
+    from ionvolt.typing import no_log
 
-    names = [name for given in files for name in _names(given) if not skip(name)]
-    for found in _ordered(names, None, Cache(default_folder())):
-        if isinstance(found, InputError):
-            yield [found]
-            continue
+    predictor, cache = as_model(model), Cache(default_folder())
+
+    def one(found: DisorderedCrystal | InputError) -> list[OrderedPrediction | InputError]:
         try:
-            yield list(predict_orderings(found, ions, model=model, assume=assume))
+            if isinstance(found, InputError):
+                return [found]
+            orderings = order_crystal(found, cache=cache, log=log or no_log)
+            return list(predict_orderings(orderings, ions, model=predictor, assume=assume))
         except InputError as error:
-            yield [error]
+            return [error]
+
+    return lambda questions: [one(question) for question in questions]
 
 
-def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache) -> Iterator[Orderings | InputError]:
+def _ordered(files: Sequence[str], settings: OrderSettings, cache: Cache) -> Iterator[Orderings | InputError]:
     from ionvolt.cli.progress import Bar
     from ionvolt.errors import InputError
     from ionvolt.ordering import order as order_crystal
+    from ionvolt.structures.sources import found_files
 
-    with Bar("ordering", sum(len(_names(given)) for given in files)) as bar:
-        for found in _read(files):
+    names = list(found_files(files))
+    with Bar("ordering", len(names)) as bar:
+        for found in _read(names):
             if isinstance(found, InputError):
                 yield found
                 continue
@@ -124,33 +154,22 @@ def _ordered(files: Sequence[str], settings: OrderSettings | None, cache: Cache)
             bar.advance("ordering")
 
 
-def _read(files: Sequence[str]) -> Iterator[DisorderedCrystal | InputError]:
+def _read(names: Sequence[str | InputError]) -> Iterator[DisorderedCrystal | InputError]:
     from ionvolt.errors import InputError
     from ionvolt.structures import DEFAULT_LIMITS, read_disordered
     from ionvolt.structures.reading import read_bounded
 
-    for name in (name for given in files for name in _names(given)):
+    for name in names:
         try:
-            if name == "-":
+            if isinstance(name, InputError):
+                yield name
+            elif name == "-":
                 data = read_bounded(sys.stdin.buffer, "standard input", DEFAULT_LIMITS)
                 yield read_disordered(data.decode("utf-8", "replace") + "\n", "standard input")
             else:
                 yield read_disordered(name)
         except InputError as error:
             yield error
-
-
-def _names(given: str) -> list[str]:
-    """Files that a folder, a pattern or a name stands for; a name without a match stands for itself."""
-    import glob
-
-    from ionvolt.structures.reading import is_structure_name
-
-    if given != "-" and Path(given).is_dir():
-        return [str(path) for path in sorted(Path(given).rglob("*")) if path.is_file() and is_structure_name(path.name)]
-    if glob.has_magic(given) and not Path(given).exists():
-        return sorted(glob.glob(given, recursive=True)) or [given]  # noqa: PTH207
-    return [given]
 
 
 def _write(found: Orderings, folder: Path, fmt: Literal["cif", "poscar"], done: int, many: int) -> list[str]:

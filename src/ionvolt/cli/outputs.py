@@ -19,6 +19,8 @@ def require_data(path: Path) -> None:
     """Raise ``DataError`` where there is no such data set."""
     from ionvolt.errors import DataError
 
+    if path.is_dir():
+        raise DataError(f"{path}: it is a folder, no data set. Name a Parquet file (`ionvolt data import` makes one)")
     if not path.is_file():
         raise DataError(f"{path}: no such data set. Make one with `ionvolt data import`")
 

@@ -28,7 +28,7 @@ def predict(
         typer.Argument(
             help="CIF or POSCAR files (also .res, extended XYZ, JSON, .traj, .zip), file.cif#block, folders, globs, "
             "Materials Project ids, or - for standard input.",
-            metavar="FILE…",
+            metavar="FILE",
         ),
     ],
     ion: Annotated[
@@ -198,10 +198,9 @@ class _Run:
         """The name of each input and its answers, or the one error that refused it; ``skip`` says which are done."""
         if self.order:
             from ionvolt.cli.order import ordered_predictions
-            from ionvolt.prediction import as_model
 
             assume = self.options["assume"]
-            for answers in ordered_predictions(self.files, self.ions, as_model(self.model), assume, skip):
+            for answers in ordered_predictions(self.files, self.ions, self.model, assume, self.jobs, skip):
                 yield answers[0].source, list(answers)
             return
         yield from self._read_and_answered(skip)
@@ -214,10 +213,9 @@ class _Run:
 
         with Bar("looking for structures") as bar:
             names = list(found_files(self.files, passed_over=self.passed_over))
-            bar.to(0, len(names), "predicting")
             open_names = [name for name in names if not (isinstance(name, str) and skip(name))]
             done = len(names) - len(open_names)
-            bar.to(done, len(names))
+            bar.to(done, len(names), "predicting")
             if not open_names:
                 return
             numbers: dict[int, int] = {}

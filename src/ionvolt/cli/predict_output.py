@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.cli.expectation import HEADING, cell_text, footnotes
-from ionvolt.cli.terminal import Column, fits, folded, print_table
+from ionvolt.cli.terminal import Column, common_folder, fits, folded, json_text, print_table
 
 if TYPE_CHECKING:
     from ionvolt.errors import InputError
@@ -43,21 +41,23 @@ def write_json(predictions: Iterable[Prediction]) -> None:
     """A JSON list, item by item."""
     separator = "[\n"
     for prediction in predictions:
-        sys.stdout.write(separator + json.dumps(prediction.to_dict(), ensure_ascii=False))
+        sys.stdout.write(separator + json_text(prediction.to_dict(), indent=None))
         sys.stdout.flush()
         separator = ",\n"
     sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
 def write_csv(predictions: Iterable[Prediction]) -> None:
-    """CSV, row by row; no cell is taken for a formula by a spreadsheet."""
+    """CSV, row by row; no cell is taken for a formula by a spreadsheet, nor for an order by a terminal."""
+    from ionvolt.errors import printable
     from ionvolt.store import spreadsheet_cell
 
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for prediction in predictions:
         row = _flat(prediction) | {"warnings": "; ".join(prediction.warnings)}
-        writer.writerow({name: spreadsheet_cell(value) for name, value in row.items()})
+        cells = {name: printable(value) if isinstance(value, str) else value for name, value in row.items()}
+        writer.writerow({name: spreadsheet_cell(value) for name, value in cells.items()})
         sys.stdout.flush()
 
 
@@ -106,7 +106,7 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
         Column("taken as", True),
         Column("capacity\n(mAh/g)"), Column("energy\n(Wh/kg)"),
     ]  # fmt: skip
-    if not fits(columns, _rows(names, predictions, intervals, expected)) and (folder := _common_folder(names)):
+    if not fits(columns, _rows(names, predictions, intervals, expected)) and (folder := common_folder(names)):
         print(folded(f"structures in {folder}"))
         names = [str(Path(name).relative_to(folder)) for name in names]
     print_table(columns, _rows(names, predictions, intervals, expected))
@@ -135,18 +135,6 @@ def _row(name: str, p: Prediction, intervals: bool, expected: bool) -> list[str]
         "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
         "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
     ]  # fmt: skip
-
-
-def _common_folder(names: Sequence[str]) -> str | None:
-    """The folder that all files are in, where there is one worth naming."""
-    parts = [name for name in dict.fromkeys(names) if Path(name).parent != Path()]
-    if len(parts) < len(set(names)):
-        return None
-    try:
-        common = os.path.commonpath([str(Path(name).parent) for name in parts])
-    except ValueError:
-        return None
-    return common if common not in ("", ".", "/") else None
 
 
 def told_once(answers: Iterable[Prediction | InputError]) -> Iterator[Prediction | InputError]:

@@ -20,6 +20,8 @@ class Bar:
 
         self._words, self._done, self._total = words, 0, total
         self._told = time.monotonic()
+        self._begun = 0
+        """What was done when the present work began: what an earlier run has left is no part of the speed."""
         self._first: tuple[int, float] | None = None
         """What was done when, from which on speed is measured: getting ready is no part of it."""
         self._seen = sys.stderr.isatty()
@@ -47,6 +49,8 @@ class Bar:
 
     def to(self, done: int, total: int, words: str = "") -> None:
         """Set what is done, of how much; words where something else begins."""
+        if words and words != self._words:
+            self._begun, self._first = done, None
         self._done, self._total, self._words = done, total or None, words or self._words
         self._update()
 
@@ -62,7 +66,7 @@ class Bar:
 
     def _update(self) -> None:
         now = time.monotonic()
-        if self._done and self._first is None:
+        if self._done > self._begun and self._first is None:
             self._first = self._done, now
         done, seconds = (self._done - self._first[0], now - self._first[1]) if self._first else (0, 0.0)
         if self._seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ionvolt.cli.terminal import Column, folded, print_table
+from ionvolt.cli.outputs import require_data
+from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.recipes.interface import ReportLine
@@ -44,7 +44,7 @@ def list_recipes(as_json: AsJson = False) -> None:
             {"name": r.name, "words": r.words, "makes": list(r.makes), "steps": [asdict(step) for step in r.steps]}
             for r in found
         ]
-        print(json.dumps(facts, ensure_ascii=False, indent=1))
+        print(json_text(facts))
         return
     for recipe in found:
         print(folded(f"{recipe.name}: {recipe.words}"))
@@ -71,6 +71,7 @@ def run(
     ] = None,
 ) -> None:
     """From a data set to fitted models in the folder: all steps, or some. The package is not touched."""
+    require_data(data)
     from ionvolt.errors import ModelError
     from ionvolt.recipes.registry import find_recipe
 
@@ -86,7 +87,7 @@ def run(
             recipe.do(step, job)
     if "fit" in steps:
         for folder in recipe.models(job):
-            print(f"{folder}: use it with --model {folder}")
+            print(printable(f"{folder}: use it with --model {folder}"))
 
 
 @recipe_app.command()
@@ -101,6 +102,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Errors on held-out rows, from features that are there; what has been answered is not repeated."""
+    require_data(data)
     from ionvolt.recipes.registry import find_recipe
 
     recipe = find_recipe(name)
@@ -109,7 +111,7 @@ def evaluate(
         recipe.do("evaluate", job)
         lines = recipe.report(job)
     if as_json:
-        print(json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=1))
+        print(json_text([asdict(line) for line in lines]))
     else:
         _print(lines)
 
@@ -128,6 +130,7 @@ def release(
     jobs: Jobs = 1,
 ) -> None:
     """Fit the models, see that they answer, and put them in the place of the shipped ones."""
+    require_data(data)
     from ionvolt.recipes.registry import find_recipe
     from ionvolt.recipes.release import release as put_in_place
 
@@ -138,7 +141,7 @@ def release(
         recipe.do("fit", job)
         written = put_in_place(recipe, job, to)
     for folder in written:
-        print(f"{folder}: written")
+        print(printable(f"{folder}: written"))
 
 
 def _job(
@@ -152,18 +155,19 @@ def _job(
     reporter: _Reporter,
     minutes: float | None = None,
 ) -> Job:
-    import torch
-
     from ionvolt.errors import InputError
     from ionvolt.ions import parse_ions
-    from ionvolt.recipes.job import Job, Selection
 
-    torch.set_num_threads(1)  # sums in several threads depend on how many there are
     try:
         numbers = tuple(sorted({int(fold) for fold in folds.split(",")})) if folds else ()
     except ValueError:
         raise InputError(f"--folds {folds}", "folds are numbers, counted from 0", "Give 0,1") from None
     chosen = tuple(sorted({ion.symbol for ion in parse_ions(ions)})) if ions else ()
+    import torch
+
+    from ionvolt.recipes.job import Job, Selection
+
+    torch.set_num_threads(1)  # sums in several threads depend on how many there are
     return Job(data, output, Selection(rows, chosen, numbers), label, jobs, minutes, reporter)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionvolt.cli.terminal import folded
+from ionvolt.cli.terminal import folded, json_text, printable
 
 if TYPE_CHECKING:
     from ionvolt.reproduction.settings import ReportSettings
@@ -60,11 +59,11 @@ def reproduce(
 
         report = make(rows, output, settings=settings, source=data.name, progress=show)
     if as_json:
-        print(json.dumps(report.summary | {"page": str(report.page)}, ensure_ascii=False, indent=1))
+        print(json_text(report.summary | {"page": str(report.page)}))
         return
     for line in _lines(report.summary):
         print(folded(line))
-    print(f"{report.page}: the page; figures and tables beside it")
+    print(printable(f"{report.page}: the page; figures and tables beside it"))
 
 
 def _settings(quick: bool, seeds: int | None, members: int | None, epochs: int | None) -> ReportSettings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from ionvolt.cli.terminal import console, json_text
+from ionvolt.cli.terminal import Column, common_folder, fits, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.screening.executors import Executor
@@ -61,7 +60,7 @@ def run(
         typer.Argument(
             help="Structure files, folders, globs, zip archives, JSON (OPTIMADE, pymatgen), JSON lines, or Parquet "
             "with columns id, lattice, numbers, frac_coords.",
-            metavar="INPUT…",
+            metavar="INPUT",
         ),
     ],
     ion: Annotated[
@@ -130,6 +129,9 @@ def run(
     Exit code 0: all was answered or dropped; 1: some were refused or failed (ionvolt screen status says why); 2: it
     could not be done.
     """
+    from ionvolt.cli.inputs import require_inputs
+
+    require_inputs(inputs)
     from ionvolt.ions import parse_ions
     from ionvolt.screening.run import prepare, screen
     from ionvolt.screening.settings import Settings, parse_elements, parse_keep, parse_window
@@ -150,7 +152,7 @@ def run(
         from ionvolt.screening.slurm import submit
 
         plan = prepare(inputs, settings, output, retry_failed=retry_failed, shard_size=shard)
-        print(submit(plan.folder, slurm, tuple(slurm_option or ()), lease))
+        print(folded(submit(plan.folder, slurm, tuple(slurm_option or ()), lease)))
         return
     executor = _executor(ray, jobs, lease)
     with _Report() as report:
@@ -203,7 +205,7 @@ def top(
         print(json_text([{key: value for key, value in row.items() if value is not None} for row in found]))
         return
     _print_rows(found)
-    print(words)
+    print(folded(words))
 
 
 @screen_app.command()
@@ -234,7 +236,7 @@ def export(
     chosen: Format = fmt or endings.get(output.suffix.lower(), "cif")
     filters = _filters(ion, where, elements, without, in_domain, not everything)
     rows = (row for row in rows_of(folder) if filters.admits(row)) if n is None else best(folder, n, by, filters)
-    print(f"{output}: {write(folder, rows, output, chosen):,} rows")
+    print(printable(f"{output}: {write(folder, rows, output, chosen):,} rows"))
 
 
 @screen_app.command()
@@ -242,7 +244,7 @@ def merge(folder: Run) -> None:
     """Write all rows of a finished run as one Parquet file, records.parquet in its folder."""
     from ionvolt.screening.results import merge as write
 
-    print(write(folder))
+    print(printable(str(write(folder))))
 
 
 @screen_app.command()
@@ -256,14 +258,9 @@ def query(
     if as_json:
         print(json_text([dict(zip(names, map(_plain, row), strict=True)) for row in rows]))
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else str(_plain(value)) for value in row))
-    console().print(table)
+    cells = [["" if value is None else str(_plain(value)) for value in row] for row in rows]
+    numbers = [all(isinstance(row[k], int | float | None) for row in rows) for k in range(len(names))]
+    print_table([Column(name, not number) for name, number in zip(names, numbers, strict=True)], cells)
 
 
 def _plain(value: object) -> object:
@@ -329,12 +326,13 @@ def _print_status(status: Status, as_json: bool) -> None:
     from ionvolt.screening.status import age
 
     if as_json:
-        print(json.dumps(status.to_dict(), ensure_ascii=False, indent=1))
+        print(json_text(status.to_dict()))
         return
-    print(f"{status.folder}: {status.units:,} inputs, {', '.join(status.ions)}")
+    print(folded(f"{status.folder}: {status.units:,} inputs, {', '.join(status.ions)}"))
     for number, stage in enumerate(status.stages, start=1):
         rows = ", ".join(f"{count:,} {name}" for name, count in stage.rows.items())
-        print(f"{number} {stage.name}: {stage.shards_done:,} of {stage.shards:,} shards{'; ' + rows if rows else ''}")
+        shards = f"{stage.shards_done:,} of {stage.shards:,} shards"
+        print(folded(f"{number} {stage.name}: {shards}{'; ' + rows if rows else ''}"))
         if stage.per_second:
             often = (
                 f"{stage.per_second:.1f} a second" if stage.per_second >= 1 else f"{60 * stage.per_second:.1f} a minute"
@@ -342,17 +340,17 @@ def _print_status(status: Status, as_json: bool) -> None:
             words = f"  {often}, {1e3 * stage.cpu_s / max(stage.units, 1):.1f} ms of processor each"
             words += f", {age(stage.left_s)} left" if stage.left_s else ""
             words += f", {stage.memory_mb[1]:.0f} MB a process" if stage.memory_mb else ""
-            print(words)
+            print(folded(words))
         for reason, count in list(stage.reasons.items())[:8]:
-            print(f"  {count:9,}  {reason}")
+            print(folded(f"  {count:9,}  {reason}"))
         if len(stage.reasons) > 8:
             print(f"             and {len(stage.reasons) - 8} other reasons (--json)")
         for ion, one in (stage.selection or {}).items():
-            print(f"  {ion}: {one.passed:,} passed, {one.entering:,} go on{_lost(one)}")
+            print(folded(f"  {ion}: {one.passed:,} passed, {one.entering:,} go on{_lost(one)}"))
     if status.passed_over:
         from ionvolt.structures.sources import passed_over_text
 
-        print(f"passed over {passed_over_text(status.passed_over)}, which are no structures")
+        print(folded(f"passed over {passed_over_text(status.passed_over)}, which are no structures"))
     print("complete" if status.complete else "not complete: the same command as before goes on")
 
 
@@ -368,23 +366,31 @@ def _lost(one: Any) -> str:
 
 
 def _print_rows(rows: list[Row]) -> None:
-    from rich.table import Table
+    intervals = any(row.get("voltage_lower") is not None for row in rows)
+    columns = [
+        Column("structure", True), Column("formula", True), Column("ion", True), Column("voltage\n(V)"),
+        *([Column("90 % interval\n(V)")] if intervals else []), Column("mAh/g"), Column("Wh/kg"), Column("Wh/L"),
+        Column("volume"), Column("by", True),
+    ]  # fmt: skip
+    names = [str(row["id"]) for row in rows]
+    cells = [_cells(name, row, intervals) for name, row in zip(names, rows, strict=True)]
+    if not fits(columns, cells) and (folder := common_folder(names)):
+        print(folded(f"structures in {folder}"))
+        cells = [[str(Path(name).relative_to(folder)), *row[1:]] for name, row in zip(names, cells, strict=True)]
+    print_table(columns, cells)
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("structure", "formula", "ion"):
-        table.add_column(name, overflow="fold")
-    for name in ("voltage (V)", "90 % interval", "mAh/g", "Wh/kg", "Wh/L", "volume change", "by"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        low, high = row.get("voltage_lower"), row.get("voltage_upper")
-        change = row.get("volume_change")
-        table.add_row(
-            str(row["id"]), row.get("formula") or "", row["ion"], _number(row.get("voltage"), 2),
-            "" if low is None or high is None else f"{low:.2f} to {high:.2f}",
-            _number(row.get("capacity_grav"), 0), _number(row.get("energy_grav"), 0), _number(row.get("energy_vol"), 0),
-            "" if change is None else f"{100 * change:.1f} %", row.get("model") or row["stage"],
-        )  # fmt: skip
-    console().print(table)
+
+def _cells(name: str, row: Row, intervals: bool) -> list[str]:
+    low, high, std = row.get("voltage_lower"), row.get("voltage_upper"), row.get("voltage_std")
+    known = low is not None and high is not None
+    change = row.get("volume_change")
+    return [
+        name, row.get("formula") or "", row["ion"],
+        _number(row.get("voltage"), 2) + ("" if known or std is None else f" ± {std:.2f}"),
+        *([f"{low:.2f} to {high:.2f}" if known else ""] if intervals else []),
+        _number(row.get("capacity_grav"), 0), _number(row.get("energy_grav"), 0), _number(row.get("energy_vol"), 0),
+        "" if change is None else f"{100 * change:+.1f} %", row.get("model") or row["stage"],
+    ]  # fmt: skip
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.errors import printable
@@ -60,54 +61,77 @@ def folded(text: str) -> str:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table that fits the screen: the widest texts are folded where they must be, numbers never are.
-
-    Where it is too wide all the same, the columns stand in several tables, one below the other.
-    """
-    clean = [[printable(cell) for cell in row] for row in rows]
-    wide = natural_widths(columns, clean)
-    room = screen_width() - GAP * (len(columns) - 1)
-    while sum(wide) > room:
-        widest = max((c for c, column in enumerate(columns) if column.is_text), key=lambda c: wide[c], default=None)
-        if widest is None or wide[widest] <= LEAST:
-            lines = _in_parts(columns, clean)
-            break
-        wide[widest] -= 1
-    else:
-        heads = [column.head.split("\n") for column in columns]
-        depth = max(map(len, heads))
-        lines = _folded_row([[""] * (depth - len(head)) + head for head in heads], columns, wide)
-        for row in clean:
-            lines += _folded_row([_fold(cell, w) for cell, w in zip(row, wide, strict=True)], columns, wide)
-    print("\n".join(lines))
+    """Print a table that fits the screen, text of any origin escaped (``table_lines``)."""
+    print("\n".join(table_lines(columns, [[printable(cell) for cell in row] for row in rows], screen_width())))
 
 
 GAP = 2
 """Columns between two cells."""
 
 
-def natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table fits the screen with nothing folded."""
+    return _needed(_natural_widths(columns, rows)) <= screen_width()
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Lines of a table: the widest texts are folded where they must be, numbers never are.
+
+    Where it is too wide all the same, the columns stand in several tables, one below the other. Each of them begins
+    with the texts that stand in front, by which rows are known.
+    """
+    natural = _natural_widths(columns, rows)
+    least = [min(w, LEAST) if column.is_text else w for column, w in zip(columns, natural, strict=True)]
+    if _needed(least) <= width:
+        return _lines(columns, rows, _folded_widths(columns, natural, width))
+    front = next((c for c, column in enumerate(columns) if not column.is_text), 1) or 1
+    first = list(range(front))
+    lines: list[str] = []
+    group: list[int] = []
+    for c in [*range(front, len(columns)), None]:
+        if c is not None and (not group or _needed([least[k] for k in [*first, *group, c]]) <= width):
+            group.append(c)
+            continue
+        chosen = [*first, *group]
+        part = [columns[k] for k in chosen]
+        wide = _folded_widths(part, [natural[k] for k in chosen], width)
+        lines += ["", *_lines(part, [[row[k] for k in chosen] for row in rows], wide)]
+        group = [] if c is None else [c]
+    return lines[1:]
+
+
+def fitting_tables(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """``table_lines`` of rows of numbers behind a name."""
+    return table_lines([Column(name, number == 0) for number, name in enumerate(head)], rows, width)
+
+
+def _natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
     """Width of each column where nothing is folded."""
     return [max(map(len, [*column.head.split("\n"), *(row[c] for row in rows)])) for c, column in enumerate(columns)]
 
 
-def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a table fits the screen with nothing folded."""
-    return sum(natural_widths(columns, rows)) + GAP * (len(columns) - 1) <= screen_width()
+def _needed(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
 
 
-def _in_parts(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Several tables below each other; each begins with the texts that stand in front, by which rows are known."""
-    front = next((c for c, column in enumerate(columns) if not column.is_text), len(columns))
-    front = max(1, front if front < len(columns) else 1)
-    heads = [column.head.replace("\n", " ") for column in columns[:front]]
-    names = [max(map(len, [heads[c], *(row[c] for row in rows)])) for c in range(front)]
+def _folded_widths(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
+    """Widths at which a table fits, as far as its texts can be folded."""
+    wide = list(natural)
+    while _needed(wide) > width:
+        widest = max((c for c, column in enumerate(columns) if column.is_text), key=lambda c: wide[c], default=None)
+        if widest is None or wide[widest] <= LEAST:
+            break
+        wide[widest] -= 1
+    return wide
 
-    def joined(cells: Sequence[str]) -> str:
-        return (" " * GAP).join(f"{cell:<{w}}" for cell, w in zip(cells, names, strict=True)).rstrip()
 
-    head = [joined(heads), *(column.head for column in columns[front:])]
-    return fitting_tables(head, [[joined(row[:front]), *row[front:]] for row in rows], screen_width())
+def _lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], wide: Sequence[int]) -> list[str]:
+    heads = [column.head.split("\n") for column in columns]
+    depth = max(map(len, heads))
+    lines = _folded_row([[""] * (depth - len(head)) + head for head in heads], columns, wide)
+    for row in rows:
+        lines += _folded_row([_fold(cell, w) for cell, w in zip(row, wide, strict=True)], columns, wide)
+    return lines
 
 
 def _fold(cell: str, width: int) -> list[str]:
@@ -132,40 +156,16 @@ def _folded_row(cells: Sequence[list[str]], columns: Sequence[Column], wide: Seq
     return lines
 
 
-def fitting_tables(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Lines of one table, or of several one below the other where one would be wider than the screen.
-
-    Cells are never cut. The first column names the row and begins each of the tables; the others are aligned to the
-    right. A head with line breaks takes several lines.
-
-    Args:
-        head: Names of the columns.
-        rows: Cells of each row.
-        width: Columns of the screen.
-    """
-    names = [name.split("\n") for name in head]
-    wide = [max(*(len(part) for part in names[c]), *(len(row[c]) for row in rows), 0) for c in range(len(head))]
-    lines: list[str] = []
-    start = 1
-    while start < len(head) or not lines:
-        end, used = start, wide[0]
-        while end < len(head) and (end == start or used + 2 + wide[end] <= width):
-            used += 2 + wide[end]
-            end += 1
-        chosen = [0, *range(start, end)]
-        if lines:
-            lines.append("")
-        depth = max(len(names[c]) for c in chosen)
-        heads = [[""] * (depth - len(names[c])) + names[c] for c in chosen]
-        lines += [_line([parts[level] for parts in heads], [wide[c] for c in chosen]) for level in range(depth)]
-        lines += [_line([row[c] for c in chosen], [wide[c] for c in chosen]) for row in rows]
-        start = max(end, start + 1)
-    return lines
-
-
-def _line(cells: Sequence[str], wide: Sequence[int]) -> str:
-    first = f"{cells[0]:<{wide[0]}}"
-    return "  ".join([first, *(f"{cell:>{w}}" for cell, w in zip(cells[1:], wide[1:], strict=True))]).rstrip()
+def common_folder(names: Sequence[str]) -> str | None:
+    """The folder that all files are in, where there is one worth naming."""
+    parts = [name for name in dict.fromkeys(names) if Path(name).parent != Path()]
+    if len(parts) < len(set(names)):
+        return None
+    try:
+        common = os.path.commonpath([str(Path(name).parent) for name in parts])
+    except ValueError:
+        return None
+    return common if common not in ("", ".", "/") else None
 
 
 def json_text(content: Any, *, indent: int | None = 1) -> str:
@@ -175,6 +175,6 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
 
 
 __all__ = [
-    "WIDE", "Column", "console", "fits", "fitting_tables", "folded", "json_text", "print_table", "printable",
-    "screen_width",
+    "WIDE", "Column", "common_folder", "console", "fits", "fitting_tables", "folded", "json_text", "print_table",
+    "printable", "screen_width", "table_lines",
 ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ import typer
 
 from ionvolt.cli.choices import SplitKind
 from ionvolt.cli.outputs import CARD_FILE, ReplaceOption, require_data
-from ionvolt.cli.terminal import folded
+from ionvolt.cli.terminal import folded, json_text
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
@@ -64,10 +63,11 @@ def train(
     """Train an ensemble of networks for one ion from scratch; the test part is used once, at the end."""
     require_data(data)
     from ionvolt.ions import parse_ions, working_ion
+
+    symbol = working_ion(ion).symbol
     from ionvolt.training.cgcnn.runs import frameworks_of_tests, prepare
     from ionvolt.training.settings import PAPER, Settings
 
-    symbol = working_ion(ion).symbol
     rows, about = _data(data, clean)
     others = (
         [other.symbol for other in parse_ions(hold_out_frameworks_of) if other.symbol != symbol]
@@ -110,11 +110,12 @@ def transfer(
     import dataclasses
 
     from ionvolt.ions import working_ion
+
+    symbol = working_ion(ion).symbol
     from ionvolt.models.registry import load_networks
     from ionvolt.training.cgcnn.runs import prepare
     from ionvolt.training.settings import FINE_TUNE, HEAD
 
-    symbol = working_ion(ion).symbol
     rows, about = _data(data, clean)
     pretrained = load_networks(base)
     parts = prepare(rows, symbol, kind=split, seed=seed, n_members=len(pretrained.trunks))
@@ -207,8 +208,7 @@ def _train(
     )
     save_ensemble(ensemble, output)
     if as_json:
-        json.dump(asdict(ensemble.card), sys.stdout, ensure_ascii=False, indent=1)
-        print()
+        print(json_text(asdict(ensemble.card)))
         return
     _print_ensemble(ensemble, symbol, histories, output)
 

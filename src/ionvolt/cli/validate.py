@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionvolt.cli.terminal import Column, folded, print_table
+from ionvolt.cli.outputs import require_data
+from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
     from ionvolt.experiment.cathodes import Cathode
@@ -51,6 +51,8 @@ def validate(
     Exit code 0: every model answered for every cathode of an ion it knows; 1: some cathodes were refused; 2: nothing
     could be done.
     """
+    if data is not None:
+        require_data(data)
     from ionvolt.experiment.cathodes import all_cathodes, usable_cathodes
     from ionvolt.experiment.validate import validate as against_measurement
 
@@ -68,12 +70,12 @@ def validate(
     if output is not None:
         _write(result, output)
     if as_json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
+        print(json_text(result.to_dict()))
     else:
         _print(result, output)
     refused = [e for e in result.estimates if e.voltage is None and "does not know" not in e.note and e.model != "mean"]
     for estimate in refused:
-        print(f"ionvolt: {estimate.model}, {estimate.cathode}: {estimate.note}", file=sys.stderr)
+        print(printable(f"ionvolt: {estimate.model}, {estimate.cathode}: {estimate.note}"), file=sys.stderr)
     raise typer.Exit(1 if refused else 0)
 
 

@@ -10,8 +10,12 @@ from typing import Any
 from ionvolt.errors import DataError
 from ionvolt.experiment.cathodes import Cathode, usable_cathodes
 from ionvolt.ions import FARADAY, working_ion
+from ionvolt.store import read_regular
 
 COLUMNS = ("formula", "id", "voltage", "capacity")
+MOST_BYTES = 100_000_000
+"""Bytes of a table; that of all electrodes of the Materials Project has less than one million."""
+REMEDY = "Make one with `ionvolt data landscape`"
 
 
 def landscape(ion: str, measured: list[dict[str, Any]], table: Path | None = None) -> dict[str, Any]:
@@ -43,18 +47,18 @@ def read_table(path: Path) -> dict[str, Any]:
 
     Raises:
         DataError: It is none.
+        InputError: It is no regular file, or too large.
     """
     try:
-        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        known: dict[str, Any] = json.loads(read_regular(path, MOST_BYTES, REMEDY).decode("utf-8"))
         for columns in known["ions"].values():
             if len({len(columns[name]) for name in COLUMNS}) != 1:
                 raise ValueError("columns of different lengths")
             if not all(isinstance(value, int | float) for name in COLUMNS[2:] for value in columns[name]):
                 raise ValueError("voltages and capacities that are no numbers")
         known["attribution"] = str(known["attribution"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        words = f"{path}: no table of known electrodes ({reason}). Make one with `ionvolt data landscape`"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        words = f"{path}: no table of known electrodes ({type(error).__name__}: {error}). {REMEDY}"
         raise DataError(words) from error
     return known
 
