@@ -66,7 +66,7 @@ def errors(found: dict[str, Any]) -> str:
     by_key = {(s["model"], s["group"]): s for s in found["scores"]}
     lines = [f"| cathodes | n | {' | '.join(models)} |", "|---|---|" + "---|" * len(models)]
     for group in groups:
-        n = max(s["n"] for s in found["scores"] if s["group"] == group)
+        n = max(s["n"] for s in found["scores"] if s["group"] == group and s["model"] in models)
         cells = [error(by_key.get((model, group)), n) for model in models]
         lines.append(f"| {group} | {n} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from ionvolt.cli import progress
 
 def test_neither_getting_ready_nor_an_earlier_run_is_part_of_the_speed(monkeypatch, capsys) -> None:
     now = 0.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    monkeypatch.setattr("ionvolt.cli.progress.time.monotonic", lambda: now)
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
     with progress.Bar("looking") as bar:
         bar.to(100, 200, "predicting")
@@ -23,7 +23,7 @@ def test_neither_getting_ready_nor_an_earlier_run_is_part_of_the_speed(monkeypat
 @pytest.mark.parametrize("every", [10.0, 30.0])
 def test_what_is_quick_tells_nothing(monkeypatch, capsys, every: float) -> None:
     now = 0.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    monkeypatch.setattr("ionvolt.cli.progress.time.monotonic", lambda: now)
     monkeypatch.setattr(progress, "LINE_EVERY_S", every)
     with progress.Bar("predicting", 100) as bar:
         for second in range(100):
