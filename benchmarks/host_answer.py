@@ -127,10 +127,15 @@ def layer_lists(network: Any) -> list[Any]:
     return [network.atom_conv_layers, network.bond_conv_layers, network.angle_layers]
 
 
+def shared_data() -> Path:
+    """Where the shared data are, if they are there."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return Path(os.environ.get("IONVOLT_SHARED_DATA", beside))
+
+
 def hosts(sizes: list[int]) -> list[Crystal]:
     """Primitive cells of about so many atoms."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("IONVOLT_SHARED_DATA", beside))
+    folder = shared_data()
     found: list[Crystal] = []
     if (folder / "structures.jsonl.gz").is_file():
         with (folder / "electrodes_mp2025.csv").open(encoding="utf-8") as file:
