@@ -42,7 +42,7 @@ def write_crystals(
 
     Exit code 0: all were written; 1: some were refused, one line each on standard error; 2: nothing could be done.
     """
-    from ionvolt.cli.inputs import require_inputs
+    from ionvolt.cli.inputs import exit_code, require_inputs
 
     require_inputs(inputs)
     from ionvolt.cli.progress import Bar
@@ -59,7 +59,7 @@ def write_crystals(
     with Bar("reading structures") as bar:
         written = write(inputs, output, tell, lambda done, total, words: bar.advance())
     print(printable(f"{output}: {written:,} crystals"))
-    raise typer.Exit(1 if refused else 0)
+    raise typer.Exit(exit_code(written, refused))
 
 
 @data_app.command("fetch")

@@ -129,7 +129,7 @@ def run(
     Exit code 0: all was answered or dropped; 1: some were refused or failed (ionvolt screen status says why); 2: it
     could not be done.
     """
-    from ionvolt.cli.inputs import require_inputs
+    from ionvolt.cli.inputs import exit_code, require_inputs
 
     require_inputs(inputs)
     from ionvolt.ions import parse_ions
@@ -161,8 +161,11 @@ def run(
             shard_size=shard, progress=report,
         )  # fmt: skip
     _print_status(status, as_json)
-    wrong = sum(stage.rows.get(name, 0) for stage in status.stages for name in ("refused", "failed"))
-    raise typer.Exit(1 if wrong else 0)
+    answered, wrong = (
+        sum(stage.rows.get(name, 0) for stage in status.stages for name in names)
+        for names in (("kept", "dropped"), ("refused", "failed"))
+    )
+    raise typer.Exit(exit_code(answered, wrong))
 
 
 @screen_app.command()

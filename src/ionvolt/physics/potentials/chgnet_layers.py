@@ -202,7 +202,12 @@ def _updated(whole: Any, new: Tensor, before: Tensor, norm: Any) -> Tensor:
 
 
 def compile_layers(network: Any) -> None:
-    """Put these layers into a network of the package's, in the places of its own, where they are the same."""
+    """Put these layers into a network of the package's, in the places of its own, where they are the same.
+
+    The last layer of angles is left out: nothing reads what it makes.
+    """
+    if len(network.angle_layers) >= network.n_conv - 1:
+        network.angle_layers[network.n_conv - 2] = None
     for layers, kind in (
         (network.atom_conv_layers, AtomLayer),
         (network.bond_conv_layers, BondLayer),
