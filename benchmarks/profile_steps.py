@@ -1,15 +1,15 @@
 """How far the steps of a voltage profile are off, and how wide their intervals have to be.
 
-    python benchmarks/profile_steps.py ELECTRODES.csv PHASES.parquet --log DIR [--own 40] [--minutes 60]
+    python benchmarks/profile_steps.py ELECTRODES.csv PHASES.parquet --log DIR [--own 30] [--minutes 60]
 
 Electrodes of the Materials Project that were computed at several fillings. ``given``: the phases of each step as they
 are, energies by the potential that answers. ``own``: the whole of ``ionvolt compute --profile`` from the discharged
 structure of small ones; each of its steps stands beside the average that the Materials Project has for the same range
 of filling. Every electrode is a line of a log, and a log that is there is gone on with.
 
-The half width is fitted as quantile × √(a² + (b / n)²) with n the electrons of the step for each atom of the
-frame, a and b on the given phases, the quantile on own profiles: 90 % of the errors lie within. Coverage is that of
-frameworks that the fit has not seen (leave one out).
+The half width is quantile × √(a² + (b / n)²) with n the electrons of the step for each atom of the frame
+(``physics.profile``): a and b were read off the given phases, the quantile is that of own profiles. Coverage and width
+are those of frameworks that the quantile has not seen (leave one out).
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, WorkingIon
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
-from ionvolt.physics.profile import Step, voltage_profile
+from ionvolt.physics.profile import STEP_FLOOR, STEP_SLOPE, Step, voltage_profile
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import metal_reference
 from ionvolt.physics.relaxation import RelaxSettings
@@ -146,7 +147,7 @@ def main() -> None:
     parser.add_argument("electrodes", type=Path)
     parser.add_argument("phases", type=Path)
     parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--own", type=int, default=40, help="own profiles")
+    parser.add_argument("--own", type=int, default=30, help="own profiles")
     parser.add_argument("--minutes", type=float, default=60.0)
     asked = parser.parse_args()
     asked.log.mkdir(parents=True, exist_ok=True)
@@ -159,6 +160,28 @@ def main() -> None:
     chosen = [small[k] for k in np.random.default_rng(0).permutation(len(small))[: asked.own]]
     of_own = logged(asked.log / "own.jsonl", chosen, lambda row: own(row, phases, potentials, cache), until)
     report(of_given, of_own)
+    if of_own:
+        report_intervals(of_own)
+
+
+def quantile_of(ratios: NDArray[np.float64]) -> float:
+    """The split-conformal quantile for 90 %."""
+    return float(np.sort(ratios)[min(len(ratios), int(np.ceil((len(ratios) + 1) * 0.9))) - 1])
+
+
+def report_intervals(of_own: list[dict[str, Any]]) -> None:
+    rows = [(line["framework"], step) for line in of_own for step in line["steps"]]
+    off = np.array([abs(step["voltage"] - step["label"]) for _, step in rows])
+    unit = np.array([np.hypot(STEP_FLOOR, STEP_SLOPE / step["electrons"]) for _, step in rows])
+    frameworks = np.array([framework for framework, _ in rows])
+    widths = np.zeros(len(rows))
+    for framework in np.unique(frameworks):
+        out = frameworks == framework
+        widths[out] = 2 * quantile_of(off[~out] / unit[~out]) * unit[out]
+    print(
+        f"quantile {quantile_of(off / unit):.2f}; frameworks left out: {np.mean(off <= widths / 2):.0%} within, "
+        f"mean width {widths.mean():.2f} V, median {np.median(widths):.2f} V, {len(np.unique(frameworks))} frameworks"
+    )
 
 
 def n_ions(row: dict[str, Any], phases: Phases) -> int:

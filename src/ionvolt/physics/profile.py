@@ -25,7 +25,7 @@ STEP_FLOOR = 0.18
 STEP_SLOPE = 0.02
 """V for each electron of an atom of the frame: an error of the energies weighs the more, the fewer share it."""
 
-STEP_QUANTILE = 1.0
+STEP_QUANTILE = 2.04
 """Of errors of own profiles in these units, so that 90 % lie within (``benchmarks/profile_steps.py``)."""
 
 
