@@ -93,6 +93,7 @@ def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:
         assert told["measured_basis"] == "corrected"
         assert told["voltage_measured_lower"] < told["voltage_measured"] < told["voltage_measured_upper"]
         assert told["voltage_measured"] > told.get("voltage_potential", told["voltage"])
+        assert told["voltage_lower"] < told["voltage"] < told["voltage_upper"]
     for end in ("discharged", "charged"):
         assert (tmp_path / "v" / end / "INCAR").exists()
 

@@ -17,7 +17,7 @@ from ionvolt.physics.insertion import default_ions, insert
 from ionvolt.physics.interstitials import distances, find_interstitials
 from ionvolt.physics.orderings import MOST_PER_FILLING, remove_sites, supercell, symmetry_distinct_orderings
 from ionvolt.physics.potentials.pair import PotentialPair
-from ionvolt.physics.profile import voltage_profile
+from ionvolt.physics.profile import STEP_FLOOR, STEP_QUANTILE, Step, step_half_width, voltage_profile
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.physics.vasp import write_vasp
 from ionvolt.structures.crystal import Crystal
@@ -178,6 +178,18 @@ def test_steps_add_up_to_the_average(
     assert weighted == pytest.approx(profile.average, abs=1e-6)
     whole = compute(layered(), None, LI, potentials, no_cache, RelaxOptions(settings is not None, None, settings))
     assert profile.average == pytest.approx(whole.voltage, abs=1e-3 if settings is None else 0.05)
+
+
+def test_the_interval_of_a_step_is_of_the_step_and_not_of_its_cell() -> None:
+    full = layered()
+    cell = supercell(full, LI)
+    half = remove_sites(cell, np.flatnonzero(cell.numbers == 3)[:2])
+    whole = step_half_width(Step(3.5, "", "", 0, 1, 0, remove_ion(full, LI), full), LI)
+    assert step_half_width(Step(3.5, "", "", 0, 1, 0, remove_ion(cell, LI), cell), LI) == pytest.approx(whole)
+    both = ((remove_ion(cell, LI), half), (half, cell))
+    parts = [step_half_width(Step(3.5, "", "", 0, 0.5, 0, *ends), LI) for ends in both]
+    assert parts[0] == pytest.approx(parts[1])
+    assert parts[0] > whole > STEP_QUANTILE * STEP_FLOOR
 
 
 @pytest.mark.slow

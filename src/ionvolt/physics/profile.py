@@ -40,11 +40,11 @@ class Step:
         filling_charged: Fraction of the ions of the discharged electrode that are in where it begins, 0 to 1.
         filling_discharged: The same where it ends.
         volume_change: Growth over the step, as a fraction of the volume where it begins.
+        charged: The crystal where it begins; not part of ``Profile.to_dict``.
+        discharged: The crystal where it ends; likewise.
         voltage_lower: Lower end of the 90 % interval, V; None where the energies are not those that were calibrated, or
             nothing was relaxed.
         voltage_upper: Upper end, V.
-        charged: The crystal where it begins; not part of ``Profile.to_dict``.
-        discharged: The crystal where it ends; likewise.
         voltage_measured: What a cell is expected to show over the step, V; None where nobody asked.
         voltage_measured_lower: Lower end of its 90 % interval, V.
         voltage_measured_upper: Upper end, V.
@@ -57,10 +57,10 @@ class Step:
     filling_charged: float
     filling_discharged: float
     volume_change: float
-    voltage_lower: float | None = None
-    voltage_upper: float | None = None
     charged: Crystal | None = field(default=None, repr=False, compare=False)
     discharged: Crystal | None = field(default=None, repr=False, compare=False)
+    voltage_lower: float | None = None
+    voltage_upper: float | None = None
     voltage_measured: float | None = None
     voltage_measured_lower: float | None = None
     voltage_measured_upper: float | None = None
