@@ -1,4 +1,4 @@
-"""SevenNet as its package computes it against IonVolt's compiled messages: time, memory, energies, in one run.
+"""SevenNet as its package computes it against IonVolt's compiled messages: time, memory, the same energies, in one run.
 
 ``python benchmarks/potential.py [--repeats N]``
 

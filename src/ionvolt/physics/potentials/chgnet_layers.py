@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
 from ionvolt.physics.potentials import _chgnet_numba as kernels
@@ -32,6 +33,7 @@ class _Gather(torch.autograd.Function):
         return core, gate
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, d_core: Tensor, d_gate: Tensor) -> tuple[Tensor | None, ...]:
         tables = ctx.saved_tensors
         slopes = [*(torch.zeros_like(table) for table in tables[:3]), torch.empty_like(tables[3])]
@@ -62,6 +64,7 @@ class _PassGate(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         norms, core, gate, weights = ctx.saved_tensors
         d_core, d_gate, d_weights = torch.empty_like(core), torch.empty_like(gate), torch.zeros_like(weights)

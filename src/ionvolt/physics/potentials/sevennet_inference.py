@@ -128,20 +128,22 @@ class _Bonds:
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """One interaction: what stays with the atom, what it tells, what it hears, and the gate."""
+    """One interaction: self-connection, convolution with a mixing before and after it, and the gate."""
 
-    stays: _Mixing
-    told: _Mixing
+    self_connection: _Mixing
+    mix_before: _Mixing
     convolution: _Convolution
-    heard: _Mixing
+    mix_after: _Mixing
     n_scalars: int
     scale: float
 
     def __call__(self, parts: list[Tensor], bonds: _Bonds) -> list[Tensor]:
-        heard = self.heard(self.convolution(self.told(parts), bonds))
-        for part, stays in zip(heard, self.stays(parts), strict=False):  # degrees that only messages bring stay alone
-            part += stays
-        scalars, *rest = heard
+        messages = self.mix_after(self.convolution(self.mix_before(parts), bonds))
+        for part, own in zip(
+            messages, self.self_connection(parts), strict=False
+        ):  # degrees that only messages bring stay alone
+            part += own
+        scalars, *rest = messages
         active = silu(scalars) * self.scale
         found, place = [active[:, :, : self.n_scalars]], self.n_scalars
         for part in rest:
@@ -245,7 +247,7 @@ def _mixing(module: Any) -> _Mixing:
 
 
 def _layer(modules: dict[str, Any], number: int) -> _Layer:
-    stays, told, convolution, heard, gate = (
+    own, before, convolution, after, gate = (
         modules[f"{number}_{name}"]
         for name in (
             "self_connection_intro", "self_interaction_1", "convolution", "self_interaction_2", "equivariant_gate",
@@ -257,10 +259,10 @@ def _layer(modules: dict[str, Any], number: int) -> _Layer:
     scales = {float(one.cst) for one in activations if one.f is silu}
     _require(len(scales) == 1 and all(one.f is silu for one in activations))
     _require(type(modules[f"{number}_self_connection_intro"]).__name__ == "SelfConnectionLinearIntro")
-    mixed = _mixing(heard)
+    mixed = _mixing(after)
     return _Layer(
-        _mixing(stays),
-        _mixing(told),
+        _mixing(own),
+        _mixing(before),
         _convolution(whole),
         _Mixing([one / whole.denominator.detach() for one in mixed.maps]),
         int(gate.irreps_scalars.num_irreps),
