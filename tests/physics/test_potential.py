@@ -21,7 +21,10 @@ CRYSTALS = [layered(), disulfide(), sodium_chloride(), spinel("Mg", 8.4), olivin
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_chgnet(version: str) -> None:
-    potential, package = load_chgnet(version), CHGNet.load(model_name=version, use_device="cpu", verbose=False)
+    potential, package = (
+        load_chgnet(version),
+        CHGNet.load(model_name=version.removeprefix("chgnet-"), use_device="cpu", verbose=False),
+    )
     for crystal, output in zip(CRYSTALS[:4], potential.evaluate(CRYSTALS[:4]), strict=True):
         theirs = package.predict_structure(crystal.to_pymatgen(), task="em", return_atom_feas=True)
         assert output.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
@@ -31,7 +34,7 @@ def test_it_is_chgnet(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_compiled_layers_give_the_packages_forces(version: str) -> None:
-    package = CHGNet.load(model_name=version, use_device="cpu", verbose=False)
+    package = CHGNet.load(model_name=version.removeprefix("chgnet-"), use_device="cpu", verbose=False)
     for crystal in CRYSTALS:
         shaken = np.random.default_rng(0).normal(0, 0.01, (len(crystal), 3))
         crystal = replace(crystal, frac_coords=crystal.frac_coords + shaken)

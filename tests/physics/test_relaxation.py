@@ -25,7 +25,7 @@ def strained(crystal: Crystal, shake: float = 0.08, strain: float = 0.03) -> Cry
 
 def test_forces_are_chgnets_own(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
-    package = CHGNet.load(model_name=potential.version, use_device="cpu", verbose=False)
+    package = CHGNet.load(model_name=potential.version.removeprefix("chgnet-"), use_device="cpu", verbose=False)
     theirs = package.predict_structure(crystal.to_pymatgen(), task="efs")
     ours = potential.forces(crystal)
     assert ours.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
