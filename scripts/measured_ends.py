@@ -1,4 +1,4 @@
-"""Calculate the voltages of the measured electrodes: experiment/calculated.csv, which ``measured_model.py`` fits on.
+"""Calculate the voltages of the measured electrodes: experiment/calculated.csv, which the recipe ``measured`` fits on.
 
     python scripts/measured_ends.py --crystals phases.parquet -o calculated.csv
     python scripts/measured_ends.py --compare calculated.csv
@@ -23,6 +23,7 @@ from ionvolt.experiment.cathodes import Cathode, all_cathodes, host_structures
 from ionvolt.experiment.ends import Read, calculated_row
 from ionvolt.models.registry import load_model
 from ionvolt.physics.cache import Cache, default_folder
+from ionvolt.store import write_rows
 from ionvolt.structures.crystal import Crystal
 
 TABLE = Path(__file__).parent.parent / "src" / "ionvolt" / "experiment" / "calculated.csv"
@@ -56,12 +57,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def write(path: Path, found: list[dict[str, str]]) -> None:
     order = {cathode.name: k for k, cathode in enumerate(all_cathodes())}
     found.sort(key=lambda r: (order[r["cathode"]], r["range"] != "whole"))
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
-    part.replace(path)
+    write_rows(path, found)
 
 
 def n_atoms(cathode: Cathode, read: Read) -> int:
@@ -84,7 +80,7 @@ def calculate(path: Path, read: Read, only: str | None, minutes: float, smallest
                 continue
             if part:
                 whole = next((r for r in found if (r["cathode"], r["range"]) == (cathode.name, "whole")), None)
-                if whole is None or whole["emptied"] != "yes" or not cathode.x_from:
+                if whole is None or whole["fully_extracted"] != "yes" or not cathode.x_from:
                     continue
             started = time.monotonic()
             try:

@@ -1,6 +1,6 @@
 """Write what ``ionvolt validate`` found into docs/validation.md, and its figure beside it.
 
-    ionvolt validate --model all --physics -o runs/validation
+    ionvolt validate --model all --physics --expected -o runs/validation
     python scripts/validation_page.py runs/validation
 
 The tables stand between markers; no number in them is typed by hand.
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ionvolt.experiment.cathodes import all_cathodes
+from ionvolt.experiment.expected import EXPECTED
+from ionvolt.experiment.validate import KEPT_BACK, NEW
 from ionvolt.models.registry import PAPER_MODEL
 from model_page import ROOT, write_between
 
@@ -37,8 +39,14 @@ def counts() -> str:
     return "\n".join(lines)
 
 
+def asked(found: dict[str, Any]) -> list[str]:
+    """The models of calculated voltages; what cells are expected to show stands in a table of its own."""
+    others = {"calculated", *(name for name, _ in EXPECTED.values())}
+    return [model for model in dict.fromkeys(e["model"] for e in found["estimates"]) if model not in others]
+
+
 def voltages(found: dict[str, Any]) -> str:
-    models = list(dict.fromkeys(e["model"] for e in found["estimates"]))
+    models = [*asked(found), EXPECTED["ends with r2SCAN"][0]]
     by_key = {(e["model"], e["cathode"]): e for e in found["estimates"]}
     lines = [f"| cathode | measured | {' | '.join(models)} |", "|---|---|" + "---|" * len(models)]
     for cathode in found["cathodes"]:
@@ -53,13 +61,37 @@ def voltages(found: dict[str, Any]) -> str:
 
 
 def errors(found: dict[str, Any]) -> str:
-    models = list(dict.fromkeys(s["model"] for s in found["scores"]))
-    groups = list(dict.fromkeys(s["group"] for s in found["scores"]))
+    models = asked(found)
+    groups = list(dict.fromkeys(s["group"] for s in found["scores"] if s["group"] != KEPT_BACK))
     by_key = {(s["model"], s["group"]): s for s in found["scores"]}
     lines = [f"| cathodes | n | {' | '.join(models)} |", "|---|---|" + "---|" * len(models)]
     for group in groups:
-        n = max(s["n"] for s in found["scores"] if s["group"] == group)
+        n = max(s["n"] for s in found["scores"] if s["group"] == group and s["model"] in models)
         cells = [error(by_key.get((model, group)), n) for model in models]
+        lines.append(f"| {group} | {n} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def expectations(found: dict[str, Any]) -> str:
+    """What cells are expected to show: errors, coverage and width by group, for each way of knowing the electrode."""
+    names = {"calculated": "calculated", **dict(EXPECTED.values())}
+    by_key = {(s["model"], s["group"]): s for s in found["scores"]}
+    groups = list(dict.fromkeys(s["group"] for s in found["scores"] if s["model"] in names and s["group"] != NEW))
+    heads = ["both ends" if state == "both" else f"{state} alone" for state in list(names.values())[1:]]
+    lines = [
+        f"| cathodes | n | calculated | {' | '.join(f'from {head} | in the interval | width' for head in heads)} |",
+        "|---|---|---|" + "---|---|---|" * len(heads),
+    ]
+    for group in groups:
+        n = max(s["n"] for (model, name), s in by_key.items() if name == group and model in names)
+        cells = [error(by_key.get(("calculated", group)), n)]
+        for name in list(names)[1:]:
+            score = by_key.get((name, group))
+            cells.append("–" if score is None else f"**{score['mae']:.2f}**, median {score['median']:.2f}")
+            if score is not None and score["n"] != n:
+                cells[-1] += f", n = {score['n']}"
+            cells.append("–" if score is None or score["covered"] is None else f"{score['covered']:.0%}")
+            cells.append("–" if score is None or score["width"] is None else f"{score['width']:.2f}")
         lines.append(f"| {group} | {n} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -108,6 +140,7 @@ def main() -> None:
     found = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
     write_between(PAGE, "counts", counts())
     write_between(PAGE, "errors", errors(found))
+    write_between(PAGE, "expected", expectations(found))
     write_between(PAGE, "voltages", voltages(found))
     write_between(PAGE, "apart", apart())
     write_between(ROOT / "docs/accuracy.md", "cathodes", in_words(found))

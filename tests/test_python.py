@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,11 +153,17 @@ def test_a_loaded_model_is_for_one_process():
 
 
 @pytest.mark.slow
-def test_a_calculator_of_ase():
+@pytest.mark.parametrize(("name", "energy"), [("chgnet-0.3.0", -7.34), ("7net-mf-0:r2scan", -13.77), ("file", -6.77)])
+def test_a_calculator_of_ase(name, energy):
+    import sevenn
     from ase.build import bulk
 
+    if name == "file":
+        (path,) = Path(sevenn.__file__).parent.glob("pretrained_potentials/SevenNet_MF_0/*.pth")
+        name = f"{path}:pbe"
     atoms = bulk("NaCl", "rocksalt", a=5.7)
-    atoms.calc = ionvolt.calculator()
-    assert -9 < atoms.get_potential_energy() < -5
+    atoms.calc = ionvolt.calculator(name)
+    assert atoms.get_potential_energy() == pytest.approx(energy, abs=0.01)
     assert np.abs(atoms.get_forces()).max() < 1e-3
     assert atoms.get_stress().shape == (6,)
+    assert isinstance(ionvolt.calculator(atoms.calc.potential), type(atoms.calc))

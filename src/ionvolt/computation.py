@@ -19,10 +19,10 @@ from ionvolt.parallel import Work, answered, jobs_of, shown
 from ionvolt.physics.average import AverageVoltage, RelaxOptions
 from ionvolt.physics.average import compute as average_of
 from ionvolt.physics.cache import Cache, default_folder
-from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, VERSIONS, load_chgnet
-from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
+from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, VERSIONS
+from ionvolt.physics.potentials.pair import PotentialPair, load_potential, load_potentials
 from ionvolt.physics.potentials.sevennet import VERSION
-from ionvolt.physics.profile import Profile, Step, voltage_profile
+from ionvolt.physics.profile import Profile, Step, step_half_width, voltage_profile
 from ionvolt.physics.reaction import balance
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.prediction import States, relaxation_doubts, strains, widened
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ionvolt.models.interface import Estimate
     from ionvolt.models.measured import MeasuredEstimate
     from ionvolt.models.mlip.delta_model import DeltaModel
+    from ionvolt.physics.potentials.interface import Potential
 
 PARTLY = (
     "full extraction is unlikely (probability {:.0f} %): the voltage is that of the part of the ions that comes out, "
@@ -331,18 +332,20 @@ def computing(
     return lambda questions: [one(*question) for question in questions]
 
 
-def calculator(potential: str = DEFAULT_VERSION) -> Calculator:
+def calculator(potential: str | Potential = DEFAULT_VERSION) -> Calculator:
     """A potential as a calculator of ASE: energy, forces and stress, for relaxations and dynamics of one's own.
 
     Args:
-        potential: A version of CHGNet: 0.3.0, 0.2.0, r2scan.
+        potential: ``chgnet-0.3.0`` (quick), ``7net-l3i5`` (better), any other name that ``compute`` takes, or an object
+            of ``load_potential``.
 
     Raises:
-        ModelError: There is no such version.
+        InputError: The checkpoint cannot be used.
+        ModelError: There is no such potential.
     """
     from ionvolt.physics.potentials.calculator import PotentialCalculator
 
-    return PotentialCalculator(load_chgnet(potential))
+    return PotentialCalculator(load_potential(potential) if isinstance(potential, str) else potential)
 
 
 def compute_checked(
@@ -369,12 +372,12 @@ def compute_checked(
     average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, log)
     found: Profile | None = None
     if profile:
-        log("emptying step by step")
+        log("extracting step by step")
         settings = None if options.relax is False else options.settings
         start = average.discharged if discharged is None else discharged
         found = voltage_profile(start, ion, computer.potentials, settings, computer.cache)
         if settings is not None and average.potential == VERSION:
-            found = replace(found, steps=tuple(_expected_step(step, ion, computer.cache) for step in found.steps))
+            found = replace(found, steps=tuple(_judged_step(step, ion, computer.cache) for step in found.steps))
     answer, notes = corrected(average, discharged, given)
     answer, doubts = judged(answer, average, given)
     notes = (*reservations, *doubts, *notes)
@@ -481,26 +484,29 @@ def expected(
         if answer is None or given != "discharged":
             return None
         return expected_measured(
-            ion, average.charged, answer.voltage, known="discharged", calculated_std=answer.std or 0.0
+            ion, average.charged, answer.voltage, end_members="discharged", calculated_std=answer.std or 0.0
         )
     gap = functional_gap(average.discharged, average.charged, ion, cache)
     return expected_measured(ion, average.charged, average.voltage, gap=gap)
 
 
-def _expected_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
-    """A step of a profile with what a cell is expected to show over it; relaxed ends, so both functionals are asked."""
+def _judged_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
+    """A step with its interval and what a cell is expected to show; relaxed ends, so both functionals are asked."""
     from ionvolt.models.measured import expected_measured, functional_gap
 
     assert step.discharged is not None
     assert step.charged is not None
     gap = functional_gap(step.discharged, step.charged, ion.symbol, cache)
     measured = expected_measured(ion.symbol, step.charged, step.voltage, gap=gap)
+    half = step_half_width(step, ion)
     return replace(
         step,
+        voltage_lower=step.voltage - half,
+        voltage_upper=step.voltage + half,
         voltage_measured=measured.voltage,
         voltage_measured_lower=measured.lower,
         voltage_measured_upper=measured.upper,
-        measured_basis=measured.told,
+        measured_basis=measured.basis_in_words,
     )
 
 
@@ -554,7 +560,7 @@ def _result(
         voltage_measured=measured.voltage if measured else None,
         voltage_measured_lower=measured.lower if measured else None,
         voltage_measured_upper=measured.upper if measured else None,
-        measured_basis=measured.told if measured else "",
+        measured_basis=measured.basis_in_words if measured else "",
         profile=profile,
         discharged=average.discharged,
         charged=average.charged,

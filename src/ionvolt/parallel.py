@@ -226,7 +226,7 @@ def shown(progress: ProgressCallback | bool, words: str) -> Iterator[ProgressCal
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True, markup=False, emoji=False, highlight=False)) as bar:
         task = bar.add_task(words, total=None)
         yield lambda done, total, more: bar.update(task, completed=done, total=total or None)
 

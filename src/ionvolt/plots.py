@@ -48,6 +48,12 @@ def plot_profile(result: VoltageResult) -> Figure:
     steps = result.profile.steps
     filling = [x for step in steps for x in (step.filling_charged, step.filling_discharged)]
     axes.plot(filling, [step.voltage for step in steps for _ in (0, 1)], color=INK, lw=1.8, label="potential alone")
+    for step in steps:
+        if step.voltage_lower is not None and step.voltage_upper is not None:
+            axes.fill_between(
+                (step.filling_charged, step.filling_discharged), step.voltage_lower, step.voltage_upper,
+                color=INK, alpha=0.1, lw=0,
+            )  # fmt: skip
     axes.axhline(result.voltage, color=ACCENT, lw=1.2, ls="--", label=f"average, {result.voltage:.2f} V")
     if result.voltage_lower is not None and result.voltage_upper is not None:
         axes.axhspan(result.voltage_lower, result.voltage_upper, color=ACCENT, alpha=0.12, lw=0, label="90 % interval")

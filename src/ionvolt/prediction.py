@@ -546,7 +546,7 @@ def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Pr
         voltage_measured=measured.voltage if measured else None,
         voltage_measured_lower=measured.lower if measured else None,
         voltage_measured_upper=measured.upper if measured else None,
-        measured_basis=measured.told if measured else "",
+        measured_basis=measured.basis_in_words if measured else "",
     )
 
 
@@ -558,7 +558,7 @@ def _expected(reading: Reading, answer: Estimate) -> MeasuredEstimate | None:
     if query.end_members == "both" and answer.physics is not None:  # two energies need no learned correction
         return expected_measured(query.ion, query.host, answer.physics)
     return expected_measured(
-        query.ion, query.host, answer.voltage, known=query.end_members, calculated_std=answer.std or 0.0
+        query.ion, query.host, answer.voltage, end_members=query.end_members, calculated_std=answer.std or 0.0
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cli.crystals import small_set
+from datasets.builders import small_set
 from ionvolt.cli.main import main
 from ionvolt.datasets import write_dataset
 

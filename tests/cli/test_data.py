@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.crystals import cif, fluorite, rock_salt
+from crystals import cif, fluorite, rock_salt
 from ionvolt.datasets import read_dataset
 
 

@@ -73,7 +73,7 @@ def test_a_model_is_studied_without_data(ionvolt: Run, tmp_path: Path) -> None:
 
 
 def test_an_ion_without_electrodes_is_refused(ionvolt: Run, tmp_path: Path) -> None:
-    from cli.crystals import small_set
+    from datasets.builders import small_set
     from ionvolt.datasets import write_dataset
 
     write_dataset(small_set(), tmp_path / "data.parquet")

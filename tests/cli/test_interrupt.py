@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.crystals import cif, rock_salt
+from crystals import cif, rock_salt
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path("/proc").is_dir(), reason="children are read from /proc")]
 

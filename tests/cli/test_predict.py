@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.crystals import MG_PEROVSKITE, cif, crystal, fluorite, perovskite, rock_salt
+from crystals import MG_PEROVSKITE, cif, crystal, fluorite, perovskite, rock_salt
 from ionvolt.structures.crystal import Crystal
 
 pytestmark = pytest.mark.slow
@@ -322,11 +322,11 @@ def test_elements_that_the_model_never_saw_are_a_warning(ionvolt, mg_model, file
 
 
 def test_a_batch_of_one_is_a_batch_of_many(ionvolt, mg_model, files, data):
-    for n in range(60):
-        (files / f"p{n:02}.cif").write_text(cif(perovskite("Ti" if n % 2 else "Fe", 3.8 + n / 300)))
-    many = predict(ionvolt, mg_model, files, "--ion", "Mg", "--json").json
-    assert len(many) == 64
-    for p in (many[0], many[10], many[63]):
+    for n in range(16):
+        (files / f"p{n:02}.cif").write_text(cif(perovskite("Ti" if n % 2 else "Fe", 3.8 + n / 80)))
+    many = predict(ionvolt, mg_model, files, "--ion", "Mg", "--json", "-j", 1).json
+    assert len(many) == 20
+    for p in (many[0], many[10], many[19]):
         (one,) = predict(ionvolt, mg_model, p["source"], "--ion", "Mg", "--json").json
         # A network after two epochs is wild; the bound in V is held by trained ones below.
         assert one["voltage"] == pytest.approx(p["voltage"], rel=1e-5)
@@ -465,15 +465,15 @@ def test_a_published_checkpoint(ionvolt, shared_data, files, tmp_path):
     assert (result.code, result.err) == (0, "")
     assert str(folder) in result.out
     with (shared_data / "published_checkpoints" / "predictions_na_cgcnn.csv").open() as file:
-        rows = list(csv.DictReader(file))[:40]
+        rows = list(csv.DictReader(file))[:20]
     paths = [shared_data / "na_cgcnn" / f"{row['id']}.cif" for row in rows]
-    found = predict(ionvolt, folder, *paths, "--ion", "Na", "--json", "--assume", "charged")
+    found = predict(ionvolt, folder, *paths, "--ion", "Na", "--json", "--assume", "charged", "-j", 1)
     assert found.code == 0
     for p, row in zip(found.json, rows, strict=True):
         assert p["voltage"] == pytest.approx(float(row["Na_checkpoint_V"]), abs=0.04)
         assert not p["voltage_std"]
         assert p["end_members"] == "charged"
-    for p, path in list(zip(found.json, paths, strict=True))[::13]:
+    for p, path in list(zip(found.json, paths, strict=True))[::9]:
         (one,) = predict(ionvolt, folder, path, "--ion", "Na", "--json", "--assume", "charged").json
         assert one["voltage"] == pytest.approx(p["voltage"], abs=1e-5)
     assert "Na" in predict(ionvolt, folder, files / "a.cif", "--ion", "Mg").refused()
@@ -513,4 +513,6 @@ def test_the_installed_command(console, mg_model, files):
     out = done.stdout.decode()
     assert "standard input" in out
     assert "b.cif" in out
-    assert done.stderr.count(b"\n") == 1
+    # On a busy machine it also says how far it is.
+    told = [line for line in done.stderr.splitlines() if not line.startswith(b"ionvolt: predicting: ")]
+    assert len(told) == 1

@@ -3,15 +3,14 @@
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import ionvolt as iv
-from cli.crystals import cif, crystal, fluorite, perovskite, rock_salt
+from crystals import cif, crystal, fluorite, perovskite, rock_salt
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.registry import AUTO, DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, SHIPPED, shipped_models
-from ionvolt.structures.crystal import Crystal
+from ionvolt.testing import descriptions, supercell
 
 pytestmark = [
     pytest.mark.slow,
@@ -103,31 +102,10 @@ def test_many_of_different_sizes():
     crystals = [
         kind(metal, a) for a in (4.0, 4.3) for kind in (rock_salt, fluorite, perovskite) for metal in ("Mn", "Ti")
     ]
-    crystals += [repeated(c, (2, 2, 1)) for c in crystals]
+    crystals += [supercell(c, (2, 2, 1)) for c in crystals]
     together = iv.predict_many(crystals, "Li,Al")
     for p, c in list(zip(together[::2], crystals, strict=True))[::5]:
         assert iv.predict(c, "Li").voltage == pytest.approx(p.voltage, abs=1e-5)
-
-
-def repeated(of: Crystal, times: tuple[int, int, int]) -> Crystal:
-    shifts = np.stack(np.meshgrid(*map(range, times), indexing="ij"), -1).reshape(-1, 3)
-    frac = (of.frac_coords[None] + shifts[:, None]).reshape(-1, 3) / np.array(times)
-    return Crystal(of.lattice * np.array(times)[:, None], np.tile(of.numbers, len(shifts)), frac, of.source)
-
-
-def variants(of: Crystal, seed: int = 0) -> dict[str, Crystal]:
-    """The same crystal, written differently."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(of))
-    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-    other_cell = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
-    return {
-        "order": Crystal(of.lattice, of.numbers[order], of.frac_coords[order]),
-        "supercell": repeated(of, (2, 1, 2)),
-        "shift": Crystal(of.lattice, of.numbers, of.frac_coords + rng.uniform(-1, 1, 3)),
-        "rotation": Crystal(of.lattice @ turn, of.numbers, of.frac_coords),
-        "cell": Crystal(other_cell @ of.lattice, of.numbers, of.frac_coords @ np.linalg.inv(other_cell)),
-    }
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -137,7 +115,7 @@ def test_the_voltage_is_one_of_the_crystal_not_of_its_description(path):
     host = read_file(path)
     expected = [p.voltage for p in iv.predict_many([host], "Li,Mg,Y")]
     by_paper = [p.voltage for p in iv.predict_many([host], "Li,Mg,Y", model=PAPER_MODEL)]
-    for name, variant in variants(host).items():
+    for name, variant in descriptions(host).items():
         found = [p.voltage for p in iv.predict_many([variant], "Li,Mg,Y")]
         assert found == pytest.approx(expected, abs=3e-3), name
         found = [p.voltage for p in iv.predict_many([variant], "Li,Mg,Y", model=PAPER_MODEL)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.crystals import rock_salt
+from crystals import rock_salt
 from ionvolt.cli import design, order, screen
 from ionvolt.cli.main import app
 from ionvolt.designing import Design, DesignResult

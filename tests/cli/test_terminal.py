@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.crystals import cif, fluorite, perovskite, rock_salt
+from crystals import cif, fluorite, perovskite, rock_salt
 from ionvolt.cli.compute_output import print_one, print_profile, print_records
 from ionvolt.cli.terminal import Column, fitting_tables, folded, json_text, print_table
 from ionvolt.computation import VoltageResult
@@ -189,13 +189,14 @@ def test_one_story_of_a_profile(capsys):
     print_profile(computed("LiFePO4", profile=True))
     out = capsys.readouterr().out
     assert "average of the steps 3.50 V by the potential alone" in out
+    assert "3.10 to 4.10" in out
     assert "the correction, which holds for the average alone, gives 3.45 V" in out
 
 
 def computed(formula: str, profile: bool = False) -> VoltageResult:
     host = rock_salt("Ni")
     steps = (
-        Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03, host, host),
+        Step(3.6, "FePO4", "Li1Fe2P2O8", 0.0, 0.5, 0.03, host, host, 3.1, 4.1),
         Step(3.4, "Li1Fe2P2O8", "LiFePO4", 0.5, 1.0, 0.03, host, host),
     )
     return VoltageResult(

@@ -9,37 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ionvolt.datasets import Electrode, ElectrodeSet
+from crystals import fluorite, perovskite, rock_salt
+from ionvolt.datasets import Electrode, ElectrodeSet, framework_of
 from ionvolt.structures import Crystal
 
-ROCK_SALT = """data_made_up
-_cell_length_a {a}
-_cell_length_b {a}
-_cell_length_c {a}
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'P 1'
-loop_
-_atom_site_type_symbol
-_atom_site_label
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-{metal} M1 0 0 0
-{metal} M2 0.5 0.5 0
-{metal} M3 0.5 0 0.5
-{metal} M4 0 0.5 0.5
-O O1 0.5 0 0
-O O2 0 0.5 0
-O O3 0 0 0.5
-O O4 0.5 0.5 0.5
-"""
-
-
-def rock_salt(metal: str = "Ni", a: float = 4.2) -> str:
-    """CIF of a cubic oxide."""
-    return ROCK_SALT.format(metal=metal, a=a)
+METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni")
 
 
 def crystal(n_atoms: int = 2, source: str = "made up") -> Crystal:
@@ -62,6 +36,33 @@ def of_frameworks(frameworks: list[str], ions: list[str] | None = None) -> Elect
             for i, (name, ion) in enumerate(zip(frameworks, ions, strict=True))
         ]
     )
+
+
+def small_set(n_li: int = 34, n_mg: int = 22) -> ElectrodeSet:
+    """Crystals of three simple types with random strain, and voltages that are a simple function of them."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for number in range(n_li + n_mg):
+        ion = "Li" if number < n_li else "Mg"
+        metal = METALS[rng.integers(len(METALS))]
+        kind = (rock_salt, fluorite, perovskite)[number % 3]
+        ideal = kind(metal)
+        strain = np.eye(3) + rng.uniform(-0.03, 0.03, (3, 3))
+        host = Crystal(ideal.lattice @ strain, ideal.numbers, ideal.frac_coords)
+        voltage = 0.2 * METALS.index(metal) + (1.0, 2.0, 3.0)[number % 3] - (0.5 if ion == "Mg" else 0.0)
+        rows.append(
+            Electrode(
+                battery_id=f"m{number}",
+                working_ion=ion,
+                average_voltage=float(voltage + rng.normal(0, 0.05)),
+                formula_charge=host.formula,
+                host=host,
+                framework=framework_of(host.formula, ion),
+                snapshot="made-up",
+                id_charge=f"h{number}",
+            )
+        )
+    return ElectrodeSet(rows, {"snapshot": "made-up"})
 
 
 def write_lines(path: Path, cifs: dict[str, str]) -> Path:

@@ -4,15 +4,9 @@ import json
 
 import numpy as np
 
+from crystals import rock_salt
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.structures.crystal import Crystal
-
-
-def rock_salt(metal: int = 12, anion: int = 8, a: float = 4.2) -> Crystal:
-    """The primitive cell, two atoms."""
-    lattice = 0.5 * a * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
-    return Crystal(lattice, np.array([metal, anion]), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]))
-
 
 HOST = rock_salt()
 
@@ -37,30 +31,6 @@ def electrodes(voltages, ion: str = "Li") -> list[Electrode]:
 
 def electrode_set(*groups) -> ElectrodeSet:
     return ElectrodeSet([row for group in groups for row in group])
-
-
-CIF = """data_{name}
-_cell_length_a {a}
-_cell_length_b {a}
-_cell_length_c {a}
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'P 1'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-{metal}1 {metal} 0 0 0 {occupancy}
-{anion}1 {anion} 0.5 0.5 0.5 1
-"""
-
-
-def cif(metal: str = "Cs", anion: str = "Cl", a: float = 4.1, occupancy: float = 1, name: str = "x") -> str:
-    return CIF.format(metal=metal, anion=anion, a=a, occupancy=occupancy, name=name)
 
 
 def lines(**texts: str) -> str:

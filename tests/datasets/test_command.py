@@ -7,7 +7,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from datasets.builders import rock_salt, write_lines
+from crystals import cif, rock_salt
+from datasets.builders import write_lines
 from ionvolt.cli.data import data_app
 from ionvolt.datasets import read_dataset
 from ionvolt.errors import DataError, InputError
@@ -17,7 +18,7 @@ a_Mg,Mg,1.5,NiO,ni,
 b_Mg,mg2+,2.5,CoO,co,
 c_Ca,Ca,-0.5,NiO,ni,{discharged}
 """
-CIFS = {"ni": rock_salt("Ni"), "co": rock_salt("Co"), "fe": rock_salt("Fe")}
+CIFS = {metal.lower(): cif(rock_salt(metal)) for metal in ("Ni", "Co", "Fe")}
 
 
 @pytest.fixture

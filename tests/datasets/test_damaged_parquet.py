@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets.rows import electrode, electrode_set, rock_salt
+from crystals import rock_salt
+from datasets.rows import electrode, electrode_set
 from ionvolt.datasets import read_dataset, write_dataset
 from ionvolt.datasets.parquet import FORMAT, SCHEMA
 from ionvolt.errors import DataError

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from datasets.rows import HOST, electrode, electrode_set, rock_salt
+from crystals import rock_salt
+from datasets.rows import HOST, electrode, electrode_set
 from ionvolt.datasets.describe import describe
 from ionvolt.structures.crystal import Crystal
 
@@ -15,7 +16,7 @@ def facts():
     data = electrode_set(
         [
             electrode(0, "Li", 1.0, "MgO", id_charge="a", num_steps=1),
-            electrode(1, "Li", -3.0, "MgO", id_charge="a", num_steps=2, discharged=rock_salt(3)),
+            electrode(1, "Li", -3.0, "MgO", id_charge="a", num_steps=2, discharged=rock_salt("Li")),
             electrode(2, "Li", 4.0, "V2O5", id_charge="b", host=large),
             electrode(3, "Mg", 2.0, "V2O5", id_charge="b"),
             electrode(4, "Mg", 3.0, "TiS2", id_charge="b", snapshot="t"),

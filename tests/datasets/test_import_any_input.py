@@ -11,7 +11,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from datasets.rows import cif, lines, rock_salt, same_crystal
+from crystals import caesium_chloride, cif, rock_salt
+from datasets.rows import lines, same_crystal
 from ionvolt.datasets import framework_of, read_dataset, write_dataset
 from ionvolt.datasets.importers import Imported, import_source
 from ionvolt.errors import DataError, InputError
@@ -43,7 +44,8 @@ def write(tmp_path):
 
 @pytest.fixture
 def structures(write):
-    return write("s.jsonl", lines(a=cif(), b=cif("Mg", "O", 2.7), half=cif(occupancy=0.5), junk="no crystal"))
+    full, small = caesium_chloride(), caesium_chloride("Mg", "O", 2.7)
+    return write("s.jsonl", lines(a=cif(full), b=cif(small), half=cif(full, occupancy=0.5), junk="no crystal"))
 
 
 def one_line(message: object) -> str:
@@ -99,7 +101,7 @@ def test_byte_order_mark_and_windows_line_ends(write, structures):
 
 @pytest.mark.parametrize("name", ["s.jsonl", "s.jsonl.gz"])
 def test_lines_plain_or_packed(write, name):
-    text = lines(a=cif()).encode()
+    text = lines(a=cif(caesium_chloride())).encode()
     path = write(name, gzip.compress(text) if name.endswith("gz") else text)
     table = write("t.csv", HEADER + "a_Li,Li,1.5,,a,,,\n")
     assert len(import_source(table, structures=path).data) == 1
@@ -222,15 +224,15 @@ def test_nothing_there(tmp_path, write, structures):
     assert "no such file" in fails(tmp_path / "none.csv")
     assert "--structures" in fails(write("t.csv", HEADER + "x,Li,1,,a,,,\n"))
     assert "none.jsonl" in fails(tmp_path / "t.csv", structures=tmp_path / "none.jsonl")
-    assert "CSV" in fails(write("folder/a.cif", cif()).parent)
+    assert "CSV" in fails(write("folder/a.cif", cif(caesium_chloride())).parent)
 
 
 def broken(name, content, said):
     return pytest.param(name, content, said, id=said.replace(" ", "-"))
 
 
-GOOD = lines(a=cif()).encode()
-PACKED = gzip.compress(lines(a=cif(), b="".join(map(str, range(20_000)))).encode())
+GOOD = lines(a=cif(caesium_chloride())).encode()
+PACKED = gzip.compress(lines(a=cif(caesium_chloride()), b="".join(map(str, range(20_000)))).encode())
 
 
 @pytest.mark.parametrize(
@@ -261,9 +263,9 @@ def test_blank_lines_do_no_harm(write):
 
 def test_two_structures_of_one_id(write):
     table = write("t.csv", HEADER + "one,Li,1,,a,,,\n")
-    twice = lines(a=cif()) + lines(a=cif(a=4.3))
+    twice = lines(a=cif(caesium_chloride())) + lines(a=cif(caesium_chloride(a=4.3)))
     assert "a" in fails(table, structures=write("s.jsonl", twice))
-    assert len(import_source(table, structures=write("s.jsonl", lines(a=cif()) * 2)).data) == 1
+    assert len(import_source(table, structures=write("s.jsonl", lines(a=cif(caesium_chloride())) * 2)).data) == 1
 
 
 def test_a_compressed_bomb_fills_no_memory(write):
@@ -304,10 +306,10 @@ def test_only_structures_that_a_row_names_stay_in_memory(write):
 
 @pytest.fixture
 def folder(write, tmp_path):
-    write("set/CsCl.cif", cif())
+    write("set/CsCl.cif", cif(caesium_chloride()))
     write("set/MgO.vasp", POSCAR)
-    write("set/below/third.cif", cif("Mg", "O", 2.7))
-    write("secret.cif", cif())
+    write("set/below/third.cif", cif(caesium_chloride("Mg", "O", 2.7)))
+    write("secret.cif", cif(caesium_chloride()))
     return tmp_path / "set"
 
 
@@ -367,8 +369,8 @@ def test_several_tables(folder):
 
 def test_cgcnn_folder(folder):
     (folder / "id_prop.csv").write_text("CsCl,1.5\nMgO,2.5\nnone,1\nCsCl2,\n\n")
-    for name in ("CsCl", "MgO"):
-        (folder / f"{name}.cif").write_text(cif(*(("Cs", "Cl") if name == "CsCl" else ("Mg", "O", 2.7))))
+    (folder / "CsCl.cif").write_text(cif(caesium_chloride()))
+    (folder / "MgO.cif").write_text(cif(caesium_chloride("Mg", "O", 2.7)))
     result = import_source(folder, ion="Na", snapshot="y")
     assert [(e.battery_id, e.id_charge, e.working_ion) for e in result.data] == [
         ("CsCl_Na", "CsCl", "Na"),

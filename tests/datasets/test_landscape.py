@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from datasets.builders import rock_salt, write_lines
+from crystals import cif, rock_salt
+from datasets.builders import write_lines
 from datasets.test_command import call
 from ionvolt.datasets.landscape import theoretical_capacity
 from ionvolt.errors import DataError
@@ -14,7 +15,7 @@ a_Mg,Mg,1.517,NiO,MgNi2O2,ni,mp-1
 b_Mg,Mg,2.5,CoO,,co,
 c_Ca,Ca,-0.5,NiO,CaNiO,ni,
 """
-ROWS = {"ni": rock_salt("Ni"), "co": rock_salt("Co")}
+ROWS = {"ni": cif(rock_salt("Ni")), "co": cif(rock_salt("Co"))}
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cli.crystals import crystal, fluorite, perovskite, rock_salt, small_set
+from crystals import crystal, fluorite, perovskite, rock_salt
+from datasets.builders import small_set
 from ionvolt.descriptors import FEATURES, ION_FEATURES, element_table, features, ion_features
 from ionvolt.descriptors.composition import COMPOSITION_FEATURES, STATISTICS, amounts, composition_features
 from ionvolt.descriptors.elements import MAGPIE_PROPERTIES, ElementTable

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 import pytest
 import typer
 
+from cli.conftest import run_command
 from docs.blocks import PAGES, ROOT, RUN, Block, blocks, commands
 from ionvolt.cli.main import app
 
@@ -44,39 +43,30 @@ def test_pages_have_blocks() -> None:
 
 
 @pytest.mark.parametrize("page", TO_RUN, ids=[str(page.relative_to(ROOT)) for page in TO_RUN])
-def test_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
+def test_blocks_run_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks of a page in one folder, Python blocks in one namespace: what a reader does."""
     names: dict[str, object] = {"__name__": "docs"}
-    environment = os.environ | {"PATH": f"{_command(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}"}
-    work = tmp_path / "work"
-    work.mkdir()
-    before = Path.cwd()
-    os.chdir(work)
-    try:
-        for block in blocks(page):
-            if block.language not in RUN or block.why_not:
-                continue
-            if block.language == "python":
-                exec(compile(block.text, str(block), "exec"), names)
-                continue
-            done = subprocess.run(
-                ["bash", "-c", block.text], env=environment, capture_output=True, text=True, check=False, timeout=1200
-            )
-            # 1: some inputs were refused, which a page may show.
-            assert done.returncode in (0, 1), f"{block}\n{done.stdout}\n{done.stderr}"
-            assert "Traceback" not in done.stderr, f"{block}\n{done.stderr}"
-    finally:
-        os.chdir(before)
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page):
+        if block.language not in RUN or block.why_not:
+            continue
+        if block.language == "python":
+            exec(compile(block.text, str(block), "exec"), names)
+        else:
+            _run(block)
 
 
-def _command(folder: Path) -> Path:
-    """A folder with an ``ionvolt`` that runs this source with this Python."""
-    folder.mkdir()
-    script = folder / "ionvolt"
-    source = ROOT / "src"
-    script.write_text(
-        f"#!/bin/sh\nPYTHONPATH={source}${{PYTHONPATH:+:$PYTHONPATH}} exec {sys.executable} -c "
-        "'from ionvolt.cli.main import main; main()' \"$@\"\n"
-    )
-    script.chmod(0o755)
-    return folder
+def _run(block: Block) -> None:
+    """Every line of a block of shell: commands of ionvolt in this process, where models are loaded already."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words, target = shlex.split(line, comments=True), None
+        if words[-2:-1] == [">"]:
+            words, target = words[:-2], Path(words[-1])
+        if not words:
+            continue
+        assert words[0] == "ionvolt", f"{block}: only commands of ionvolt are run: {line}"
+        done = run_command(*words[1:])
+        # 1: some inputs were refused, which a page may show.
+        assert done.code in (0, 1), f"{block}\n{done.out}\n{done.err}"
+        if target is not None:
+            target.write_text(done.out, encoding="utf-8")

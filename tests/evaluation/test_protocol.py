@@ -251,7 +251,7 @@ def test_one_row_has_no_r2_but_a_line() -> None:
 
 @pytest.fixture(scope="module")
 def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cli.crystals import small_set
+    from datasets.builders import small_set
 
     path = tmp_path_factory.mktemp("evaluate") / "small.parquet"
     write_dataset(small_set(60, 40), path)
@@ -297,7 +297,7 @@ def test_recipes_have_their_own_names() -> None:
         "cgcnn-transfer",
         "li-model",
         "cgcnn-joint",
-        "cgcnn-imitator",
+        "cgcnn-distilled",
     } <= set(found)
     assert all(learner.name == name for name, learner in found.items())
 
@@ -312,7 +312,7 @@ def test_networks_run_under_the_protocol(data_file: Path) -> None:
     learners = [CgcnnScratch(1, 2), LiModel(2, 2), CgcnnTransfer(2, 2), CgcnnJoint(2, 2), CgcnnDistilled(1, 2)]
     results = Protocol("random").run(learners, data)
     model, ion, predicted = (results.column(name) for name in ("model", "ion", "predicted"))
-    for name in ("cgcnn-scratch", "li-model", "cgcnn-transfer", "cgcnn-joint", "cgcnn-imitator"):
+    for name in ("cgcnn-scratch", "li-model", "cgcnn-transfer", "cgcnn-joint", "cgcnn-distilled"):
         assert (model == name).sum() == (model == "mean").sum()
     as_it_is, transfer = (predicted[(model == name)] for name in ("li-model", "cgcnn-transfer"))
     of_li = ion[model == "mean"] == "Li"

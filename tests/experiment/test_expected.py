@@ -39,7 +39,7 @@ def test_classes_are_those_of_the_typed_structures(point):
         host = remove_ion(host, working_ion(cathode.ion))
     found = chemistry_of(host, cathode.ion)
     kept = point.electrode.chemistry
-    assert (found.anion, found.layered, found.emptied) == (kept.anion, kept.layered, kept.emptied)
+    assert (found.anion, found.layered, found.fully_extracted) == (kept.anion, kept.layered, kept.fully_extracted)
     assert found.centres == pytest.approx(kept.centres, abs=1e-3)
 
 

@@ -12,7 +12,8 @@ from cli.conftest import run_command
 from ionvolt.errors import InputError
 from ionvolt.experiment.cathodes import all_cathodes, host_structures, usable_cathodes
 from ionvolt.experiment.computed import estimates, ions_to_insert
-from ionvolt.experiment.validate import MEAN, Estimate, discharged_formula, mean_estimates, scores, validate
+from ionvolt.experiment.estimates import Estimate
+from ionvolt.experiment.validate import MEAN, discharged_formula, kept_back_scores, mean_estimates, scores, validate
 from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.registry import PAPER_MODEL, SHIPPED
 from ionvolt.physics.cache import Cache
@@ -57,7 +58,10 @@ def test_scores_by_hand():
     off = {FEPO4: 0.02, TIS2: -0.5, CHEVREL: 0.3, DOUBTFUL: 9.0}
     found = scores(rows, [Estimate("m", c.name, c.voltage + off[c], seen=c is not TIS2) for c in rows])
     by_group = {score.group: score for score in found}
-    assert set(by_group) == {"Li", "Mg", "multivalent", "monovalent", "all", "new frameworks"}
+    classes = {"polyanion", "chalcogenide"}
+    assert set(by_group) == {"Li", "Mg", "multivalent", "monovalent", "all", "new frameworks"} | classes
+    assert (by_group["polyanion"].n, by_group["polyanion"].mae) == (1, pytest.approx(0.02))
+    assert by_group["all"].median == pytest.approx(0.3)
     assert (by_group["new frameworks"].n, by_group["new frameworks"].mae) == (1, pytest.approx(0.5))
     li, mg, both = by_group["Li"], by_group["Mg"], by_group["all"]
     assert (li.n, li.n_seen) == (2, 1)
@@ -73,8 +77,16 @@ def test_scores_by_hand():
 
 def test_a_cathode_without_an_estimate_is_no_error():
     found = scores([FEPO4, TIS2], [Estimate("m", FEPO4.name, 3.5), Estimate("m", TIS2.name, None)])
-    assert {(score.group, score.n) for score in found} == {("Li", 1), ("monovalent", 1), ("all", 1)}
+    assert {(score.group, score.n) for score in found} == {("Li", 1), ("polyanion", 1), ("monovalent", 1), ("all", 1)}
     assert found[0].n_seen is None
+
+
+def test_cathodes_that_were_kept_back_are_scored_by_themselves():
+    kept = next(c for c in all_cathodes() if c.kept_back and c.voltage is not None)
+    estimates = [Estimate("m", kept.name, kept.voltage + 0.1, lower=0.0, upper=9.0), Estimate("m", TIS2.name, 9.0)]
+    found = kept_back_scores(estimates)
+    assert [(score.group, score.n, score.covered) for score in found] == [("kept back", 1, 1.0)]
+    assert found[0].mae == pytest.approx(0.1)
 
 
 def test_the_mean_of_the_others():

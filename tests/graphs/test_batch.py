@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from graphs.crystals import random_crystal
+from crystals import random_crystal
 from ionvolt.graphs import CrystalGraph, build_graph, collate, iterate_batches
 
 SIZES = (3, 1, 7, 2, 12, 1, 4)

@@ -6,22 +6,13 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from graphs.crystals import (
-    IDEAL,
-    brute_force,
-    cubic,
-    other_cell,
-    permuted,
-    random_crystal,
-    rotated,
-    shifted,
-    supercell,
-)
+from crystals import IDEAL, other_cell, permuted, random_crystal, rotated, shifted
 from ionvolt.graphs import MAX_NEIGHBOURS, RADIUS, build_graph, collate, has_tie, nearest_neighbours
 from ionvolt.graphs import neighbours as module
 from ionvolt.graphs.neighbours import Neighbours, pymatgen_neighbours, vesin_neighbours
 from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.structures.crystal import Crystal
+from ionvolt.testing import supercell
 from ionvolt.training.cgcnn.networks import new_network
 
 BackEnd = Callable[..., Neighbours]
@@ -36,6 +27,28 @@ def numba_neighbours(crystal: Crystal, *, k: int = MAX_NEIGHBOURS, radius: float
 
 
 BACK_ENDS = pytest.mark.parametrize("back_end", [numba_neighbours, vesin_neighbours], ids=["numba", "vesin"])
+
+
+def brute_force(crystal: Crystal, radius: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each atom the indices and distances of all its neighbours, nearest first, by plain enumeration."""
+    heights = 1 / np.linalg.norm(np.linalg.inv(crystal.lattice), axis=0)
+    frac = crystal.frac_coords - np.floor(crystal.frac_coords)
+    reach = np.ceil(radius / heights).astype(int) + 1
+    cells = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), -1).reshape(-1, 3)
+    found = []
+    for i in range(len(crystal)):
+        vectors = (frac[None] - frac[i] + cells[:, None]) @ crystal.lattice
+        distances = np.linalg.norm(vectors, axis=-1)
+        distances[(cells == 0).all(1), i] = np.inf
+        _, atom = np.nonzero(distances <= radius + 1e-6)
+        near = distances[distances <= radius + 1e-6]
+        order = np.argsort(near, kind="stable")
+        found.append((atom[order], near[order]))
+    return found
+
+
+def cubic(a: float, *atoms: tuple[int, float, float, float]) -> Crystal:
+    return Crystal(np.eye(3) * a, np.array([z for z, *_ in atoms]), np.array([f for _, *f in atoms]).reshape(-1, 3))
 
 
 @st.composite
@@ -173,10 +186,10 @@ WRITINGS: dict[str, Callable[[Crystal, np.random.Generator], Crystal]] = {
     "shifted": shifted,
     "rotated": rotated,
     "other cell": other_cell,
-    "2x1x1": lambda crystal, rng: permuted(supercell(crystal, 2, 1, 1), rng),
-    "1x2x3": lambda crystal, rng: permuted(shifted(supercell(crystal, 1, 2, 3), rng), rng),
+    "2x1x1": lambda crystal, rng: permuted(supercell(crystal, (2, 1, 1)), rng),
+    "1x2x3": lambda crystal, rng: permuted(shifted(supercell(crystal, (1, 2, 3)), rng), rng),
     "all at once": lambda crystal, rng: rotated(
-        permuted(other_cell(shifted(supercell(crystal, 1, 1, 2), rng), rng), rng), rng
+        permuted(other_cell(shifted(supercell(crystal, (1, 1, 2)), rng), rng), rng), rng
     ),
 }
 
@@ -241,7 +254,7 @@ def test_the_published_choice_among_ties_depends_on_the_order_of_atoms(network: 
 def test_ties_of_a_disordered_ideal_lattice(network: CGCNN) -> None:
     """Every site of an undistorted lattice is as closely surrounded as any other, whoever sits around it."""
     rng = np.random.default_rng(0)
-    crystal = supercell(IDEAL["rock salt"], 2, 2, 1)
+    crystal = supercell(IDEAL["rock salt"], (2, 2, 1))
     numbers = crystal.numbers.copy()
     metals = np.flatnonzero(numbers == 12)
     numbers[rng.permutation(metals)[: metals.size // 2]] = 25

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import torch
 
-from graphs.crystals import IDEAL, random_crystal
+from crystals import IDEAL, random_crystal
 from ionvolt.graphs import CrystalGraph, GraphBatch, build_graph, collate
 from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.training.cgcnn.networks import new_network

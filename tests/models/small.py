@@ -8,7 +8,7 @@ import torch
 
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.card import ModelCard
-from ionvolt.models.mlip.atomic_gp import AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.atomic_gp import AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel
@@ -19,26 +19,16 @@ from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.uncertainty.conformal import calibrate
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features
 from ionvolt.physics.reaction import balance
-from ionvolt.structures.crystal import Crystal
+from ionvolt.testing import layered
 from ionvolt.training.mlip.fit import HostRows, train_host_krr
 
 LI = WORKING_IONS["Li"]
 
 
-def rock_salt(metal: int, a: float, anion: int = 8) -> Crystal:
-    lattice = np.array([[0, a, a], [a, 0, a], [a, a, 0]]) / 2
-    return Crystal(lattice, np.array([metal, anion]), np.array([[0.0] * 3, [0.5] * 3]), source=f"{metal}-{anion}")
-
-
-def layered(metal: int, a: float, c: float, ion: int = 3) -> Crystal:
-    """A discharged crystal of the alpha-NaFeO2 kind in its primitive cell."""
-    lattice = np.array([[a / 2, a / 12**0.5, c / 3], [-a / 2, a / 12**0.5, c / 3], [0, -a / 3**0.5, c / 3]])
-    z = 0.24
-    places = np.array([[0.5] * 3, [0.0] * 3, [z] * 3, [1 - z] * 3])
-    return Crystal(lattice, np.array([ion, metal, 8, 8]), places, source=f"layered {metal}")
-
-
-DISCHARGED = [layered(z, a, c) for z, a, c in ((27, 2.82, 14.05), (24, 2.9, 14.4), (28, 2.88, 14.2), (23, 2.84, 14.7))]
+DISCHARGED = [
+    layered("Li", metal, a, c).discharged
+    for metal, a, c in (("Co", 2.82, 14.05), ("Cr", 2.9, 14.4), ("Ni", 2.88, 14.2), ("V", 2.84, 14.7))
+]
 VOLTAGES = np.array([4.0, 3.3, 3.9, 2.9])
 
 
@@ -70,21 +60,21 @@ def card(name: str) -> ModelCard:
 
 
 @cache
-def inserted() -> list[TrialFeatures]:
+def trials() -> list[TrialFeatures]:
     return featurise_trials([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4)
 
 
 def foundation(seed: int = 0) -> FoundationModel:
-    rows = HostRows(inserted(), np.full(4, 1 / 3), VOLTAGES)
+    rows = HostRows(trials(), np.full(4, 1 / 3), VOLTAGES)
     torch.manual_seed(seed)
     networks = [DeltaNetwork().eval() for _ in range(2)]
     kernel = train_host_krr(rows, np.arange(4), KRRSettings(ridge=1e-6))
-    return FoundationModel(networks, kernel, domain([host.host for host in inserted()]), card("small"))
+    return FoundationModel(networks, kernel, domain([host.host for host in trials()]), card("small"))
 
 
 def delta(seed: int = 0) -> DeltaModel:
     torch.manual_seed(seed)
-    kernel = fit_atom_kernel(pairs(), VOLTAGES, replace(AtomKernelSettings(), n_features=200))
+    kernel = fit_atomic_gp(pairs(), VOLTAGES, replace(AtomicGPSettings(), n_features=200))
     correctors = {
         variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, domain(ends()[1::2]))
         for variant in ("both", "discharged")

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from crystals import other_cell, permuted, rotated, shifted
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.interface import AtomContributions, Query
 from ionvolt.models.mlip.atom_pairing import charged_onto_discharged, images_of_cell
 from ionvolt.models.mlip.attribution import BY_ELEMENT
 from ionvolt.structures.crystal import Crystal
-from models.small import DISCHARGED, LI, delta, foundation, inserted
+from ionvolt.testing import supercell
+from models.small import DISCHARGED, LI, delta, foundation, trials
 
 pytestmark = pytest.mark.slow
 
@@ -20,19 +22,9 @@ def by_element(found: AtomContributions) -> dict[str, float]:
     return {symbol: float(found.contributions[symbols == symbol].sum()) for symbol in dict.fromkeys(symbols)}
 
 
-def repeated(of: Crystal, times: int) -> Crystal:
-    shifts = np.arange(times)[:, None, None] * np.array([1.0, 0, 0])
-    frac = (of.frac_coords[None] + shifts).reshape(-1, 3) / [times, 1, 1]
-    return Crystal(of.lattice * np.array([[times], [1], [1]]), np.tile(of.numbers, times), frac, of.source)
-
-
 def turned(of: Crystal, seed: int = 0) -> Crystal:
     rng = np.random.default_rng(seed)
-    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-    order = rng.permutation(len(of))
-    other_cell = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
-    frac = (of.frac_coords + rng.uniform(-1, 1, 3)) @ np.linalg.inv(other_cell)
-    return Crystal(other_cell @ of.lattice @ turn, of.numbers[order], frac[order], of.source)
+    return rotated(permuted(shifted(other_cell(of, rng), rng), rng), rng)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +60,7 @@ def test_the_remainder_is_the_correction_of_the_electrode_as_a_whole(electrodes:
 
 def test_half_of_a_hosts_answer_is_the_kernels(electrodes: list[Query]) -> None:
     (found,) = foundation().attribute([Query("Li", electrodes[0].host)])
-    physics = inserted()[0].pair.physics
+    physics = trials()[0].pair.physics
     assert found.potential is not None
     assert found.potential.sum() == pytest.approx(0.5 * physics, abs=1e-5)
     assert found.contributions.sum() == pytest.approx(0.5 * physics, abs=1e-4)  # untrained networks correct nothing
@@ -103,11 +95,11 @@ def test_the_description_of_an_electrode_does_not_matter(electrodes: list[Query]
 def test_a_supercell_has_the_same_parts(electrodes: list[Query]) -> None:
     query = electrodes[0]
     assert query.discharged is not None
-    twice = repeated(query.discharged, 2)
+    twice = supercell(query.discharged, (2, 1, 1))
     first, second = delta().attribute([query, Query("Li", remove_ion(twice, LI), "discharged", twice)])
     assert by_element(second) == pytest.approx(by_element(first), abs=1e-3)
     assert second.local_voltages.max() == pytest.approx(first.local_voltages.max(), abs=4e-3)
-    host, big = foundation().attribute([Query("Li", query.host), Query("Li", repeated(query.host, 2))])
+    host, big = foundation().attribute([Query("Li", query.host), Query("Li", supercell(query.host, (2, 1, 1)))])
     assert by_element(big) == pytest.approx(by_element(host), abs=1e-3)
     assert (len(host.crystal), len(big.crystal)) == (4, 8)
     assert big.crystal.volume == pytest.approx(2 * host.crystal.volume)
@@ -117,7 +109,7 @@ def test_ends_of_other_cells_are_brought_together_by_element(electrodes: list[Qu
     query = electrodes[0]
     assert query.discharged is not None
     same, twice = (
-        Query("Li", host, "both", query.discharged) for host in (query.host, turned(repeated(query.host, 2)))
+        Query("Li", host, "both", query.discharged) for host in (query.host, turned(supercell(query.host, (2, 1, 1))))
     )
     first, second = delta().attribute([same, twice])
     assert second.notes == (BY_ELEMENT,)
@@ -126,7 +118,7 @@ def test_ends_of_other_cells_are_brought_together_by_element(electrodes: list[Qu
 
 
 def test_ions_that_stay_are_shared_out_evenly() -> None:
-    discharged = repeated(DISCHARGED[0], 2)
+    discharged = supercell(DISCHARGED[0], (2, 1, 1))
     some = np.flatnonzero(discharged.numbers == 3)[:1]
     charged = Crystal(
         discharged.lattice, np.delete(discharged.numbers, some), np.delete(discharged.frac_coords, some, 0)
@@ -143,7 +135,7 @@ def test_ions_that_stay_are_shared_out_evenly() -> None:
 
 def test_a_cell_is_found_in_the_crystal_that_it_makes() -> None:
     cell = DISCHARGED[0]
-    owner, shifts = images_of_cell(repeated(cell, 3), cell) or pytest.fail("not found")
+    owner, shifts = images_of_cell(supercell(cell, (3, 1, 1)), cell) or pytest.fail("not found")
     assert owner.tolist() == [0, 1, 2, 3] * 3
     assert shifts == pytest.approx(np.arange(3)[:, None] * cell.lattice[0], abs=1e-9)
     moved = replace(cell, frac_coords=cell.frac_coords + np.array([[0.2], [0], [0], [0]]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cli.crystals import small_set
+from datasets.builders import small_set
 from ionvolt.descriptors import FEATURES, ION_FEATURES, element_table, features
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard
@@ -157,7 +157,7 @@ def test_predicting_needs_neither_scikit_learn_nor_matminer(tmp_path) -> None:
         "for name in ('sklearn', 'matminer', 'pandas'): sys.modules[name] = None\n"
         f"sys.path.insert(0, {str(__file__.rsplit('/', 2)[0])!r})\n"
         "from pathlib import Path\n"
-        "from cli.crystals import small_set\n"
+        "from datasets.builders import small_set\n"
         "from ionvolt.models.classical.model import load_classical\n"
         f"print(load_classical(Path({str(tmp_path)!r})).voltages_of_hosts(small_set().hosts[:1], 'Mg')[0])\n"
     )

@@ -1,4 +1,4 @@
-"""What tells whether an electrode is emptied."""
+"""What tells whether all ions of an electrode go out."""
 
 import numpy as np
 import pytest

@@ -3,13 +3,14 @@
 import numpy as np
 import torch
 
+from crystals import rock_salt
 from ionvolt.graphs import build_graph
 from ionvolt.models.cgcnn.joint import JointNetwork, collate_for_ions
 from ionvolt.training.cgcnn.distillation import DISTILLATION, distil
 from ionvolt.training.cgcnn.joint import JOINT, joint_voltages, train_joint
-from models.small import DISCHARGED, rock_salt
+from models.small import DISCHARGED
 
-CRYSTALS = [*DISCHARGED, rock_salt(12, 4.2), rock_salt(25, 4.4)]
+CRYSTALS = [*DISCHARGED, rock_salt("Mg", 4.2), rock_salt("Mn", 4.4)]
 
 
 def network() -> JointNetwork:

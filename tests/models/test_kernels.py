@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.host_krr import KRRSettings, fit_kernel, mean_differences
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures
@@ -72,7 +72,7 @@ def random_pairs(n: int, seed: int) -> tuple[list[EndMemberPair], np.ndarray]:
 
 def test_labels_of_electrodes_teach_energies_of_atoms() -> None:
     pairs, voltages = random_pairs(400, 1)
-    model = fit_atom_kernel(pairs, voltages, replace(AtomKernelSettings(), n_features=800))
+    model = fit_atomic_gp(pairs, voltages, replace(AtomicGPSettings(), n_features=800))
     new, truth = random_pairs(100, 2)
     error = np.abs(2.0 + model.corrections(new) - truth).mean()
     assert error < 0.5 * np.abs(truth - 2.0).mean()
@@ -80,14 +80,14 @@ def test_labels_of_electrodes_teach_energies_of_atoms() -> None:
 
 def test_a_stored_kernel_answers_the_same() -> None:
     pairs, voltages = random_pairs(20, 3)
-    model = fit_atom_kernel(pairs, voltages, replace(AtomKernelSettings(), n_features=50))
+    model = fit_atomic_gp(pairs, voltages, replace(AtomicGPSettings(), n_features=50))
     again = AtomicGP.from_arrays(model.arrays())
     np.testing.assert_array_equal(again.corrections(pairs), model.corrections(pairs))
 
 
 def test_doubled_cells_change_nothing() -> None:
     pairs, voltages = random_pairs(20, 4)
-    model = fit_atom_kernel(pairs, voltages, replace(AtomKernelSettings(), n_features=50))
+    model = fit_atomic_gp(pairs, voltages, replace(AtomicGPSettings(), n_features=50))
     pair = pairs[0]
     twice = CrystalFeatures(0.0, np.concatenate([pair.discharged.atoms] * 2), pair.discharged.pooled, 20.0)
     doubled = replace(pair, discharged=twice, charged_cells=2, n_ions=2 * pair.n_ions)

@@ -21,14 +21,14 @@ from ionvolt.models.measured.estimate import (
 from ionvolt.models.measured.regression import COLUMNS, Electrode, Penalty, columns, fit, matrix, share_class
 from ionvolt.models.registry import SHIPPED, shipped_models
 
-OLIVINE = ElectrodeChemistry("Li", 1, "polyanion", {"Fe": 1.0}, 1.0, layered=False, emptied=False)
-SULFIDE = ElectrodeChemistry("Mg", 2, "chalcogenide", {"Ti": 1.0}, 0.0, layered=True, emptied=False)
+OLIVINE = ElectrodeChemistry("Li", 1, "polyanion", {"Fe": 1.0}, 1.0, layered=False, fully_extracted=False)
+SULFIDE = ElectrodeChemistry("Mg", 2, "chalcogenide", {"Ti": 1.0}, 0.0, layered=True, fully_extracted=False)
 CLASSES = [
     OLIVINE,
     SULFIDE,
-    ElectrodeChemistry("Na", 1, "oxide", {"Cr": 1.0}, 1.0, layered=True, emptied=True),
-    ElectrodeChemistry("Zn", 2, "cyanide", {"Mn": 0.5, "Fe": 0.5}, 0.0, layered=False, emptied=False),
-    ElectrodeChemistry("Li", 1, "oxide", {"Ti": 1.0}, 0.0, layered=False, emptied=False),
+    ElectrodeChemistry("Na", 1, "oxide", {"Cr": 1.0}, 1.0, layered=True, fully_extracted=True),
+    ElectrodeChemistry("Zn", 2, "cyanide", {"Mn": 0.5, "Fe": 0.5}, 0.0, layered=False, fully_extracted=False),
+    ElectrodeChemistry("Li", 1, "oxide", {"Ti": 1.0}, 0.0, layered=False, fully_extracted=False),
 ]
 
 WAYS = {
@@ -49,7 +49,7 @@ def host(name: str, ion: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "ion", "anion", "centres", "hubbard", "layered", "emptied"),
+    ("name", "ion", "anion", "centres", "hubbard", "layered", "fully_extracted"),
     [
         ("LiFePO4", "Li", "polyanion", {"Fe": 1.0}, 1.0, False, False),
         ("LiNi0.5Mn1.5O4", "Li", "oxide", {"Ni": 1.0}, 1.0, False, False),  # Mn stays +4
@@ -63,13 +63,13 @@ def host(name: str, ion: str):
         ("FeF3", "Li", "fluoride", {"Fe": 1.0}, 1.0, False, False),
     ],
 )
-def test_the_class_of_a_host(name, ion, anion, centres, hubbard, layered, emptied):
+def test_the_class_of_a_host(name, ion, anion, centres, hubbard, layered, fully_extracted):
     found = chemistry_of(host(name, ion), ion)
     assert (found.anion, found.centres, found.hubbard) == (anion, centres, hubbard)
-    assert (found.layered, found.emptied) == (layered, emptied)
+    assert (found.layered, found.fully_extracted) == (layered, fully_extracted)
 
 
-def test_a_layered_oxide_that_keeps_some_ion_is_not_emptied():
+def test_a_layered_oxide_that_keeps_some_ion_is_not_fully_extracted():
     crystal = host_structures()["NaCrO2"].crystal()  # three formula units
     sodium = np.flatnonzero(crystal.numbers == 11)
     part = replace(
@@ -78,7 +78,7 @@ def test_a_layered_oxide_that_keeps_some_ion_is_not_emptied():
         frac_coords=np.delete(crystal.frac_coords, sodium[:1], 0),
     )
     assert chemistry_of(part, "Na").layered
-    assert not chemistry_of(part, "Na").emptied
+    assert not chemistry_of(part, "Na").fully_extracted
 
 
 def test_layers_do_not_hang_on_the_cell():
@@ -173,7 +173,9 @@ def test_each_way_has_intervals_of_its_own():
         found = load_measured(way).estimate(Electrode(OLIVINE, 3.4, gap, std))
         assert found.in_domain
         widths[way] = found.upper - found.lower
-        assert expected_measured("Li", host("LiFePO4", "Li"), 3.4, known=known, gap=gap, calculated_std=std) == found
+        assert (
+            expected_measured("Li", host("LiFePO4", "Li"), 3.4, end_members=known, gap=gap, calculated_std=std) == found
+        )
     assert widths["ends with r2SCAN"] < widths["discharged"] < widths["host"]
 
 
@@ -191,7 +193,7 @@ def test_what_a_result_carries():
     assert (found.voltage, found.lower, found.upper, found.calculated) == (3.5, 3.1, 3.9, 3.4)
     assert (found.basis, found.in_domain, found.reasons) == ("corrected", True, ())
     far = load_measured("ends").estimate(Electrode(replace(OLIVINE, centres={"Re": 1.0}), 9.0))
-    again = measured_of(Result(9.0, far.voltage, far.lower, far.upper, far.told))
+    again = measured_of(Result(9.0, far.voltage, far.lower, far.upper, far.basis_in_words))
     assert again is not None
     assert (again.basis, again.in_domain, again.reasons) == (far.basis, False, far.reasons)
     assert measured_of(Result(voltage_measured=None)) is None

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from crystals import disulfide
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.mlip import latent_features, trial_features
 from ionvolt.structures.crystal import Crystal
-from physics.cells import disulfide
 
 
 def host_of_titanium() -> Crystal:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from crystals import layered, olivine
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.physics.equilibrium import MAX_FORCE, equilibrium
@@ -10,7 +11,6 @@ from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.prediction import predict, predict_many
 from ionvolt.structures.crystal import Crystal
-from physics.cells import layered, olivine
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import run_command
+from crystals import disulfide, layered
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
-from physics.cells import disulfide, layered
 
 pytestmark = pytest.mark.slow
 
@@ -58,17 +58,17 @@ def test_one_electrode(folder: Path) -> None:
     assert "charged host made by removing the ion, unrelaxed" in text.out
 
 
-def test_an_electrode_that_is_seldom_emptied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The learned answer is that of `predict`, the potential's own that of emptying it; a note says so."""
+def test_an_electrode_whose_full_extraction_is_unlikely(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learned answer is that of `predict`, the potential's own that of full extraction; a note says so."""
     asked = ("compute", folder / "full.cif", "-i", "Li", "--fmax", 1.0, "--json")
-    emptied = run_command(*asked).json
-    assert not any("full extraction is unlikely" in warning for warning in emptied["warnings"])
+    full = run_command(*asked).json
+    assert not any("full extraction is unlikely" in warning for warning in full["warnings"])
     monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.23)
     found = run_command(*asked).json
     alone = run_command("predict", folder / "full.cif", "-i", "Li", "--json").json[0]
     assert found["voltage"] == pytest.approx(alone["voltage"], abs=1e-4)
-    assert found["voltage"] != pytest.approx(emptied["voltage"], abs=1e-4)
-    assert found["voltage_potential"] == pytest.approx(emptied["voltage_potential"], abs=1e-4)
+    assert found["voltage"] != pytest.approx(full["voltage"], abs=1e-4)
+    assert found["voltage_potential"] == pytest.approx(full["voltage_potential"], abs=1e-4)
     assert any("full extraction is unlikely (probability 23 %)" in warning for warning in found["warnings"])
     assert found["method"].endswith(", relaxed")
     both = run_command(*asked, "--charged", folder / "full_empty.cif").json
@@ -93,6 +93,7 @@ def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:
         assert told["measured_basis"] == "corrected"
         assert told["voltage_measured_lower"] < told["voltage_measured"] < told["voltage_measured_upper"]
         assert told["voltage_measured"] > told.get("voltage_potential", told["voltage"])
+        assert told["voltage_lower"] < told["voltage"] < told["voltage_upper"]
     for end in ("discharged", "charged"):
         assert (tmp_path / "v" / end / "INCAR").exists()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crystals import disulfide, layered, olivine, sodium_chloride, spinel
 from ionvolt.errors import InputError
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.physics import CHGNetPotential, balance, volume_change
@@ -16,11 +17,10 @@ from ionvolt.physics.insertion import default_ions, insert
 from ionvolt.physics.interstitials import distances, find_interstitials
 from ionvolt.physics.orderings import MOST_PER_FILLING, remove_sites, supercell, symmetry_distinct_orderings
 from ionvolt.physics.potentials.pair import PotentialPair
-from ionvolt.physics.profile import voltage_profile
+from ionvolt.physics.profile import STEP_FLOOR, STEP_QUANTILE, Step, step_half_width, voltage_profile
 from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.physics.vasp import write_vasp
 from ionvolt.structures.crystal import Crystal
-from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 
 LI, MG = working_ion("Li"), working_ion("Mg")
 
@@ -63,7 +63,7 @@ def test_what_makes_no_electrode_is_refused(potentials: PotentialPair, no_cache:
         with pytest.raises(InputError):
             compute(full, empty, LI, potentials, no_cache)
     with pytest.raises(InputError, match="nothing is left"):
-        compute(replace(rocksalt(), numbers=np.array([3, 3])), None, LI, potentials, no_cache)
+        compute(replace(sodium_chloride(), numbers=np.array([3, 3])), None, LI, potentials, no_cache)
 
 
 def test_great_changes_and_unfinished_relaxations_are_told(potentials: PotentialPair, no_cache: Cache) -> None:
@@ -80,7 +80,7 @@ def test_great_changes_and_unfinished_relaxations_are_told(potentials: Potential
 
 def test_voids_of_rock_salt() -> None:
     """The tetrahedral holes: in the middle of every eighth of the cubic cell, 2 for each pair of ions."""
-    (site,) = find_interstitials(rocksalt())
+    (site,) = find_interstitials(sodium_chloride())
     assert site.free_radius == pytest.approx(np.sqrt(3) / 4 * 5.64, abs=1e-3)
     assert len(site.frac_coords) == 2
 
@@ -123,7 +123,7 @@ def test_an_ion_finds_its_way_back(potentials: PotentialPair, no_cache: Cache) -
 def test_how_many_ions_a_host_takes(potential: CHGNetPotential, no_cache: Cache) -> None:
     iron_phosphate = remove_ion(olivine(), LI)
     assert [default_ions(iron_phosphate, working_ion(ion)) for ion in ("Li", "Mg", "Al")] == [4, 2, 1]
-    assert default_ions(rocksalt(), LI) == 1
+    assert default_ions(sodium_chloride(), LI) == 1
     host = remove_ion(disulfide(), LI)
     with pytest.raises(InputError, match="do not hold 9 Li"):
         insert(host, LI, potential, None, no_cache, 9)
@@ -178,6 +178,18 @@ def test_steps_add_up_to_the_average(
     assert weighted == pytest.approx(profile.average, abs=1e-6)
     whole = compute(layered(), None, LI, potentials, no_cache, RelaxOptions(settings is not None, None, settings))
     assert profile.average == pytest.approx(whole.voltage, abs=1e-3 if settings is None else 0.05)
+
+
+def test_the_interval_of_a_step_is_of_the_step_and_not_of_its_cell() -> None:
+    full = layered()
+    cell = supercell(full, LI)
+    half = remove_sites(cell, np.flatnonzero(cell.numbers == 3)[:2])
+    whole = step_half_width(Step(3.5, "", "", 0, 1, 0, remove_ion(full, LI), full), LI)
+    assert step_half_width(Step(3.5, "", "", 0, 1, 0, remove_ion(cell, LI), cell), LI) == pytest.approx(whole)
+    both = ((remove_ion(cell, LI), half), (half, cell))
+    parts = [step_half_width(Step(3.5, "", "", 0, 0.5, 0, *ends), LI) for ends in both]
+    assert parts[0] == pytest.approx(parts[1])
+    assert parts[0] > whole > STEP_QUANTILE * STEP_FLOOR
 
 
 @pytest.mark.slow

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from crystals import disulfide, layered, olivine, sodium_chloride
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion, working_ion
 from ionvolt.physics.average import RelaxOptions, compute
@@ -18,7 +20,6 @@ from ionvolt.physics.profile import voltage_profile
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import RELAXED, metal_energy
 from ionvolt.structures.crystal import Crystal
-from physics.cells import disulfide, layered, olivine, rocksalt
 
 pytestmark = pytest.mark.slow
 
@@ -45,13 +46,35 @@ def test_it_is_sevennet(equivariant: SevenNetPotential) -> None:
     from sevenn.calculator import SevenNetCalculator
 
     calculator = SevenNetCalculator(VERSION, device="cpu")
-    for crystal in (layered(), disulfide(), rocksalt()):
+    for crystal in (layered(), disulfide(), sodium_chloride()):
         atoms = crystal.to_pymatgen().to_ase_atoms()
         atoms.calc = calculator
         output = equivariant.evaluate([crystal])[0]
         assert output.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
         assert output.features.shape == (len(crystal), 2, 128)
         assert output.magmoms is None
+
+
+def test_compiled_messages_are_the_same_network(equivariant: SevenNetPotential) -> None:
+    pytest.importorskip("numba")
+    crystals = [layered(), disulfide(), olivine()]
+    plain = copy(equivariant)
+    plain.compiled = None
+    assert equivariant.compiled is not None
+    for one, other in zip(equivariant.evaluate(crystals), plain.evaluate(crystals), strict=True):
+        assert one.energy == pytest.approx(other.energy, abs=2e-6 * len(one.features))
+        assert one.atom_energies == pytest.approx(other.atom_energies, abs=1e-5)
+        assert one.features == pytest.approx(other.features, abs=1e-4)
+
+
+def test_pieces_of_a_crystal_are_the_whole(equivariant: SevenNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
+    inference = pytest.importorskip("ionvolt.physics.potentials.sevennet_inference")
+    whole = equivariant.evaluate([olivine()])[0]
+    for name, most in (("ATOMS_TOGETHER", 5), ("LENGTHS_TOGETHER", 10), ("BONDS_TOGETHER", 10)):
+        monkeypatch.setattr(inference, name, most)
+    pieces = equivariant.evaluate([olivine()])[0]
+    assert pieces.energy == pytest.approx(whole.energy, abs=1e-5)
+    assert pieces.features == pytest.approx(whole.features, abs=1e-5)
 
 
 def test_it_does_not_feel_cell_order_or_orientation(equivariant: SevenNetPotential) -> None:
@@ -78,13 +101,13 @@ def test_metals_lie_at_the_minimum_of_its_energy(equivariant: SevenNetPotential,
 
 
 def test_what_it_cannot_compute_is_refused(equivariant: SevenNetPotential) -> None:
-    heavy = replace(rocksalt(), numbers=np.where(rocksalt().numbers == 8, 8, 98))
+    heavy = replace(sodium_chloride(), numbers=np.where(sodium_chloride().numbers == 8, 8, 98))
     with pytest.raises(InputError, match="Cf"):
         equivariant.evaluate([heavy])
     radium = replace(heavy, numbers=np.where(heavy.numbers == 98, 88, heavy.numbers))
     with pytest.raises(InputError, match="does not know Ra"):
         equivariant.evaluate([radium])
-    apart = replace(rocksalt(), lattice=rocksalt().lattice * 4)
+    apart = replace(sodium_chloride(), lattice=sodium_chloride().lattice * 4)
     with pytest.raises(InputError, match="no neighbour within 5"):
         equivariant.evaluate([apart])
     with pytest.raises(ModelError, match="7net-l3i5"):
@@ -92,7 +115,7 @@ def test_what_it_cannot_compute_is_refused(equivariant: SevenNetPotential) -> No
 
 
 def test_threads_do_not_mix_their_vectors(equivariant: SevenNetPotential) -> None:
-    crystals = [layered(), disulfide(), rocksalt()]
+    crystals = [layered(), disulfide(), sodium_chloride()]
     alone = [equivariant.evaluate([crystal])[0] for crystal in crystals]
     with ThreadPoolExecutor(3) as pool:
         crowd = list(pool.map(lambda crystal: equivariant.evaluate([crystal])[0], crystals * 2))
@@ -112,7 +135,7 @@ def test_known_electrodes(equivariant: SevenNetPotential) -> None:
 def test_its_energies_give_the_voltage_of_ends_and_steps(equivariant: SevenNetPotential, no_cache: Cache) -> None:
     potentials = load_potentials()
     assert potentials.energy_model is equivariant
-    assert potentials.relaxer.version == "0.3.0"
+    assert potentials.relaxer.version == "chgnet-0.3.0"
     crystal = layered()
     found = compute(crystal, None, LI, potentials, no_cache, RelaxOptions(relax=False))
     full, empty = equivariant.evaluate([crystal, remove_ion(crystal, LI)])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from crystals import disulfide, layered, olivine, spinel
 from ionvolt.models.interface import Estimate, widen
 from ionvolt.physics.equilibrium import (
     MAX_ION_FORCE,
@@ -17,7 +18,6 @@ from ionvolt.physics.equilibrium import (
 from ionvolt.prediction import widened
 from ionvolt.structures.bond_valence import USUAL, misfit, valence_sums
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
-from physics.cells import disulfide, layered, olivine, spinel
 
 
 def swapped(crystal: Crystal, one: str, other: str) -> Crystal:

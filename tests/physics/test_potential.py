@@ -6,26 +6,43 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from chgnet.model.model import CHGNet
 
+from crystals import disulfide, layered, olivine, sodium_chloride, spinel
 from ionvolt.errors import InputError, ModelError
 from ionvolt.physics import CHGNetPotential, load_chgnet
 from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.pairs import find_pairs
-from physics.cells import disulfide, layered, olivine, rocksalt, spinel
 
-CRYSTALS = [layered(), disulfide(), rocksalt(), spinel("Mg", 8.4), olivine()]
+CRYSTALS = [layered(), disulfide(), sodium_chloride(), spinel("Mg", 8.4), olivine()]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_chgnet(version: str) -> None:
-    potential = load_chgnet(version)
+    potential, package = (
+        load_chgnet(version),
+        CHGNet.load(model_name=version.removeprefix("chgnet-"), use_device="cpu", verbose=False),
+    )
     for crystal, output in zip(CRYSTALS[:4], potential.evaluate(CRYSTALS[:4]), strict=True):
-        theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="em", return_atom_feas=True)
+        theirs = package.predict_structure(crystal.to_pymatgen(), task="em", return_atom_feas=True)
         assert output.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
         assert output.magmoms == pytest.approx(theirs["m"], abs=1e-4)
         assert output.features[:, 2] == pytest.approx(theirs["atom_fea"], abs=1e-3)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_compiled_layers_give_the_packages_forces(version: str) -> None:
+    package = CHGNet.load(model_name=version.removeprefix("chgnet-"), use_device="cpu", verbose=False)
+    for crystal in CRYSTALS:
+        shaken = np.random.default_rng(0).normal(0, 0.01, (len(crystal), 3))
+        crystal = replace(crystal, frac_coords=crystal.frac_coords + shaken)
+        found = load_chgnet(version).forces(crystal)
+        theirs = package.predict_structure(crystal.to_pymatgen(), task="efs")
+        assert found.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
+        assert found.forces == pytest.approx(theirs["f"], abs=1e-3)
+        assert found.stress == pytest.approx(theirs["s"] / 160.21766208, abs=1e-5)
 
 
 def test_shapes_and_types(potential: CHGNetPotential) -> None:
@@ -84,7 +101,7 @@ def test_threads_do_not_mix_their_vectors(potential: CHGNetPotential) -> None:
 
 def test_it_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     threads = torch.get_num_threads()
-    CHGNetPotential("0.3.0").evaluate([rocksalt()])
+    CHGNetPotential().evaluate([sodium_chloride()])
     assert torch.is_grad_enabled()
     assert torch.get_num_threads() == threads
     assert capsys.readouterr() == ("", "")
@@ -93,8 +110,8 @@ def test_it_leaves_the_process_as_it_was(capsys: pytest.CaptureFixture[str]) -> 
 def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
     sparse = Crystal(np.eye(3) * 8.0, np.array([3]), np.zeros((1, 3)), source="sparse.cif")
     with pytest.raises(InputError, match=r"sparse.cif: atom 1 \(Li\) has no neighbour within 6 Å"):
-        potential.evaluate([rocksalt(), sparse])
-    heavy = replace(rocksalt(), numbers=np.array([95, 17]), source="am.cif")
+        potential.evaluate([sodium_chloride(), sparse])
+    heavy = replace(sodium_chloride(), numbers=np.array([95, 17]), source="am.cif")
     with pytest.raises(InputError, match=r"am.cif: the potential does not know Am"):
         potential.evaluate([heavy])
     with pytest.raises(ModelError, match=r"9\.9: no such version"):
@@ -103,7 +120,7 @@ def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
 
 def test_a_bond_is_its_own_angle_with_no_bond_but_others() -> None:
     """In rock salt each atom has six bonds of 2.82 Å: 30 ordered pairs of different ones."""
-    crystal = rocksalt()
+    crystal = sodium_chloride()
     graph = chgnet_graph(crystal, find_pairs(crystal, 6.0, both=False), 6.0, 3.0)
     assert len(graph.bond_graph) == 2 * 6 * 5
     assert (graph.bond_graph[:, 2] != graph.bond_graph[:, 4]).all()

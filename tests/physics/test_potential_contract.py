@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from crystals import nickel_aluminide
 from ionvolt.physics.potentials.ase_calculator import ASEPotential
 from ionvolt.physics.potentials.chgnet import VERSIONS, load_chgnet
 from ionvolt.physics.potentials.interface import Forces
@@ -81,12 +82,8 @@ def test_chgnet(version: str) -> None:
 def test_calculators_of_ase() -> None:
     from ase.calculators.emt import EMT
 
-    nickel = Crystal(np.eye(3) * 3.57, np.array([13, 28, 28, 28]), _FCC, source="Ni3Al")
-    check_potential(ASEPotential(EMT()), [shaken(nickel)], calculator=EMT())
-    check_potential(load_potential("ase:ase.calculators.emt.EMT"), [shaken(nickel, seed=1)])
-
-
-_FCC = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    check_potential(ASEPotential(EMT()), [shaken(nickel_aluminide())], calculator=EMT())
+    check_potential(load_potential("ase:ase.calculators.emt.EMT"), [shaken(nickel_aluminide(), seed=1)])
 
 
 def test_all_shipped_ones_are_held_to_it() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chgnet.model.model import CHGNet
 
+from crystals import disulfide, sodium_chloride
 from ionvolt.errors import InputError
 from ionvolt.physics import CHGNetPotential
 from ionvolt.physics.cache import Cache, cached_outputs, cached_relax, default_folder, key
 from ionvolt.physics.relaxation import RelaxSettings, relax
 from ionvolt.structures.crystal import Crystal
-from physics.cells import disulfide, rocksalt
 
 
 def strained(crystal: Crystal, shake: float = 0.08, strain: float = 0.03) -> Crystal:
@@ -24,7 +25,8 @@ def strained(crystal: Crystal, shake: float = 0.08, strain: float = 0.03) -> Cry
 
 def test_forces_are_chgnets_own(potential: CHGNetPotential) -> None:
     crystal = strained(disulfide())
-    theirs = potential.network.predict_structure(crystal.to_pymatgen(), task="efs")
+    package = CHGNet.load(model_name=potential.version.removeprefix("chgnet-"), use_device="cpu", verbose=False)
+    theirs = package.predict_structure(crystal.to_pymatgen(), task="efs")
     ours = potential.forces(crystal)
     assert ours.energy / len(crystal) == pytest.approx(float(theirs["e"]), abs=1e-5)
     assert ours.forces == pytest.approx(theirs["f"], abs=1e-4)
@@ -110,12 +112,12 @@ def test_energies_that_are_no_numbers_end_it(potential: CHGNetPotential, monkeyp
 
 def test_outputs_are_remembered(potential: CHGNetPotential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(tmp_path / "new" / "folder")
-    first = cached_outputs([disulfide(), rocksalt(), disulfide()], potential, cache)
+    first = cached_outputs([disulfide(), sodium_chloride(), disulfide()], potential, cache)
     assert first[0].energy == first[2].energy
     assert len(list(tmp_path.rglob("*.npz"))) == 2
     assert not list(tmp_path.rglob("*.part"))
     monkeypatch.setattr(CHGNetPotential, "evaluate", lambda *_: pytest.fail("computed again"))
-    again = cached_outputs([rocksalt(), disulfide()], potential, cache)
+    again = cached_outputs([sodium_chloride(), disulfide()], potential, cache)
     assert again[1].energy == first[0].energy
     assert (again[1].features == first[0].features).all()
     assert (again[0].magmoms == first[1].magmoms).all()
@@ -124,21 +126,21 @@ def test_outputs_are_remembered(potential: CHGNetPotential, tmp_path: Path, monk
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
 def test_a_damaged_file_is_computed_again(potential: CHGNetPotential, tmp_path: Path, damage: bytes | None) -> None:
     cache = Cache(tmp_path)
-    first = cached_outputs([rocksalt()], potential, cache)[0]
+    first = cached_outputs([sodium_chloride()], potential, cache)[0]
     (file,) = tmp_path.rglob("*.npz")
     file.write_bytes(file.read_bytes()[:200] if damage is None else damage)
-    assert cached_outputs([rocksalt()], potential, cache)[0].energy == pytest.approx(first.energy, abs=1e-6)
+    assert cached_outputs([sodium_chloride()], potential, cache)[0].energy == pytest.approx(first.energy, abs=1e-6)
     # Another crystal's or a malicious file's content is no answer either.
     np.savez(file, energy=1.0, features=np.zeros((1, 4, 64)), magmoms=np.zeros(1))
-    assert cached_outputs([rocksalt()], potential, cache)[0].energy == pytest.approx(first.energy, abs=1e-6)
+    assert cached_outputs([sodium_chloride()], potential, cache)[0].energy == pytest.approx(first.energy, abs=1e-6)
     np.savez(file, energy=np.array([{}], dtype=object), features=1, magmoms=1)
-    assert cached_outputs([rocksalt()], potential, cache)[0].energy == pytest.approx(first.energy, abs=1e-6)
+    assert cached_outputs([sodium_chloride()], potential, cache)[0].energy == pytest.approx(first.energy, abs=1e-6)
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(potential: CHGNetPotential, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert cached_outputs([rocksalt()], potential, Cache(tmp_path / "file"))
-    assert cached_outputs([rocksalt()], potential, Cache(None))
+    assert cached_outputs([sodium_chloride()], potential, Cache(tmp_path / "file"))
+    assert cached_outputs([sodium_chloride()], potential, Cache(None))
 
 
 def test_relaxations_are_remembered_and_those_out_of_time_go_on(potential: CHGNetPotential, tmp_path: Path) -> None:
@@ -178,8 +180,8 @@ def test_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_names_of_remembered_results_stay() -> None:
     crystal = Crystal(np.diag([3.0, 4.0, 5.0]), np.array([3, 8]), np.array([[0.0, -0.0, 1.25], [0.5, 0.25, -0.25]]))
-    digest = hashlib.sha256(json.dumps([1, "output", "0.3.0"]).encode())
+    digest = hashlib.sha256(json.dumps([1, "output", "chgnet-0.3.0"]).encode())
     for array in (crystal.lattice, crystal.numbers, np.array([[0.0, 0.0, 0.25], [0.5, 0.25, 0.75]])):
         digest.update(array.tobytes())
-    assert key(crystal, "output", "0.3.0") == digest.hexdigest()[:40]
-    assert key(replace(crystal, numbers=np.array([8, 3])), "output", "0.3.0") != digest.hexdigest()[:40]
+    assert key(crystal, "output", "chgnet-0.3.0") == digest.hexdigest()[:40]
+    assert key(replace(crystal, numbers=np.array([8, 3])), "output", "chgnet-0.3.0") != digest.hexdigest()[:40]

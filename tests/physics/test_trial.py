@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from crystals import rock_salt
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.physics.interstitials import (
@@ -18,7 +19,7 @@ from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.trial_insertion import Trial, expand_and_relax, fill_sites, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
-from models.small import DISCHARGED, rock_salt
+from models.small import DISCHARGED
 
 LI, MG = WORKING_IONS["Li"], WORKING_IONS["Mg"]
 LICOO2 = DISCHARGED[0]
@@ -90,7 +91,7 @@ def test_further_ions_keep_away_from_those_there() -> None:
 
 
 def test_voids_are_ranked_by_anions_at_bond_length_and_distant_cations() -> None:
-    host = rock_salt(25, 4.4)
+    host = rock_salt("Mn", 4.4)
     sites = find_interstitials(host)
     best = rank_sites(host, "Li", sites)[0]
     anions = distances(host.lattice, best.frac_coords[0], host.frac_coords[host.numbers == 8])
@@ -102,7 +103,7 @@ def test_voids_are_ranked_by_anions_at_bond_length_and_distant_cations() -> None
 
 
 def test_a_dense_host_still_has_its_widest_void() -> None:
-    dense = rock_salt(12, 3.0)
+    dense = rock_salt("Mg", 3.0)
     assert not find_interstitials(dense)
     (site,) = sites_for_trials(dense)
     assert site.free_radius < 1.5

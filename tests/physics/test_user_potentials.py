@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel
 
 from cli.conftest import run_command
+from crystals import layered, nickel_aluminide
 from ionvolt.computation import UNCORRECTED, Computer, compute
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import remove_ion, working_ion
@@ -20,7 +21,6 @@ from ionvolt.physics.potentials.pair import PotentialPair, load_potential
 from ionvolt.physics.potentials.sevennet import PBE_HEAD, SevenNetPotential, load_sevennet
 from ionvolt.physics.references import metal_energy, metal_reference
 from ionvolt.structures.crystal import Crystal
-from physics.cells import layered
 
 pytestmark = pytest.mark.slow
 
@@ -52,13 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("brought")
     layered().to_pymatgen().to(filename=str(path / "full.cif"))
     remove_ion(layered(), LI).to_pymatgen().to(filename=str(path / "empty.cif"))
-    nickel().to_pymatgen().to(filename=str(path / "Ni3Al.cif"))
+    nickel_aluminide().to_pymatgen().to(filename=str(path / "Ni3Al.cif"))
     return path
-
-
-def nickel() -> Crystal:
-    places = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
-    return Crystal(np.eye(3) * 3.57, np.array([13, 28, 28, 28]), places, source="Ni3Al")
 
 
 def test_a_checkpoint_of_the_package_is_the_packages_potential(brought: SevenNetPotential) -> None:
@@ -157,7 +152,7 @@ def test_settings_that_make_no_network(tmp_path: Path) -> None:
 
 def test_a_calculator_of_ase_relaxes_and_gives_the_voltage(folder: Path) -> None:
     found = run_command("compute", folder / "Ni3Al.cif", "-i", "Al", "--potential", EMT, "--json").json
-    computed = compute(nickel(), "Al", potential=EMT)
+    computed = compute(nickel_aluminide(), "Al", potential=EMT)
     assert found["converged"] is True
     assert found["model"] == EMT
     assert found["voltage"] == pytest.approx(computed.voltage, abs=1e-3)

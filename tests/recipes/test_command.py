@@ -35,13 +35,13 @@ def test_list() -> None:
 
 def test_run_evaluate_release(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two steps, errors of two folds, and the models put into a folder."""
-    from ionvolt.recipes import registry, release
+    from ionvolt.recipes import registry
     from ionvolt.recipes.mlip.recipe import MlipRecipe
 
     fake.use(monkeypatch)
     monkeypatch.setattr(registry, "recipes", lambda: {"mlip": MlipRecipe(SETTINGS)})
     asked: list[Path] = []
-    monkeypatch.setattr(release, "require_answers", lambda folder, data: asked.append(folder))
+    monkeypatch.setattr(MlipRecipe, "check", lambda self, job, folder: asked.append(folder))
     call = [str(data), "-o", str(tmp_path / "run")]
     result = RUNNER.invoke(app, ["recipe", "run", "mlip", *call, "--only", "features"])
     assert result.exit_code == 0, result.output

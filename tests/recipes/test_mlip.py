@@ -11,7 +11,7 @@ from ionvolt.datasets import ElectrodeSet, write_dataset
 from ionvolt.datasets.splits import framework_folds
 from ionvolt.errors import DataError, ModelError
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.mlip.atomic_gp import AtomKernelSettings
+from ionvolt.models.mlip.atomic_gp import AtomicGPSettings
 from ionvolt.models.mlip.delta_model import DeltaModel
 from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict
@@ -34,7 +34,7 @@ from recipes.toy import toy
 
 pytestmark = pytest.mark.slow
 
-_CORRECTIONS = CorrectionSettings(Settings(epochs=2, batch_size=8), 1 / 3, AtomKernelSettings(n_features=50))
+_CORRECTIONS = CorrectionSettings(Settings(epochs=2, batch_size=8), 1 / 3, AtomicGPSettings(n_features=50))
 SETTINGS = MlipSettings(
     n_folds=3,
     tests=(
@@ -135,7 +135,7 @@ def test_kept_learners_give_the_kept_answers_and_have_not_seen_the_frameworks(do
     assert np.array_equal(np.sort(np.concatenate([a.rows for a in asked])), both.rows)
     for a, b in zip(asked, answers, strict=True):
         assert a.distance == pytest.approx(b.distance)
-        assert a.voltages["both"]["atom_kernel"] == pytest.approx(b.voltages["both"]["atom_kernel"], abs=1e-6)
+        assert a.voltages["both"]["atomic_gp"] == pytest.approx(b.voltages["both"]["atomic_gp"], abs=1e-6)
 
 
 def test_host_learners_are_kept_with_their_composition(done: Job) -> None:
@@ -145,10 +145,10 @@ def test_host_learners_are_kept_with_their_composition(done: Job) -> None:
     rows = table.parts["charged"]
     again = learners.answers(rows, rows.places(first.rows))
     for case in ("charged", "composition"):
-        assert again[case].keys() == {"networks", "crystal_kernel", "atom_kernel"}
+        assert again[case].keys() == {"networks", "host_krr", "atomic_gp"}
         for name, voltages in again[case].items():
             assert voltages == pytest.approx(first.voltages[case][name], abs=1e-5)
-    shift = first.voltages["composition"]["crystal_kernel"] - first.voltages["charged"]["crystal_kernel"]
+    shift = first.voltages["composition"]["host_krr"] - first.voltages["charged"]["host_krr"]
     moved = first.voltages["composition"]["networks"] - first.voltages["charged"]["networks"]
     assert moved == pytest.approx(np.broadcast_to(shift, moved.shape), abs=1e-6)
 
@@ -244,7 +244,7 @@ def test_files_of_earlier_runs_are_read(done: Job) -> None:
     assert set(arrays) == {"names", "energy", "volume", "size", "pooled", "atoms"}
     assert arrays["atoms"].dtype == np.float16
     assert arrays["names"][:3].tolist() == ["LiTi-charged", "LiTi-discharged", "LiV-charged"]
-    trials = read_arrays(done.folder / "inserted" / "00000.npz")
+    trials = read_arrays(done.folder / "trial-features" / "00000.npz")
     assert trials is not None
     assert set(trials) == {"n_ions", *(f"{a}.{b}" for a in ("single", "filled") for b in FACTS)}
 
@@ -367,7 +367,7 @@ def test_relaxed_ends_of_earlier_files() -> None:
     assert (len(found.pair.discharged), len(found.pair.charged)) == (2, 1)
 
 
-def test_where_all_are_emptied_there_is_nothing_to_learn() -> None:
+def test_where_all_are_fully_extracted_there_is_nothing_to_learn() -> None:
     features = np.random.default_rng(0).normal(size=(8, 5))
     model = full_extraction.fit_full_extraction(features, np.ones(8, dtype=bool))
     assert not model.coefficients.any()

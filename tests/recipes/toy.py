@@ -5,7 +5,7 @@ import numpy as np
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.structures.crystal import SYMBOLS, Crystal
-from models.small import layered
+from ionvolt.testing import layered
 
 METALS = {"Li": (22, 23, 24, 25, 26, 27, 28), "Na": (22, 24, 25, 27, 28), "Mg": (22, 23, 24, 25)}
 SIZES = {"Li": (2.85, 14.2), "Na": (2.95, 15.8), "Mg": (2.95, 14.6)}
@@ -15,7 +15,7 @@ def electrode(ion: str, metal: int, partly: bool) -> Electrode:
     """An oxide of a metal; partly: two cells, of whose two ions one stays."""
     a, c = SIZES[ion]
     number, symbol = WORKING_IONS[ion].number, SYMBOLS[metal]
-    discharged = layered(metal, a + 0.01 * (28 - metal), c, number)
+    discharged = layered(ion, symbol, a + 0.01 * (28 - metal), c).discharged
     charged = remove_ion(discharged, WORKING_IONS[ion])
     if partly:
         discharged = Crystal.from_pymatgen(discharged.to_pymatgen().make_supercell((2, 1, 1)))
@@ -52,9 +52,9 @@ def many() -> ElectrodeSet:
         a, c = SIZES[ion]
         for metal in metals:
             for k in range(4 if ion == "Li" else 2):
-                symbol, number = SYMBOLS[metal], WORKING_IONS[ion].number
+                symbol = SYMBOLS[metal]
                 anion = (8, 16, 34, 9)[k]
-                discharged = layered(metal, a + 0.1 * k, c + 0.3 * k, number)
+                discharged = layered(ion, symbol, a + 0.1 * k, c + 0.3 * k).discharged
                 numbers = np.where(discharged.numbers == 8, anion, discharged.numbers)
                 discharged = Crystal(discharged.lattice, numbers, discharged.frac_coords)
                 formula, name = f"{symbol}{SYMBOLS[anion]}2", f"{ion}{symbol}{SYMBOLS[anion]}"

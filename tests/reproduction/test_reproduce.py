@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from cli.conftest import Result, run_command
-from cli.crystals import METALS, crystal
+from crystals import crystal
+from datasets.builders import METALS
 from ionvolt.datasets import Electrode, ElectrodeSet, framework_of, read_dataset, write_dataset
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.explain import figures

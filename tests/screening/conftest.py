@@ -17,7 +17,7 @@ import pytest
 from ionvolt.screening.places import shard_file
 from ionvolt.screening.plan import Plan
 from ionvolt.screening.records import read_records
-from ionvolt.structures.crystal import ATOMIC_NUMBERS
+from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 
 METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Zr", "Mo")
 
@@ -54,6 +54,11 @@ def line(number: int, metal: str | None = None) -> dict[str, Any]:
         "numbers": [ATOMIC_NUMBERS[s] for s in (metal, metal, anion, anion, anion, anion)],
         "frac_coords": np.ravel(places).tolist(),
     }
+
+
+def crystal_of(line: dict[str, Any]) -> Crystal:
+    lattice, places = (np.reshape(line[key], (-1, 3)) for key in ("lattice", "frac_coords"))
+    return Crystal(lattice, np.array(line["numbers"]), places, line["id"])
 
 
 @pytest.fixture

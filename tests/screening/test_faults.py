@@ -11,12 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ionvolt.errors import DataError, InputError
 from ionvolt.screening import journal as journals
-from ionvolt.screening.executors import LocalProcesses
+from ionvolt.screening.executors import LocalProcesses, worker_command
 from ionvolt.screening.journal import journals_of, read_journals
 from ionvolt.screening.places import shard_file
 from ionvolt.screening.plan import Plan
@@ -25,9 +24,8 @@ from ionvolt.screening.run import prepare, remove_torn, screen
 from ionvolt.screening.settings import Settings
 from ionvolt.screening.stages import Rules, Task
 from ionvolt.screening.worker import work
-from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.writing import structure_text
-from screening.conftest import Begin, begun, expected, keys, line
+from screening.conftest import Begin, begun, crystal_of, expected, keys, line
 
 RULES = Settings(("Mg", "Al"), stages=("rules",))
 
@@ -69,6 +67,18 @@ def test_killed_a_worker_loses_no_more_than_what_it_was_at(plan: Plan, tmp_path:
     # Each structure is asked for two ions; one kill repeats one structure at most.
     often = begun(tmp_path)
     assert sum(max(0, n - 2) for n in often.values()) <= 2 * kills
+
+
+def test_a_worker_ends_with_the_command_that_started_it(plan: Plan) -> None:
+    command = [*worker_command(plan.folder), str(os.getpid() + 1)]  # as if it had been handed to another process
+    assert subprocess.run(command, timeout=300, check=False).returncode == 1
+    assert not finished(plan)
+    assert subprocess.run([*command[:-1], str(os.getpid())], timeout=300, check=False).returncode == 0
+    assert keys(plan) == expected(plan)
+
+
+def finished(plan: Plan) -> list[Path]:
+    return [path for shard in plan.shards if (path := shard_file(plan.folder, 0, shard.number)).exists()]
 
 
 def test_two_starters_share_the_work(plan: Plan, tmp_path: Path, begin: Begin) -> None:
@@ -230,12 +240,7 @@ def test_refused_inputs_are_tried_again_and_the_rest_is_kept(
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(6):
-        given = line(number, "Mn")
-        crystal = Crystal(
-            np.array(given["lattice"]).reshape(3, 3),
-            np.array(given["numbers"]),
-            np.array(given["frac_coords"]).reshape(-1, 3),
-        )
+        crystal = crystal_of(line(number, "Mn"))
         (folder / f"{number}.cif").write_text(structure_text(crystal, "cif"))
     whole = (folder / "2.cif").read_text()
     state = (folder / "2.cif").stat()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crystals import disulfide, layered, perovskite, sodium_chloride
 from ionvolt.errors import DataError, InputError
-from ionvolt.ions import WORKING_IONS
+from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.screening.front import Filters, best, front
 from ionvolt.screening.places import MERGED, shard_file
 from ionvolt.screening.plan import Plan
@@ -25,8 +25,9 @@ from ionvolt.screening.selection import _Best, deviation, normal, read_selection
 from ionvolt.screening.settings import Settings, parse_elements, parse_keep, parse_window
 from ionvolt.screening.stages import interval, within
 from ionvolt.screening.worker import work
-from ionvolt.structures import Crystal
+from screening.conftest import crystal_of, line
 
+TIS2 = remove_ion(disulfide("Li"), WORKING_IONS["Li"])
 TOY = Settings(("Mg", "Al"), stages=("rules", "network", "model"), keep={"model": 5})
 
 
@@ -235,34 +236,20 @@ def test_filters_and_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rules_know_hosts() -> None:
-    hosts = {
-        ("TiS2", "Mg"): "kept",
-        ("NaCl", "Mg"): "dropped",
-    }
-    for (formula, ion), status in hosts.items():
-        crystal = _prototype(formula)
-        assert judge(crystal, WORKING_IONS[ion], Settings((ion,)))["status"] == status
-    assert "excluded" in judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",), exclude=("Ti",)))["reason"]
-    row = judge(_prototype("TiS2"), WORKING_IONS["Al"], Settings(("Al",)))
+    assert judge(TIS2, WORKING_IONS["Mg"], Settings(("Mg",)))["status"] == "kept"
+    assert judge(sodium_chloride(), WORKING_IONS["Mg"], Settings(("Mg",)))["status"] == "dropped"
+    assert "excluded" in judge(TIS2, WORKING_IONS["Mg"], Settings(("Mg",), exclude=("Ti",)))["reason"]
+    row = judge(TIS2, WORKING_IONS["Al"], Settings(("Al",)))
     assert row["capacity_is_estimate"]
-    assert 0 < row["capacity_grav"] < judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",)))["capacity_grav"]
-    assert judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",), min_capacity=900))["status"] == "dropped"
+    assert 0 < row["capacity_grav"] < judge(TIS2, WORKING_IONS["Mg"], Settings(("Mg",)))["capacity_grav"]
+    assert judge(TIS2, WORKING_IONS["Mg"], Settings(("Mg",), min_capacity=900))["status"] == "dropped"
 
 
 def test_a_host_that_holds_the_ion_and_can_only_take_more_is_a_charged_one() -> None:
-    a = 3.41
-    cell = np.array([[a, 0, 0], [-a / 2, a * math.sqrt(3) / 2, 0], [0, 0, 6.2]])
-    places = np.array([[0.0, 0, 0], [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75], [0, 0, 0.5]])
-    li_ti = Crystal(cell, np.array([22, 16, 16, 3]), places)
-    assert assumed(li_ti, WORKING_IONS["Li"]) == "auto"  # LiTiS2 gives its electron up
-    assert assumed(li_ti, WORKING_IONS["Mg"]) == "auto"
-    full = Crystal(cell, np.array([23, 8, 8, 11]), places)  # NaVO2
-    assert assumed(full, WORKING_IONS["Na"]) == "auto"
-    oxidised = Crystal(
-        np.diag([3.9, 3.9, 3.9]),
-        np.array([11, 41, 8, 8, 8]),
-        np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]),
-    )  # NaNbO3, Nb at its highest
+    assert assumed(disulfide("Li"), WORKING_IONS["Li"]) == "auto"  # LiTiS2 gives its electron up
+    assert assumed(disulfide("Li"), WORKING_IONS["Mg"]) == "auto"
+    assert assumed(layered("V", "Na"), WORKING_IONS["Na"]) == "auto"
+    oxidised = perovskite("Nb", 3.9, "Na")  # NaNbO3, Nb at its highest
     assert assumed(oxidised, WORKING_IONS["Na"]) == "charged"
     row = judge(oxidised, WORKING_IONS["Na"], Settings(("Na",)))
     assert (row["status"], row["end_members"]) == ("kept", "charged")
@@ -281,16 +268,7 @@ def test_a_structure_that_should_be_relaxed_is_not_dropped_for_it(monkeypatch: p
         return replace(real(*args, **more), doubts=(f"it is not at rest. {RELAX_FIRST}",))
 
     monkeypatch.setattr(rules, "read_question", doubtful)
-    assert judge(_prototype("TiS2"), WORKING_IONS["Mg"], Settings(("Mg",)))["status"] == "kept"
-
-
-def _prototype(formula: str) -> Crystal:
-    if formula == "NaCl":
-        cell = 5.64 * 0.5 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
-        return Crystal(cell, np.array([11, 17]), np.array([[0.0] * 3, [0.5] * 3]))
-    a, c = 3.41, 5.70
-    cell = np.array([[a, 0, 0], [-a / 2, a * math.sqrt(3) / 2, 0], [0, 0, c]])
-    return Crystal(cell, np.array([22, 16, 16]), np.array([[0.0] * 3, [1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]]))
+    assert judge(TIS2, WORKING_IONS["Mg"], Settings(("Mg",)))["status"] == "kept"
 
 
 def test_like_reasons_are_counted_together() -> None:
@@ -344,12 +322,5 @@ def test_the_funnel_from_files_to_voltages(lines: Path, tmp_path: Path) -> None:
     from ionvolt.prediction import predict
 
     one = answered[0]
-    number = int(one["id"][1:])
-    from screening.conftest import line
-
-    given_line = line(number)
-    crystal = Crystal(
-        np.array(given_line["lattice"]).reshape(3, 3), np.array(given_line["numbers"]),
-        np.array(given_line["frac_coords"]).reshape(-1, 3),
-    )  # fmt: skip
+    crystal = crystal_of(line(int(one["id"][1:])))
     assert one["voltage"] == pytest.approx(predict(crystal, one["ion"], model="cgcnn-mp2020").voltage, abs=1e-5)

@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,19 +18,13 @@ from ionvolt.screening.plan import cut
 from ionvolt.screening.sources import find_sources
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.writing import structure_text
-from screening.conftest import line
+from screening.conftest import crystal_of, line
 
 N = 700
 
 
 def crystal(number: int) -> Crystal:
-    given = line(number * 7, "Mn")
-    return Crystal(
-        np.array(given["lattice"]).reshape(3, 3),
-        np.array(given["numbers"]),
-        np.array(given["frac_coords"]).reshape(-1, 3),
-        given["id"],
-    )
+    return crystal_of(line(number * 7, "Mn"))
 
 
 def optimade(number: int) -> dict[str, Any]:

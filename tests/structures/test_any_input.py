@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from test_formats import REFINED, RES
-from textbook import ALL, P1, POSCAR
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, as_crystal, check, read_text
+from structures.test_formats import REFINED, RES
+from structures.textbook import ALL, P1, POSCAR
 
 pytestmark = pytest.mark.slow
 

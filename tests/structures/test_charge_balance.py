@@ -58,6 +58,9 @@ def give_and_take(material: Crystal | dict[str, float]) -> tuple[float, float]:
         ("LiNbO3", 0, 3),
         ("FeOOH", 1, 1),
         ("MnP4", 0, 10),
+        ("Na2Fe2(CN)6", 2, 0),
+        ("LiFeSO4F", 1, 0),
+        ("NaCl", 0, 0),
     ],
 )
 def test_of_a_formula(formula: str, gives: float, takes: float) -> None:
@@ -66,9 +69,16 @@ def test_of_a_formula(formula: str, gives: float, takes: float) -> None:
     assert give_and_take(twice) == pytest.approx((2 * gives, 2 * takes))
 
 
-@pytest.mark.parametrize("formula", ["LiC6", "C6", "Li15Si4", "Mg2Sn", "LiAl", "XeF2Og", "Li2S6", "InSb"])
+@pytest.mark.parametrize(
+    "formula", ["LiC6", "C6", "Li15Si4", "Mg2Sn", "LiAl", "XeF2Og", "Li2S6", "InSb", "Cu", "TiAl", "LaC2"]
+)
 def test_where_nothing_can_be_said(formula: str) -> None:
     assert count_electrons(amounts(formula)) is None
+
+
+@pytest.mark.parametrize("formula", ["LiC6", "Cu", "TiAl", "LaC2"])
+def test_metals_and_carbides_hold_no_anion(formula: str) -> None:
+    assert not chemistry.has_anion(amounts(formula))
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import time
 import gemmi
 import numpy as np
 import pytest
-from textbook import ALL, OLIVINE, P1, ROCK_SALT, p1
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Limits, read_text
+from structures.textbook import ALL, OLIVINE, P1, ROCK_SALT, p1
 
 
 def rule(text, **options):

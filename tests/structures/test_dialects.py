@@ -1,10 +1,10 @@
 """The ways in which programs and databases write the same crystal."""
 
 import pytest
-from textbook import LAYERED, OLIVINE, P1, ROCK_SALT, RUTILE, SPINEL, p1
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Limits, as_crystal, read_disordered, read_file, read_many, read_text
+from structures.textbook import LAYERED, OLIVINE, P1, ROCK_SALT, RUTILE, SPINEL, p1
 
 
 def rule(text, **options):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from textbook import LAYERED, POSCAR, ROCK_SALT, SPINEL, Cell, p1
 
 from ionvolt.errors import InputError
 from ionvolt.structures import read_disordered, read_text
+from structures.textbook import LAYERED, POSCAR, ROCK_SALT, SPINEL, Cell, p1
 
 
 def occupied(cell: Cell, **occupancies: str) -> str:

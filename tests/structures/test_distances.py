@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from textbook import ALL, OLIVINE
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, Limits, check, read_text
+from structures.textbook import ALL, OLIVINE
 
 
 def pair(first, second, distance):

@@ -5,11 +5,11 @@ import itertools
 import json
 
 import pytest
-from textbook import LAYERED, OLIVINE, P1, ROCK_SALT, RUTILE, SPINEL, Cell, p1
 
 from ionvolt.errors import InputError
 from ionvolt.structures import read_disordered, read_text
 from ionvolt.structures.formulas import formula_of, multiple, parse_formula
+from structures.textbook import LAYERED, OLIVINE, P1, ROCK_SALT, RUTILE, SPINEL, Cell, p1
 
 BRUCITE = Cell(
     "P -3 m 1",

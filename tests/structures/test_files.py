@@ -9,10 +9,10 @@ import time
 import zipfile
 
 import pytest
-from textbook import OLIVINE, P1, POSCAR
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, Limits, read_file, read_many, read_text
+from structures.textbook import OLIVINE, P1, POSCAR
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from ase.io import write as ase_write
 from ase.io.trajectory import Trajectory
 from pymatgen.core import Lattice, Structure
 from pymatgen.entries.computed_entries import ComputedStructureEntry
-from textbook import ALL, OLIVINE, P1, POSCAR, ROCK_SALT, RUTILE, SPINEL
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, Limits, as_crystal, read_disordered, read_file, read_many, read_text
 from ionvolt.structures.sources import passed_over_text
+from structures.textbook import ALL, OLIVINE, P1, POSCAR, ROCK_SALT, RUTILE, SPINEL
 
 WHOLE = {name: read_text(cell.cif(), name) for name, cell in ALL.items()}
 

@@ -5,10 +5,10 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
 from pymatgen.core import DummySpecies, Lattice, Molecule, Species, Structure
-from textbook import OLIVINE, P1, POSCAR
 
 from ionvolt.errors import InputError
 from ionvolt.structures import DEFAULT_LIMITS, Crystal, Limits, as_crystal, check, read_text
+from structures.textbook import OLIVINE, P1, POSCAR
 
 
 def rule(obj, **options):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from pymatgen.io.vasp import Poscar
-from textbook import ALL, POSCAR
 
 from ionvolt.errors import InputError
 from ionvolt.structures import read_text
+from structures.textbook import ALL, POSCAR
 
 HEAD = "x\n1.0\n4.12 0 0\n0 4.12 0\n0 0 4.12\n"
 

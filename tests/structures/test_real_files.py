@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from test_symmetry import assert_same, pymatgen_of
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, read_many, read_text
+from structures.test_symmetry import assert_same, pymatgen_of
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Composition, Structure
 from pymatgen.io.cif import CifParser
-from textbook import (
+
+from ionvolt.errors import InputError
+from ionvolt.structures import Crystal, Limits, read_text
+from structures.textbook import (
     ALL,
     ANATASE,
     BADDELEYITE,
@@ -19,9 +22,6 @@ from textbook import (
     WURTZITE,
     Cell,
 )
-
-from ionvolt.errors import InputError
-from ionvolt.structures import Crystal, Limits, read_text
 
 LOOSE = Limits(volume_per_atom=(0.1, 1000), min_distance=0.01, min_bond=0.0, max_density=1000)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from graphs.crystals import random_crystal
+from crystals import random_crystal
 from ionvolt.errors import ModelError
 from ionvolt.graphs import CrystalGraph, build_graph, collate
 from ionvolt.models.cgcnn.network import CGCNN, Head

@@ -200,6 +200,22 @@ def test_an_electrode_is_computed(slow: Served) -> None:
     assert [entry["formula"] for entry in outcome["structures"]] == ["NaCoO2", "CoO2"]
 
 
+def test_an_electrode_is_varied(slow: Served) -> None:
+    asked = {"ion": "Na", "voltage": [2.0, 5.0], "elements": ["Mn", "Fe"], "candidates": 3}
+    job = start_long(slow, kind="design", structure={"example": "NaCoO2"}, **asked)
+    outcome = ended(slow, job["id"])["outcome"]
+    designs = outcome["result"]["designs"]
+    assert {one["formula"] for one in designs} & {"NaMnO2", "NaFeO2"}
+    assert all(one["stage"] == "predicted" for one in designs)
+    assert [entry["role"] for entry in outcome["structures"]] == ["design"] * len(designs)
+    assert all("data_" in entry["cif"] for entry in outcome["structures"])
+    for wrong, rule in (({"voltage": [3.0, 2.0]}, "not below"), ({"exclude": ["Xx"]}, "not an element")):
+        job = start_long(slow, kind="design", structure={"example": "NaCoO2"}, **(asked | wrong))
+        state = ended(slow, job["id"])
+        assert state["status"] == "failed"
+        assert rule in state["problem"]["rule"]
+
+
 def test_what_cannot_be_computed(slow: Served) -> None:
     asked = {"kind": "compute", "structure": {"example": "TiS2"}, "ion": "Xx"}
     assert slow.client.post("/api/v1/jobs", json=asked).status_code == 422

@@ -54,7 +54,7 @@ def compute(
         str,
         typer.Option(
             help="Whose energies give the voltage: SevenNet's (7net-l3i5; CHGNet relaxes), or one that does "
-            "everything: a version of CHGNet (0.3.0, 0.2.0, r2scan), 7net-mf-0:pbe, 7net-mf-0:r2scan, a SevenNet "
+            "everything: chgnet-0.3.0, chgnet-0.2.0, chgnet-r2scan, 7net-mf-0:pbe, 7net-mf-0:r2scan, a SevenNet "
             "checkpoint (PATH or PATH:head), or a calculator of ASE (ase:module.Class)."
         ),
     ] = "7net-l3i5",

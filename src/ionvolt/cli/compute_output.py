@@ -45,9 +45,10 @@ def print_profile(result: VoltageResult) -> None:
     profile = result.profile
     assert profile is not None
     expected = any(step.voltage_measured is not None for step in profile.steps)
+    judged = any(step.voltage_lower is not None for step in profile.steps)
     columns = [
         Column("filling", True), Column("from", True), Column("to", True), Column("potential\nalone (V)"),
-        *([Column(HEADING)] if expected else []), Column("volume"),
+        *([Column("90 % interval\n(V)")] if judged else []), *([Column(HEADING)] if expected else []), Column("volume"),
     ]  # fmt: skip
     rows = [
         [
@@ -55,6 +56,11 @@ def print_profile(result: VoltageResult) -> None:
             step.formula_charged,
             step.formula_discharged,
             f"{step.voltage:.2f}",
+            *(
+                ["" if step.voltage_lower is None else f"{step.voltage_lower:.2f} to {step.voltage_upper:.2f}"]
+                if judged
+                else []
+            ),
             *([cell_text(step)] if expected else []),
             f"{100 * step.volume_change:+.1f} %",
         ]

@@ -21,9 +21,9 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="Recipes to train under the protocol (mean, svr, kernel-ridge, random-forest, extra-trees, each also "
-            "with -li or -all; li-model, cgcnn-scratch, cgcnn-transfer, cgcnn-joint, cgcnn-imitator) or trained models "
-            "(by shipped name or folder), applied as they are. Several: with commas.",
+            help="Learners to train under the protocol (mean, svr, kernel-ridge, random-forest, extra-trees, each also "
+            "with -li or -all; li-model, cgcnn-scratch, cgcnn-transfer, cgcnn-joint, cgcnn-distilled) or trained "
+            "models (by shipped name or folder), applied as they are. Several: with commas.",
             metavar="MODEL",
         ),
     ],

@@ -15,10 +15,12 @@ ReplaceOption = Annotated[
 ]
 
 
-def require_data(path: Path) -> None:
-    """Raise ``DataError`` where there is no such data set."""
+def require_data(path: Path, *, or_folder: bool = False) -> None:
+    """Raise ``DataError`` where there is no such data set; some recipes take a folder of tables instead."""
     from ionvolt.errors import DataError
 
+    if path.is_dir() and or_folder:
+        return
     if path.is_dir():
         raise DataError(f"{path}: it is a folder, no data set. Name a Parquet file (`ionvolt data import` makes one)")
     if not path.is_file():

@@ -71,7 +71,7 @@ def run(
     ] = None,
 ) -> None:
     """From a data set to fitted models in the folder: all steps, or some. The package is not touched."""
-    require_data(data)
+    require_data(data, or_folder=True)
     from ionvolt.errors import ModelError
     from ionvolt.recipes.registry import find_recipe
 
@@ -102,7 +102,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Errors on held-out rows, from features that are there; what has been answered is not repeated."""
-    require_data(data)
+    require_data(data, or_folder=True)
     from ionvolt.recipes.registry import find_recipe
 
     recipe = find_recipe(name)
@@ -130,7 +130,7 @@ def release(
     jobs: Jobs = 1,
 ) -> None:
     """Fit the models, see that they answer, and put them in the place of the shipped ones."""
-    require_data(data)
+    require_data(data, or_folder=True)
     from ionvolt.recipes.registry import find_recipe
     from ionvolt.recipes.release import release as put_in_place
 

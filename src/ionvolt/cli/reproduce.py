@@ -10,7 +10,7 @@ import typer
 from ionvolt.cli.terminal import folded, json_text, printable
 
 if TYPE_CHECKING:
-    from ionvolt.reproduction.settings import Recipe
+    from ionvolt.reproduction.settings import ReportSettings
 
 HOW = (
     "Get one: `ionvolt data fetch --ion all -o mp.parquet` (with a key of the Materials Project), or import tables and "
@@ -50,14 +50,14 @@ def reproduce(
     from ionvolt.reproduction.run import reproduce as make
 
     rows = read_dataset(data)
-    recipe = _recipe(quick, seeds, members, epochs)
+    settings = _settings(quick, seeds, members, epochs)
     with Bar("reading") as bar:
 
         def show(done: int, total: int, words: str) -> None:
             bar.to(done, total)
             bar.describe(words)
 
-        report = make(rows, output, recipe=recipe, source=data.name, progress=show)
+        report = make(rows, output, settings=settings, source=data.name, progress=show)
     if as_json:
         print(json_text(report.summary | {"page": str(report.page)}))
         return
@@ -66,7 +66,7 @@ def reproduce(
     print(printable(f"{report.page}: the page; figures and tables beside it"))
 
 
-def _recipe(quick: bool, seeds: int | None, members: int | None, epochs: int | None) -> Recipe:
+def _settings(quick: bool, seeds: int | None, members: int | None, epochs: int | None) -> ReportSettings:
     from dataclasses import replace
 
     from ionvolt.reproduction.settings import FULL, QUICK

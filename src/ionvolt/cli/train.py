@@ -14,7 +14,7 @@ from ionvolt.cli.terminal import folded, json_text
 
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
-    from ionvolt.training.cgcnn.runs import Mode, Parts
+    from ionvolt.training.cgcnn.runs import EnsembleParts, Mode
     from ionvolt.training.loop import History
     from ionvolt.training.settings import Settings
 
@@ -154,7 +154,7 @@ def _settings(
 
 
 def _train(
-    parts: Parts,
+    parts: EnsembleParts,
     symbol: str,
     settings: Settings,
     mode: Mode,
@@ -217,7 +217,7 @@ RUN_FILE = "run.json"
 """What is trained in a folder, so that the same command goes on and no other one writes over it."""
 
 
-def _identity(parts: Parts, settings: Settings, mode: str, about: dict[str, Any], base: str) -> dict[str, Any]:
+def _identity(parts: EnsembleParts, settings: Settings, mode: str, about: dict[str, Any], base: str) -> dict[str, Any]:
     """What makes this run the one that it is, as plain JSON types; ``base``: checksum of the weights begun with."""
     from dataclasses import asdict
 

@@ -14,7 +14,8 @@ from ionvolt.cli.terminal import Column, folded, json_text, print_table, printab
 
 if TYPE_CHECKING:
     from ionvolt.experiment.cathodes import Cathode
-    from ionvolt.experiment.validate import Estimate, Score, Validation
+    from ionvolt.experiment.estimates import Estimate
+    from ionvolt.experiment.validate import Score, Validation
 
 
 def validate(
@@ -58,12 +59,14 @@ def validate(
     names = _models(model or ["all"])
     cathodes = all_cathodes() if include_excluded else usable_cathodes()
     extra = _physics(cathodes) if physics else []
+    kept_back: list[Estimate] = []
     if expected if expected is not None else not model:
         from ionvolt.experiment.expected import expected_estimates
 
         extra += expected_estimates(cathodes)
+        kept_back = expected_estimates([cathode for cathode in all_cathodes() if cathode.kept_back])
     means = None if data is None else _means(data)
-    result = against_measurement(cathodes, names, extra=extra, means=means)
+    result = against_measurement(cathodes, names, extra=extra, kept_back=kept_back, means=means)
     if output is not None:
         _write(result, output)
     if as_json:
@@ -170,12 +173,13 @@ def _cell(estimate: Estimate | None) -> str:
 def _print_scores(result: Validation) -> None:
     columns = [
         Column("model", True), Column("cathodes", True), Column("n"), Column("seen"), Column("MAE (V)"),
-        Column("bias\n(V)"), Column("within\nuncer-\ntainty"), Column("in 90 %\ninterval"), Column("width\n(V)"),
+        Column("median\n(V)"), Column("bias\n(V)"), Column("within\nuncer-\ntainty"), Column("in 90 %\ninterval"),
+        Column("width\n(V)"),
     ]  # fmt: skip
     rows = [
         [
             score.model, score.group, str(score.n), "–" if score.n_seen is None else str(score.n_seen),
-            _interval(score), f"{score.bias:+.2f}", f"{score.within:.0%}",
+            _interval(score), f"{score.median:.2f}", f"{score.bias:+.2f}", f"{score.within:.0%}",
             "–" if score.covered is None else f"{score.covered:.0%}",
             "–" if score.width is None else f"{score.width:.2f}",
         ]

@@ -16,7 +16,7 @@ from ionvolt._version import __version__
 from ionvolt.datasets.importers import MATERIALS_PROJECT, Imported, build
 from ionvolt.datasets.mp_electrodes import Checksum, Document, Materials, digest, ends_of, key_of, row_of
 from ionvolt.datasets.mp_requests import count_electrodes, page_of_electrodes, summaries
-from ionvolt.datasets.parts import Parts
+from ionvolt.datasets.parts import FetchedParts
 from ionvolt.errors import DataError, UnavailableError
 from ionvolt.ions import working_ion
 from ionvolt.structures.materials_project import require_client, require_key
@@ -44,19 +44,19 @@ class Fetch:
         progress: Called with how much is done, of how much, and what.
     """
 
-    parts: Parts
+    parts: FetchedParts
     service: Service
     progress: ProgressCallback
 
 
-def parts_of(output: Path) -> Parts:
+def parts_of(output: Path) -> FetchedParts:
     """Where a fetch keeps what it has, beside its output."""
-    return Parts(output.with_name(output.name + ".parts"))
+    return FetchedParts(output.with_name(output.name + ".parts"))
 
 
 def fetch_source(
     ions: Sequence[str],
-    parts: Parts,
+    parts: FetchedParts,
     *,
     key: str | None = None,
     endpoint: str | None = None,
@@ -154,7 +154,7 @@ def _fetch_pages(fetch: Fetch, ion: str, lines: list[dict[str, Any]]) -> dict[st
     return ended
 
 
-def _electrodes(parts: Parts, ions: list[str]) -> tuple[dict[Key, Document], list[str]]:
+def _electrodes(parts: FetchedParts, ions: list[str]) -> tuple[dict[Key, Document], list[str]]:
     """Every electrode once, ion by ion, and what was left out for another document of the same ends."""
     found: dict[Key, Document] = {}
     notes: dict[str, None] = {}

@@ -15,7 +15,7 @@ _STATE = "fetch.json"
 _FORMAT = 1
 
 
-class Parts:
+class FetchedParts:
     """A folder of JSON lines, only ever added to.
 
     A line that a kill left unfinished is cut off when the folder is opened again.

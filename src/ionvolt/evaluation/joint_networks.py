@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import drop_leaking_rows
-from ionvolt.evaluation.networks import Recipe, epoch_log, graphs_for, graphs_of
+from ionvolt.evaluation.networks import NetworkLearner, epoch_log, graphs_for, graphs_of
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array, EpochCallback, Indices, LogCallback
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _vectors: WeakKeyDictionary[Crystal, NDArray[np.float32]] = WeakKeyDictionary()
 
 
-class CgcnnJoint(Recipe):
+class CgcnnJoint(NetworkLearner):
     """Networks of all ions at once (``models.joint``); they learn from the validation part too, for a fixed time.
 
     Args:
@@ -68,7 +68,7 @@ class CgcnnDistilled(CgcnnJoint):
     These are hosts and discharged electrodes. Nothing of the test part is shown, not even without its voltage.
     """
 
-    name = "cgcnn-imitator"
+    name = "cgcnn-distilled"
 
     def _settings(self) -> Settings:
         from ionvolt.training.cgcnn.joint import PRE_TRAINED
@@ -82,10 +82,10 @@ class CgcnnDistilled(CgcnnJoint):
         crystals = [e.host for e in some] + [e.discharged for e in some if e.discharged is not None]
         unique = list(dict.fromkeys(crystals))
         settings = replace(DISTILLATION, epochs=min(self.epochs or DISTILLATION.epochs, DISTILLATION.epochs), seed=seed)
-        return distil(graphs_for(unique), _vectors_of(unique), settings, progress=log_epoch)
+        return distil(graphs_for(unique), _latent_features(unique), settings, progress=log_epoch)
 
 
-def _vectors_of(crystals: list[Crystal]) -> list[NDArray[np.float32]]:
+def _latent_features(crystals: list[Crystal]) -> list[NDArray[np.float32]]:
     """SevenNet's atom vectors, each crystal evaluated once in a process."""
     from ionvolt.models.mlip.latent_features import compute_features
 

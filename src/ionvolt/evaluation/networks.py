@@ -36,8 +36,8 @@ class Fitted:
     parts: list[tuple[Indices, Indices]]
 
 
-class Recipe:
-    """What recipes of networks have in common."""
+class NetworkLearner:
+    """What learners made of networks have in common."""
 
     def __init__(self, members: int = 1, epochs: int | None = None) -> None:
         self.members, self.epochs = members, epochs
@@ -48,7 +48,7 @@ class Recipe:
         return f"{self.members} members, {self.epochs or 'default'} epochs"
 
 
-class CgcnnScratch(Recipe):
+class CgcnnScratch(NetworkLearner):
     """Networks that see the rows of the tested ion alone.
 
     Args:
@@ -74,7 +74,7 @@ class CgcnnScratch(Recipe):
         return result
 
 
-class LiModel(Recipe):
+class LiModel(NetworkLearner):
     """Networks trained on Li, without the frameworks of other ions' test rows, applied to every ion as they are.
 
     Args:

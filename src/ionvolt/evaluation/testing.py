@@ -15,7 +15,7 @@ from ionvolt.graphs import CrystalGraph
 from ionvolt.models.card import TEST, ModelCard, Record
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.network import CGCNN
-from ionvolt.training.cgcnn.runs import Mode, Parts
+from ionvolt.training.cgcnn.runs import EnsembleParts, Mode
 from ionvolt.training.loop import History
 from ionvolt.training.settings import Settings
 
@@ -47,7 +47,7 @@ def calibrate_std(errors: NDArray[np.float64], spreads: NDArray[np.float64]) -> 
 
 def describe_and_test(
     ensemble: Ensemble,
-    parts: Parts,
+    parts: EnsembleParts,
     ion: str,
     histories: Sequence[History],
     settings: Settings,
@@ -108,7 +108,7 @@ def describe_and_test(
     return ensemble
 
 
-def elements_of(parts: Parts, rows: NDArray[np.int64]) -> list[int]:
+def elements_of(parts: EnsembleParts, rows: NDArray[np.int64]) -> list[int]:
     """Atomic numbers in the hosts of some rows."""
     return sorted({int(z) for i in rows for z in np.unique(parts.rows[int(i)].host.numbers)})
 

@@ -169,7 +169,11 @@ def host_structures() -> dict[str, HostStructure]:
 @cache
 def all_cathodes() -> tuple[Cathode, ...]:
     """Every row of the table, those that do not count included."""
-    text = (files("ionvolt.experiment") / "cathodes.csv").read_text(encoding="utf-8")
+    return read_cathodes((files("ionvolt.experiment") / "cathodes.csv").read_text(encoding="utf-8"))
+
+
+def read_cathodes(text: str) -> tuple[Cathode, ...]:
+    """The rows of a table: CSV with the columns of ``cathodes.csv``."""
     return tuple(_cathode(row) for row in csv.DictReader(text.splitlines()))
 
 

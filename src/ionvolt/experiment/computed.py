@@ -8,7 +8,7 @@ from functools import partial
 from ionvolt.computation import Computer, corrected
 from ionvolt.errors import InputError
 from ionvolt.experiment.cathodes import Cathode, host_structures
-from ionvolt.experiment.validate import Estimate
+from ionvolt.experiment.estimates import Estimate
 from ionvolt.ions import EndMembers, working_ion
 from ionvolt.physics.average import AverageVoltage, RelaxOptions, compute
 from ionvolt.physics.cache import Cache

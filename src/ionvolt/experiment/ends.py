@@ -95,10 +95,12 @@ def given(cathode: Cathode, part: bool, read: Read, cache: Cache) -> Given:
     if cathode.mp_charged:
         return Given(discharged, charged, full, read(cathode.mp_charged))
     x_from = (cathode.x_from or 0.0) if part or cathode.host.startswith(cathode.ion) else 0.0
-    return Given(discharged, charged, full, emptied(discharged, cathode.ion, x_from / (cathode.x_to or 1.0), cache))
+    return Given(
+        discharged, charged, full, partly_extracted(discharged, cathode.ion, x_from / (cathode.x_to or 1.0), cache)
+    )
 
 
-def emptied(discharged: Crystal, ion: str, left: float, cache: Cache) -> Crystal:
+def partly_extracted(discharged: Crystal, ion: str, left: float, cache: Cache) -> Crystal:
     """The discharged crystal with this share of its ions left, where that costs least, relaxed."""
     potential = load_potentials().relaxer
     worker = working_ion(ion)
@@ -159,7 +161,7 @@ def calculated_row(cathode: Cathode, part: bool, read: Read, cache: Cache, model
         "centres": " ".join(f"{metal}:{share:.4g}" for metal, share in sorted(chemistry.centres.items())),
         "hubbard": f"{chemistry.hubbard:.4g}",
         "layered": "yes" if chemistry.layered else "no",
-        "emptied": "yes" if chemistry.emptied else "no",
+        "fully_extracted": "yes" if chemistry.fully_extracted else "no",
     }
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import framework_of
 from ionvolt.experiment.cathodes import Cathode, all_cathodes
-from ionvolt.experiment.validate import Estimate
+from ionvolt.experiment.estimates import Estimate
 from ionvolt.models.interface import NORMAL_90
 from ionvolt.models.measured.chemistry import Anion, ElectrodeChemistry
 from ionvolt.models.measured.estimate import MeasuredEstimate, MeasuredModel, Way
@@ -47,6 +47,10 @@ CANDIDATES: dict[str, tuple[Penalty, ...]] = {
     "functionals, classes and open oxides": tuple(replace(penalty, open_oxide=0.3) for penalty in STRENGTHS),
 }
 """What the nested choice is made from: the mean of the fits with these priors; without any the calculated voltage."""
+
+UNCERTAIN_SLOPE = 0.1
+"""Standard deviation of the slope's prior where the calculated voltage is a prediction with errors of its own: high
+predictions are then too high more often than not, and low ones too low."""
 
 CALCULATED = "calculated"
 """Name of the calculated voltages among the estimates of ``ionvolt validate``."""
@@ -102,9 +106,21 @@ class HeldOut:
 
 @cache
 def points(way: Way = "ends with r2SCAN") -> tuple[MeasuredPoint, ...]:
-    """The electrodes that were calculated in this way, in the order of the table."""
-    by_name = {cathode.name: cathode for cathode in all_cathodes()}
-    text = (files("ionvolt.experiment") / "calculated.csv").read_text(encoding="utf-8")
+    """The package's electrodes that were calculated in this way, in the order of the table."""
+    return read_points(
+        (files("ionvolt.experiment") / "calculated.csv").read_text(encoding="utf-8"), all_cathodes(), way
+    )
+
+
+def read_points(calculated: str, cathodes: Sequence[Cathode], way: Way) -> tuple[MeasuredPoint, ...]:
+    """The electrodes that were calculated in a way.
+
+    Args:
+        calculated: CSV with the columns of ``calculated.csv``; ``cathode`` is the name of a cathode.
+        cathodes: The measured electrodes.
+        way: Which; rows whose column is empty are left out.
+    """
+    by_name = {cathode.name: cathode for cathode in cathodes}
     column = way if way in ("discharged", "host") else "calculated"
     return tuple(
         MeasuredPoint(
@@ -118,14 +134,19 @@ def points(way: Way = "ends with r2SCAN") -> tuple[MeasuredPoint, ...]:
             ),
             framework=framework_of(cathode.host, cathode.ion),
         )
-        for row in csv.DictReader(text.splitlines())
+        for row in csv.DictReader(calculated.splitlines())
         if row[column]
     )
 
 
 def training_points(way: Way = "ends with r2SCAN", *, recalled: bool = True) -> list[MeasuredPoint]:
-    """The points that train; without ``recalled`` only those whose voltage is more than a memory."""
-    return [p for p in points(way) if p.cathode.trains and (recalled or p.cathode.checked != "recalled")]
+    """The package's points that train; without ``recalled`` only those whose voltage is more than a memory."""
+    return that_train(points(way), recalled=recalled)
+
+
+def that_train(found: Sequence[MeasuredPoint], *, recalled: bool = True) -> list[MeasuredPoint]:
+    """Those of the points that train; without ``recalled`` only those whose voltage is more than a memory."""
+    return [p for p in found if p.cathode.trains and (recalled or p.cathode.checked != "recalled")]
 
 
 def fit_measured(training: Sequence[MeasuredPoint]) -> tuple[MeasuredModel, str]:
@@ -134,7 +155,7 @@ def fit_measured(training: Sequence[MeasuredPoint]) -> tuple[MeasuredModel, str]
     per_gap, noise, quantile = _intervals(training, residuals, uncertainty)
     raw = np.array([abs(p.correction) for p in training])
     model = MeasuredModel(
-        regression=_fit(*_arrays(training)[:3], CANDIDATES[chosen]),
+        regression=_fit(*_arrays(training)[:3], _candidates(training)[chosen]),
         metals=_counts(training, [p.electrode.chemistry.centres for p in training]),
         anions=_counts(training, [{p.electrode.chemistry.anion: 1.0} for p in training]),
         ions=_counts(training, [{p.cathode.ion: 1.0} for p in training]),
@@ -202,9 +223,20 @@ def expected_estimates(cathodes: Sequence[Cathode]) -> list[Estimate]:
 
 def _choose(training: Sequence[MeasuredPoint]) -> tuple[str, Array, Array]:
     """The candidate of least mean absolute error by leave-one-framework-out, its errors and uncertainties, V."""
-    found = {name: _left_out(training, penalty) for name, penalty in CANDIDATES.items()}
+    candidates = _candidates(training)
+    found = {name: _left_out(training, penalty) for name, penalty in candidates.items()}
     best = min(found, key=lambda name: float(np.abs(found[name][0]).mean()))
-    return best, *_left_out(training, CANDIDATES[best], uncertain=True)
+    return best, *_left_out(training, candidates[best], uncertain=True)
+
+
+def _candidates(training: Sequence[MeasuredPoint]) -> dict[str, tuple[Penalty, ...]]:
+    """``CANDIDATES`` for these points: with a freer slope where what is corrected is a prediction."""
+    if not any(point.electrode.std > 0 for point in training):
+        return CANDIDATES
+    return {
+        name: tuple(replace(penalty, slope=UNCERTAIN_SLOPE) for penalty in penalties)
+        for name, penalties in CANDIDATES.items()
+    }
 
 
 def _left_out(
@@ -283,5 +315,5 @@ def _chemistry(row: dict[str, str]) -> ElectrodeChemistry:
         centres={metal: float(share) for metal, _, share in centres},
         hubbard=float(row["hubbard"]),
         layered=row["layered"] == "yes",
-        emptied=row["emptied"] == "yes",
+        fully_extracted=row["fully_extracted"] == "yes",
     )

@@ -12,7 +12,9 @@ import numpy as np
 from ionvolt.datasets import framework_of
 from ionvolt.errors import InputError, ModelError
 from ionvolt.evaluation.metrics import metrics
-from ionvolt.experiment.cathodes import Cathode, host_structures
+from ionvolt.experiment.cathodes import Cathode, all_cathodes, host_structures
+from ionvolt.experiment.estimates import Estimate
+from ionvolt.experiment.expected import points
 from ionvolt.ions import EndMember
 from ionvolt.structures import Crystal
 from ionvolt.typing import ProgressCallback, no_progress
@@ -34,48 +36,24 @@ GROUPS: dict[str, Callable[[Cathode], bool]] = {
 NEW = "new frameworks"
 """Group of the cathodes whose framework a model has not seen: as near to a blind test as this gets."""
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """What one model says of one cathode.
-
-    Attributes:
-        model: Name of the model.
-        cathode: Name of the cathode.
-        voltage: V against the ion's metal; None where the model gave none.
-        voltage_std: The model's own standard deviation, V, or None.
-        seen: Whether the cathode's framework is in the model's training set, for whatever ion; None: not known.
-        structure: Name of the typed-in structure that it was given.
-        state: What that structure is, ``charged`` or ``discharged``; ``both`` where it was given both ends.
-        note: Why there is no voltage, or a reservation.
-        lower: Lower end of a 90 % interval of the measurement, V; None where the model gives none.
-        upper: Upper end, V.
-    """
-
-    model: str
-    cathode: str
-    voltage: float | None
-    voltage_std: float | None = None
-    seen: bool | None = None
-    structure: str = ""
-    state: str = ""
-    note: str = ""
-    lower: float | None = None
-    upper: float | None = None
+KEPT_BACK = "kept back"
+"""Group of the cathodes that no choice has seen, whether they count or not."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Errors of one model over a group of cathodes that count.
+    """Errors of one model over a group of cathodes that count, or were kept back.
 
     Attributes:
         model: Name of the model.
-        group: An ion, ``multivalent``, ``monovalent``, ``all`` or ``new frameworks``.
+        group: An ion, a class of hosts (``oxide`` and so on), ``multivalent``, ``monovalent``, ``all``,
+            ``new frameworks`` or ``kept back``.
         n: Cathodes.
         n_seen: How many of them are of a framework that the model was trained on; None: not known.
         mae: Mean absolute error, V.
         mae_low: Lower end of its 95 % bootstrap interval over hosts, V; None with fewer than three of them.
         mae_high: Upper end.
+        median: Median absolute error, V.
         bias: Mean of predicted minus measured, V.
         within: Share of cathodes whose error is no larger than the measured uncertainty.
         covered: Share of cathodes within the model's 90 % intervals of measurements; None where it gives none.
@@ -89,6 +67,7 @@ class Score:
     mae: float
     mae_low: float | None
     mae_high: float | None
+    median: float
     bias: float
     within: float
     covered: float | None = None
@@ -132,6 +111,7 @@ def validate(
     models: Iterable[str | Path],
     *,
     extra: Iterable[Estimate] = (),
+    kept_back: Iterable[Estimate] = (),
     means: Mapping[str, float] | None = None,
     progress: ProgressCallback = no_progress,
 ) -> Validation:
@@ -140,7 +120,9 @@ def validate(
     Args:
         cathodes: Rows of the table; those without structure or voltage are left out.
         models: Names of shipped models or folders of models.
-        extra: Estimates from elsewhere (``physics_voltages.estimates``), scored with the others.
+        extra: Estimates from elsewhere (``computed.estimates``), scored with the others.
+        kept_back: Estimates of cathodes that were kept back (``expected.expected_estimates``): they are scored by
+            themselves.
         means: Mean training voltage of each ion, V, for the mean predictor; without it the mean of the other measured
             voltages of the same ion stands in.
         progress: Told what is done, of how much.
@@ -160,7 +142,8 @@ def validate(
     progress(len(loaded), len(loaded), "")
     estimates += extra
     estimates += mean_estimates(rows, means)
-    return Validation(tuple(rows), tuple(estimates), tuple(scores(rows, estimates)))
+    found = [*scores(rows, estimates), *kept_back_scores(list(kept_back))]
+    return Validation(tuple(rows), tuple(estimates), tuple(found))
 
 
 def mean_estimates(cathodes: Sequence[Cathode], means: Mapping[str, float] | None = None) -> list[Estimate]:
@@ -182,7 +165,7 @@ def mean_estimates(cathodes: Sequence[Cathode], means: Mapping[str, float] | Non
 def scores(cathodes: Sequence[Cathode], estimates: Sequence[Estimate]) -> list[Score]:
     """Errors of each model over each ion and group of cathodes that count."""
     by_name = {cathode.name: cathode for cathode in cathodes if cathode.use and cathode.voltage is not None}
-    groups = {ion: _of_ion(ion) for ion in dict.fromkeys(c.ion for c in by_name.values())} | GROUPS
+    groups = {ion: _of_ion(ion) for ion in dict.fromkeys(c.ion for c in by_name.values())} | _classes() | GROUPS
     found = []
     for model in dict.fromkeys(estimate.model for estimate in estimates):
         usable = [e for e in estimates if e.model == model and e.voltage is not None and e.cathode in by_name]
@@ -192,6 +175,17 @@ def scores(cathodes: Sequence[Cathode], estimates: Sequence[Estimate]) -> list[S
             _score(model, group, part, [by_name[e.cathode] for e in part]) for group, part in parts.items() if part
         ]
     return found
+
+
+def kept_back_scores(estimates: Sequence[Estimate]) -> list[Score]:
+    """Errors of each model over the cathodes that no choice has seen."""
+    by_name = {cathode.name: cathode for cathode in all_cathodes() if cathode.kept_back}
+    usable = [e for e in estimates if e.voltage is not None and e.cathode in by_name]
+    return [
+        _score(model, KEPT_BACK, part, [by_name[e.cathode] for e in part])
+        for model in dict.fromkeys(e.model for e in usable)
+        if (part := [e for e in usable if e.model == model])
+    ]
 
 
 def _ask(label: str, model: Predictor, cathodes: Sequence[Cathode], crystals: Mapping[str, Crystal]) -> list[Estimate]:
@@ -277,7 +271,7 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
     measured = np.array([c.voltage for c in cathodes], dtype=float)
     predicted = np.array([e.voltage for e in estimates], dtype=float)
     allowed = np.array([c.uncertainty or 0.0 for c in cathodes])
-    result = metrics(measured, predicted, [c.structure for c in cathodes])
+    result = metrics(measured, predicted, [c.structure or c.mp_discharged for c in cathodes])
     known = [e.seen for e in estimates if e.seen is not None]
     few = result.n < 3  # hosts
     intervals = [
@@ -293,6 +287,7 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
         mae=result.mae,
         mae_low=None if few else result.mae_low,
         mae_high=None if few else result.mae_high,
+        median=float(np.median(np.abs(predicted - measured))),
         bias=round(result.bias, 9) + 0.0,  # no -0.0
         within=float((np.abs(predicted - measured) <= allowed).mean()),
         covered=float(np.mean([covers for covers, _ in intervals])) if intervals else None,
@@ -302,3 +297,13 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
 
 def _of_ion(ion: str) -> Callable[[Cathode], bool]:
     return lambda cathode: cathode.ion == ion
+
+
+def _classes() -> dict[str, Callable[[Cathode], bool]]:
+    """Groups of cathodes by the anions of their hosts."""
+    anions = {point.cathode.name: point.electrode.chemistry.anion for point in points()}
+
+    def of(anion: str) -> Callable[[Cathode], bool]:
+        return lambda cathode: anions.get(cathode.name) == anion
+
+    return {anion: of(anion) for anion in dict.fromkeys(anions.values())}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ionvolt.structures.crystal import ATOMIC_NUMBERS
+from ionvolt.structures.chemistry import ANIONS, FIXED_CHARGES
+from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS
 
-_ANIONS = {"F": -1.0, "Cl": -1.0, "Br": -1.0, "I": -1.0, "O": -2.0, "S": -2.0, "Se": -2.0, "Te": -2.0, "N": -3.0}
+_ANIONS = {SYMBOLS[z]: FIXED_CHARGES[SYMBOLS[z]] for z in ANIONS}
 _CENTRES = {"B": 3.0, "C": 4.0, "N": 5.0, "Si": 4.0, "P": 5.0, "S": 6.0, "Ge": 4.0, "As": 5.0, "Se": 4.0, "Te": 4.0}
 """Of the middle of a polyanion, where enough oxygen or fluorine is there to make one of it."""
 

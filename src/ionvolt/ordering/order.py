@@ -19,6 +19,7 @@ from ionvolt.physics.cache import Cache, cached_outputs, cached_relax
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.potentials.pair import PotentialPair
 from ionvolt.structures import check
+from ionvolt.structures.chemistry import MOBILE_IONS
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
 from ionvolt.structures.disorder import DisorderedCrystal
 from ionvolt.structures.wording import refusal
@@ -36,7 +37,7 @@ LARGEST = 240
 SHAPES = 6
 """Shapes of supercells that are looked at, the most compact."""
 
-_MOBILE = frozenset(ATOMIC_NUMBERS[s] for s in ("Li", "Na", "K", "Rb", "Cs", "Mg", "Ca", "Zn", "Cu", "Ag"))
+_MOBILE = frozenset(ATOMIC_NUMBERS[s] for s in (*MOBILE_IONS, "Cu", "Ag"))
 
 
 def order(

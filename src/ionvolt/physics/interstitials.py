@@ -22,8 +22,9 @@ SAME_SITE = 0.5
 MAX_ORBITS = 12
 """Symmetry-distinct voids that are looked at, the widest first."""
 
-REACH = 8.0
-"""Å of surroundings that are laid around the cell: more than the radius of any void that counts."""
+REACHES = (4.0, 8.0)
+"""Å of surroundings that are laid around the cell. The second is more than the radius of any void that counts; where
+all voids are narrower than the first, it gives the same ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,26 +117,39 @@ def _vertices(host: Crystal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     Raises:
         InputError: The atoms lie in one plane.
     """
-    from scipy.spatial import QhullError, Voronoi, cKDTree
+    from scipy.spatial import QhullError
+
+    for reach in REACHES:
+        try:
+            points, free_radii = _vertices_within(host, reach)
+        except QhullError as error:
+            if reach == REACHES[-1]:
+                raise refusal(
+                    host.source,
+                    f"its atoms lie in one plane, with nothing within {reach:g} Å of it",
+                    "Give the bulk crystal: a layer in a vacuum is no host",
+                ) from error
+            continue
+        # The nearest atoms of a point of the cell are all there if they are within reach.
+        if free_radii.size and free_radii.max() < reach:
+            break
+    return points, free_radii
+
+
+def _vertices_within(host: Crystal, reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same with the atoms up to ``reach`` (Å) around the cell."""
+    from scipy.spatial import Voronoi, cKDTree
 
     heights = host.volume / np.linalg.norm(
         np.cross(host.lattice[[1, 2, 0]], host.lattice[[2, 0, 1]]), axis=1
     )  # distances between opposite faces of the cell
-    reach = np.ceil(REACH / heights).astype(int)
-    shifts = np.array(list(product(*(range(-r, r + 1) for r in reach))))
+    margin = reach / heights
+    shifts = np.array(list(product(*(range(-n, n + 1) for n in np.ceil(margin).astype(int)))))
     frac = host.wrapped
     around = (frac[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
-    margin = REACH / heights
     around = around[((around > -margin) & (around < 1 + margin)).all(axis=1)]
     cartesian = around @ host.lattice
-    try:
-        vertices = Voronoi(cartesian).vertices
-    except QhullError as error:
-        raise refusal(
-            host.source,
-            f"its atoms lie in one plane, with nothing within {REACH:g} Å of it",
-            "Give the bulk crystal: a layer in a vacuum is no host",
-        ) from error
+    vertices = Voronoi(cartesian).vertices
     inside = vertices @ np.linalg.inv(host.lattice)
     keep = ((inside > -1e-6) & (inside < 1 - 1e-6)).all(axis=1)
     free_radii, _ = cKDTree(cartesian).query(vertices[keep])

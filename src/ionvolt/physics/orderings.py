@@ -14,7 +14,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import symmetry_operations
 
 FEWEST_IONS = 4
-"""Ions in the cell that is emptied step by step; smaller cells are repeated until they hold as many."""
+"""Ions in the cell from which they go step by step; smaller cells are repeated until they hold as many."""
 
 MOST_ATOMS = 80
 """Atoms that a repeated cell may have."""

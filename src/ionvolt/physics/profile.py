@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,15 @@ from ionvolt.physics.relaxation import RelaxSettings
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import ProgressCallback
 
+STEP_FLOOR = 0.18
+"""V; half of a long step's interval, in units of ``STEP_QUANTILE``: of 1,180 steps of the Materials Project."""
+
+STEP_SLOPE = 0.02
+"""V for each electron of an atom of the frame: an error of the energies weighs the more, the fewer share it."""
+
+STEP_QUANTILE = 2.04
+"""Of errors of own profiles in these units, so that 90 % lie within (``benchmarks/profile_steps.py``)."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -32,6 +42,9 @@ class Step:
         volume_change: Growth over the step, as a fraction of the volume where it begins.
         charged: The crystal where it begins; not part of ``Profile.to_dict``.
         discharged: The crystal where it ends; likewise.
+        voltage_lower: Lower end of the 90 % interval, V; None where the energies are not those that were calibrated, or
+            nothing was relaxed.
+        voltage_upper: Upper end, V.
         voltage_measured: What a cell is expected to show over the step, V; None where nobody asked.
         voltage_measured_lower: Lower end of its 90 % interval, V.
         voltage_measured_upper: Upper end, V.
@@ -46,6 +59,8 @@ class Step:
     volume_change: float
     charged: Crystal | None = field(default=None, repr=False, compare=False)
     discharged: Crystal | None = field(default=None, repr=False, compare=False)
+    voltage_lower: float | None = None
+    voltage_upper: float | None = None
     voltage_measured: float | None = None
     voltage_measured_lower: float | None = None
     voltage_measured_upper: float | None = None
@@ -59,7 +74,7 @@ class Profile:
     Attributes:
         steps: From charged to discharged.
         average: The steps' voltages weighted with their capacities, V.
-        n_ions: Ions in the cell that was emptied.
+        n_ions: Ions in the discharged cell.
         n_computed: Arrangements whose energy was computed.
         converged: Whether all relaxations behind it converged; True where none was asked for.
     """
@@ -74,6 +89,23 @@ class Profile:
         """The profile as plain JSON types, without the structures."""
         steps = [{k: v for k, v in vars(step).items() if k not in ("charged", "discharged")} for step in self.steps]
         return vars(self) | {"steps": steps}
+
+
+def step_half_width(step: Step, ion: WorkingIon) -> float:
+    """Half of the 90 % interval of a step of relaxed arrangements, energies by SevenNet-l3i5, V.
+
+    It holds what the energies and the few arrangements that are tried do wrong. It grows where few electrons share an
+    error of the energies: in short steps.
+    """
+    assert step.charged is not None
+    assert step.discharged is not None
+    low, high = (_per_frame_atom(crystal, ion) for crystal in (step.charged, step.discharged))
+    return STEP_QUANTILE * math.hypot(STEP_FLOOR, STEP_SLOPE / (ion.charge * (high - low)))
+
+
+def _per_frame_atom(crystal: Crystal, ion: WorkingIon) -> float:
+    n_ions = crystal.composition.get(ion.symbol, 0)
+    return n_ions / (len(crystal) - n_ions)
 
 
 def voltage_profile(

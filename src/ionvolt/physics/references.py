@@ -53,12 +53,12 @@ _R2SCAN: dict[str, float] = {
 }
 
 _ENERGIES: dict[str, dict[str, float]] = {
-    "0.3.0": _V030,
+    "chgnet-0.3.0": _V030,
     # With its cut-off of 5 Å this version finds no alkali metal: the cells of Li and Na run away, in Rb and Cs atoms
     # lose their neighbours. Both versions learned the same scale, so that the alkali metals are taken from the other.
-    "0.2.0": {metal: _V030[metal] for metal in ("Li", "Na", "K", "Rb", "Cs")}
+    "chgnet-0.2.0": {metal: _V030[metal] for metal in ("Li", "Na", "K", "Rb", "Cs")}
     | {"Mg": -1.4510, "Ca": -1.9871, "Zn": -1.2407, "Al": -3.6660, "Y": -6.3296},
-    "r2scan": _R2SCAN,
+    "chgnet-r2scan": _R2SCAN,
     # Its cut-off of 5 Å ends before the second neighbours in K, Rb and Cs. These come from CHGNet, on the same scale.
     "7net-l3i5": {metal: _V030[metal] for metal in ("K", "Rb", "Cs")}
     | {"Li": -1.9025, "Na": -1.2988, "Mg": -1.6054, "Ca": -2.0002, "Zn": -1.2579, "Al": -3.7161, "Y": -6.4553},
@@ -70,7 +70,7 @@ _ENERGIES: dict[str, dict[str, float]] = {
 }
 
 
-def metal_energy(ion: WorkingIon, version: str = "0.3.0") -> float:
+def metal_energy(ion: WorkingIon, version: str = "chgnet-0.3.0") -> float:
     """Energy of the bulk metal of a working ion, in eV per atom, relaxed with a version of the potential.
 
     Raises:

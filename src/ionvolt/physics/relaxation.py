@@ -82,7 +82,7 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
     # Atoms carry numbers and places only: a moment that is no number would make ASE repeat every calculation.
     atoms = Atoms(numbers=crystal.numbers, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True)
     atoms.calc = PotentialCalculator(potential)
-    cell: Any = QuietCellFilter(atoms)  # type: ignore[no-untyped-call]
+    cell: Any = QuietCellFilter(atoms)
     optimiser: Any = (BFGS if len(crystal) <= DENSE_HESSIAN else FIRE)(cell, logfile=None)
 
     start_energy = float(atoms.get_potential_energy())  # type: ignore[no-untyped-call]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ionvolt.datasets import ElectrodeSet
 from ionvolt.recipes.job import Job
 
 
@@ -76,10 +75,6 @@ class Recipe(Protocol):
         """Its steps, in order; ``evaluate`` and ``fit`` among them."""
         ...
 
-    def data(self, job: Job) -> ElectrodeSet:
-        """The cleaned rows of a job that take part."""
-        ...
-
     def do(self, step: str, job: Job) -> None:
         """Do a step."""
         ...
@@ -89,5 +84,13 @@ class Recipe(Protocol):
         ...
 
     def models(self, job: Job) -> list[Path]:
-        """Folders of the fitted models of a job, whether they are there or not."""
+        """Folders of the fitted models of a job, below ``job.models_folder``, whether they are there or not."""
+        ...
+
+    def check(self, job: Job, folder: Path) -> None:
+        """Load a fitted model and ask it.
+
+        Raises:
+            ModelError: It does not load, or gives something that is no voltage.
+        """
         ...

@@ -50,7 +50,7 @@ WORDS = {
     "cgcnn-scratch": "CGCNN, from scratch on the ion",
     "cgcnn-transfer": "CGCNN, transferred from Li (the paper's way)",
     "cgcnn-joint": "CGCNN, one for all ions",
-    "cgcnn-imitator": "CGCNN, one for all ions, pre-trained on a potential's atom vectors",
+    "cgcnn-distilled": "CGCNN, one for all ions, pre-trained on a potential's atom vectors",
 }
 """What is trained here."""
 
@@ -198,7 +198,7 @@ def relaxed(recipe: MlipRecipe, job: Job) -> list[Entry]:
     ways: list[tuple[str, str, Needs]] = [
         (PHYSICS, "SevenNet energies, ion removed, both ends relaxed by CHGNet, nothing trained", "discharged"),
         (RELAXED_DELTA, "Δ-model, ion removed, both ends relaxed", "discharged"),
-        (COMPUTE, "**`ionvolt compute`**: relaxed, or unrelaxed where it is seldom emptied", "discharged"),
+        (COMPUTE, "**`ionvolt compute`**: relaxed, or unrelaxed where full extraction is unlikely", "discharged"),
         (BOTH_GIVEN, "SevenNet energies, both ends given, on the same rows", "both ends"),
     ]
     return [

@@ -11,9 +11,10 @@ from ionvolt.recipes.interface import Recipe
 def recipes() -> dict[str, Recipe]:
     """All recipes, by name."""
     from ionvolt.recipes.cgcnn.recipe import CgcnnRecipe
+    from ionvolt.recipes.measured.recipe import MeasuredRecipe
     from ionvolt.recipes.mlip.recipe import MlipRecipe
 
-    found: list[Recipe] = [MlipRecipe(), CgcnnRecipe()]
+    found: list[Recipe] = [MlipRecipe(), CgcnnRecipe(), MeasuredRecipe()]
     return {recipe.name: recipe for recipe in found}
 
 

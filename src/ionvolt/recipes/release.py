@@ -36,21 +36,20 @@ def release(recipe: Recipe, job: Job, target: Path | None = None) -> list[Path]:
     """
     if not job.selection.everything and target is None:
         raise DataError("models of a part of the rows are not released. Leave --rows and --ions out, or give --to")
-    folders = recipe.models(job)
-    strange = [folder.name for folder in folders if folder.name not in recipe.makes]
+    folders = {folder.relative_to(job.models_folder).as_posix(): folder for folder in recipe.models(job)}
+    strange = [name for name in folders if name not in recipe.makes]
     if strange and target is None:
         raise DataError(
             f"{', '.join(strange)}: the package ships {', '.join(recipe.makes)}. "
             f"Use the models from {job.models_folder}, or name the label of those that are to be replaced"
         )
-    data = recipe.data(job)
-    for folder in folders:
-        require_answers(folder, data)
+    for folder in folders.values():
+        recipe.check(job, folder)
     written = []
-    for folder in folders:
-        goal = (target or SHIPPED) / folder.name
-        for name in (WEIGHTS_FILE, CARD_FILE):
-            write_bytes(goal / name, (folder / name).read_bytes())
+    for name, folder in folders.items():
+        goal = (target or SHIPPED) / name
+        for file in (WEIGHTS_FILE, CARD_FILE):
+            write_bytes(goal / file, (folder / file).read_bytes())
         written.append(goal)
     return written
 

@@ -181,7 +181,7 @@ def _table_s2(job: Job, tested: HeldOutPredictions, folder: Path) -> Exhibit:
             claims.append(better(tested, ion, LI_MODEL, f"transfer further improves on the Li model for {ion}"))
     return Exhibit(
         name, title,
-        f"Test errors, {job.recipe.in_words()}, random split of the trimmed data; all models on the same rows. "
+        f"Test errors, {job.settings.in_words()}, random split of the trimmed data; all models on the same rows. "
         "Figure: the ions that Fig. 2 does not show, one split.",
         figures, [name], [c for c in claims if c],
         inferred="The preprint only says that Table S2 holds what the Li model and the transfer model give for Na "

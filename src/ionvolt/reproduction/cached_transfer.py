@@ -19,7 +19,7 @@ from ionvolt.typing import Indices, LogCallback, no_log
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
 
-Parts = list[tuple[Indices, Indices]]
+MemberRows = list[tuple[Indices, Indices]]
 PARTS_FILE = "parts.npz"
 
 
@@ -50,7 +50,9 @@ class CachedTransfer:
             result[of_ion] = voltages_of(model, data[test[of_ion]], str(ion))
         return result
 
-    def networks(self, data: ElectrodeSet, unit: Unit, log: LogCallback = no_log) -> tuple[Ensemble, dict[str, Parts]]:
+    def networks(
+        self, data: ElectrodeSet, unit: Unit, log: LogCallback = no_log
+    ) -> tuple[Ensemble, dict[str, MemberRows]]:
         """The ensemble of a split, and the rows that its networks learned from and chose their epochs by."""
         from ionvolt.models.cgcnn.ensemble import load_ensemble
 
@@ -121,10 +123,10 @@ def _write(
         write_arrays(part / PARTS_FILE, arrays)
 
 
-def _read_parts(path: Path) -> dict[str, Parts]:
+def _read_parts(path: Path) -> dict[str, MemberRows]:
     with np.load(path, allow_pickle=False) as arrays:
         names = [name.split(" ") for name in arrays.files if name.endswith(" train")]
-        found: dict[str, Parts] = {}
+        found: dict[str, MemberRows] = {}
         for ion, member, _ in sorted(names, key=lambda name: (name[0], int(name[1]))):
             pair = (arrays[f"{ion} {member} train"], arrays[f"{ion} {member} validation"])
             found.setdefault(ion, []).append(pair)

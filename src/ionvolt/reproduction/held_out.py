@@ -130,8 +130,8 @@ class HeldOutPredictions:
 
 
 def kept(job: Job) -> CachedTransfer:
-    """The paper's method with the recipe's settings."""
-    return CachedTransfer(job.folder, job.recipe.members, job.recipe.epochs)
+    """The paper's method with the settings of the report."""
+    return CachedTransfer(job.folder, job.settings.members, job.settings.epochs)
 
 
 def plans(job: Job) -> Iterator[tuple[str, Protocol, list[Learner]]]:
@@ -140,15 +140,15 @@ def plans(job: Job) -> Iterator[tuple[str, Protocol, list[Learner]]]:
         transfer = kept(job)
         paper = [Classical("svr", "li"), Classical("kernel-ridge", "li")]
         yield "shared", job.protocol(), [transfer, KeptLiModel(transfer), *paper]
-        if job.recipe.forests:
+        if job.settings.forests:
             yield "li", job.protocol(("Li",)), [Classical("extra-trees", "li")]
     if job.others:
         own: list[Learner] = [Classical("svr"), Classical("kernel-ridge")]
-        own += [Classical("extra-trees")] if job.recipe.forests else []
+        own += [Classical("extra-trees")] if job.settings.forests else []
         yield "own", job.protocol(job.others), own
-        if job.recipe.scratch_seeds:
-            seeds = job.recipe.seeds[: job.recipe.scratch_seeds]
-            yield "scratch", job.protocol(job.others, seeds), [CgcnnScratch(1, job.recipe.epochs)]
+        if job.settings.scratch_seeds:
+            seeds = job.settings.seeds[: job.settings.scratch_seeds]
+            yield "scratch", job.protocol(job.others, seeds), [CgcnnScratch(1, job.settings.epochs)]
 
 
 def measure(job: Job, progress: ProgressCallback = no_progress) -> HeldOutPredictions:

@@ -71,7 +71,7 @@ def make_importances(job: Job, folder: Path) -> list[Exhibit]:
     rows = features_of(data, job.log)
     job.log("random forest")
     study = importances.forest_importances(
-        rows, FEATURES, data.voltages, groups=data.frameworks, n_trees=job.recipe.n_trees, seed=job.recipe.seeds[0]
+        rows, FEATURES, data.voltages, groups=data.frameworks, n_trees=job.settings.n_trees, seed=job.settings.seeds[0]
     )
     write_figure(importances.draw_importances(study=study), folder, name)
     write_table(study.rows(), folder, name)
@@ -90,7 +90,7 @@ def make_importances(job: Job, folder: Path) -> list[Exhibit]:
     return [
         Exhibit(
             name, TITLES[name],
-            f"Random forest of {job.recipe.n_trees} trees on {len(FEATURES)} composition and structure features of "
+            f"Random forest of {job.settings.n_trees} trees on {len(FEATURES)} composition and structure features of "
             f"{len(data)} {ion} hosts (the paper: {paper.FOREST_FEATURES} features).",
             [name], [name], [claim],
             inferred="The preprint names neither the features nor how importances of one property's features are put "

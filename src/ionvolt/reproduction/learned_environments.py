@@ -47,7 +47,7 @@ def make_environments(job: Job, folder: Path) -> list[Exhibit]:
             names, f"the Li hosts hold {len(distinct)} distinct oxygen environments; {FEWEST_ENVIRONMENTS} are needed"
         )
     job.log("oxygen environments: clusters and map")
-    study = environments.study_environments(atoms, n_map=job.recipe.n_map, seed=job.recipe.seeds[0])
+    study = environments.study_environments(atoms, n_map=job.settings.n_map, seed=job.settings.seeds[0])
     facts = study.verdict()
     where = f"{len(data)} Li hosts, networks of the first split; local voltages by eq. (2) of the paper, {precision}"
     return [

@@ -11,8 +11,9 @@ from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.evaluation.learners import Classical
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.experiment.cathodes import Cathode, host_structures, usable_cathodes
+from ionvolt.experiment.estimates import Estimate
 from ionvolt.experiment.figure import draw
-from ionvolt.experiment.validate import Estimate, Score, Validation, validate
+from ionvolt.experiment.validate import Score, Validation, validate
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.reproduction.exhibits import Claim, Exhibit, Holds, write_figure, write_table
 from ionvolt.reproduction.stages import Job
@@ -32,7 +33,7 @@ def make_measured(job: Job, folder: Path) -> list[Exhibit]:
             "there are too few Li electrodes in the data" if not job.has_li else "no measured cathode is of these ions"
         )
         return [Exhibit(NAME, TITLE, missing=why)]
-    networks = job.folder / f"{MODEL}-{job.recipe.seeds[0]}"
+    networks = job.folder / f"{MODEL}-{job.settings.seeds[0]}"
     means = {ion: float(job.cleaned.for_ion(ion).voltages.mean()) for ion in job.ions}
     extra = [e for setting in LABELS for e in _classical(job, cathodes, setting)]
     found = _renamed(validate(cathodes, [networks], extra=extra, means=means), networks.name)

@@ -17,7 +17,7 @@ from ionvolt.reproduction.learned_elements import make_embedding, make_importanc
 from ionvolt.reproduction.learned_environments import make_environments
 from ionvolt.reproduction.measured import make_measured
 from ionvolt.reproduction.page import write_page
-from ionvolt.reproduction.settings import FULL, Recipe
+from ionvolt.reproduction.settings import FULL, ReportSettings
 from ionvolt.reproduction.stages import FEWEST, Job, Stage, run_stage, stage_facts
 from ionvolt.store import write_json
 from ionvolt.typing import ProgressCallback, no_progress
@@ -58,7 +58,7 @@ def reproduce(
     data: ElectrodeSet,
     output: Path,
     *,
-    recipe: Recipe = FULL,
+    settings: ReportSettings = FULL,
     source: str = "",
     progress: ProgressCallback = no_progress,
 ) -> Reproduction:
@@ -68,7 +68,7 @@ def reproduce(
         data: Electrodes, not yet trimmed.
         output: Folder for the page, ``figures``, ``tables`` and ``summary.json``. What is done stays in ``.stages``; a
             run that was killed goes on from there.
-        recipe: How much is trained.
+        settings: How much is trained.
         source: What the data set is called on the page.
         progress: Called with stages done, stages in all, and words.
 
@@ -79,7 +79,7 @@ def reproduce(
     from ionvolt.analysis.projection import scikit_learn
 
     scikit_learn("svm")
-    job = Job.open(data, recipe, output, source)
+    job = Job.open(data, settings, output, source)
     if not job.ions:
         raise DataError(
             f"{source or 'the data set'}: no ion has {FEWEST} electrodes after the paper's trimming. Give a "
@@ -121,9 +121,9 @@ def _summary(job: Job, exhibits: list[Exhibit]) -> dict[str, Any]:
         "electrodes": len(job.data),
         "kept": len(job.cleaned),
         "ions": list(job.ions),
-        "quick": job.recipe.quick,
-        "recipe": job.recipe.to_dict(),
-        "in_words": job.recipe.in_words(),
+        "quick": job.settings.quick,
+        "settings": job.settings.to_dict(),
+        "in_words": job.settings.in_words(),
         "attribution": str(job.data.provenance.get("attribution", "")),
         "ionvolt_version": __version__,
         "seconds": _seconds(job),

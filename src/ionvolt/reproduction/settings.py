@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ReportSettings:
     """Settings of a report; together with the data they name its stages.
 
     Attributes:
@@ -31,7 +31,7 @@ class Recipe:
     quick: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain JSON types."""
+        """The settings as plain JSON types."""
         return asdict(self) | {"seeds": list(self.seeds)}
 
     def in_words(self) -> str:
@@ -43,5 +43,7 @@ class Recipe:
         return f"{splits} ({seeds}), {networks}, {epochs}"
 
 
-FULL = Recipe()
-QUICK = Recipe(seeds=(0,), members=1, epochs=12, scratch_seeds=0, forests=False, n_map=1000, n_trees=40, quick=True)
+FULL = ReportSettings()
+QUICK = ReportSettings(
+    seeds=(0,), members=1, epochs=12, scratch_seeds=0, forests=False, n_map=1000, n_trees=40, quick=True
+)

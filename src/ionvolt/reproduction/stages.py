@@ -17,12 +17,12 @@ from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import data_fingerprint
 from ionvolt.evaluation.protocol import Protocol, Unit
 from ionvolt.reproduction.exhibits import Exhibit
-from ionvolt.reproduction.settings import Recipe
+from ionvolt.reproduction.settings import ReportSettings
 from ionvolt.store import atomic_folder, content_key, write_json
 from ionvolt.typing import LogCallback, no_log
 
 FORMAT = 1
-"""Raise it when a stage makes something else of the same data and recipe."""
+"""Raise it when a stage makes something else of the same data and settings."""
 
 FEWEST = 20
 """Electrodes of an ion below which no model of it is trained."""
@@ -36,25 +36,25 @@ class Job:
 
     Attributes:
         data: Electrodes as they came.
-        recipe: How much is trained.
+        settings: How much is trained.
         folder: Where the stages' folders are.
         source: What the data set is called.
         log: Told in a few words what is being done.
     """
 
     data: ElectrodeSet
-    recipe: Recipe
+    settings: ReportSettings
     folder: Path
     source: str = ""
     log: LogCallback = field(default=no_log)
 
     @classmethod
-    def open(cls, data: ElectrodeSet, recipe: Recipe, output: Path, source: str) -> Job:
-        """A job whose stages lie in a folder of their own for these data and this recipe."""
-        facts = {"format": FORMAT, "data": data_fingerprint(data), "recipe": recipe.to_dict()}
+    def open(cls, data: ElectrodeSet, settings: ReportSettings, output: Path, source: str) -> Job:
+        """A job whose stages lie in a folder of their own for these data and settings."""
+        facts = {"format": FORMAT, "data": data_fingerprint(data), "settings": settings.to_dict()}
         folder = output / ".stages" / content_key(facts)[:16]
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(data, recipe, folder, source)
+        return cls(data, settings, folder, source)
 
     @cached_property
     def cleaned(self) -> ElectrodeSet:
@@ -81,12 +81,12 @@ class Job:
 
     def protocol(self, ions: tuple[str, ...] | None = None, seeds: tuple[int, ...] | None = None) -> Protocol:
         """The paper's split; trimming comes first."""
-        return Protocol("paper", self.ions if ions is None else ions, self.recipe.seeds if seeds is None else seeds)
+        return Protocol("paper", self.ions if ions is None else ions, self.settings.seeds if seeds is None else seeds)
 
     @cached_property
     def unit(self) -> Unit:
         """The first split."""
-        return next(self.protocol(seeds=self.recipe.seeds[:1]).units(self.cleaned))
+        return next(self.protocol(seeds=self.settings.seeds[:1]).units(self.cleaned))
 
     def rows_of(self, ion: str) -> NDArray[np.int64]:
         """Numbers of an ion's rows in the cleaned data."""

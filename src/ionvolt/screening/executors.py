@@ -103,7 +103,7 @@ class _Process:
     def __init__(self, folder: Path, lease: float) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
-        command = worker_command(folder, lease)
+        command = [*worker_command(folder, lease), str(os.getpid())]
         # A session of its own: Ctrl-C reaches the parent, which then ends the workers in order.
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors,

@@ -252,7 +252,10 @@ def memory_mb() -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """``python -m ionvolt.screening.worker FOLDER [LEASE]``: 0 complete, 1 stopped, 2 an error, told in one line."""
+    """``python -m ionvolt.screening.worker FOLDER [LEASE [PARENT]]``: 0 complete, 1 stopped, 2 an error, in one line.
+
+    A worker with a parent ends when that is gone: a command that was killed leaves nothing at work.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     stopped: list[int] = []
 
@@ -264,7 +267,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _one_thread()
     try:
         lease = float(given[1]) if len(given) > 1 else LEASE_S
-        return 0 if work(Path(given[0]), lease, lambda: bool(stopped)) else 1
+        parent = int(given[2]) if len(given) > 2 else None
+        ended = work(Path(given[0]), lease, lambda: bool(stopped) or parent not in (None, os.getppid()))
+        return 0 if ended else 1
     except IonVoltError as error:
         print(json.dumps({"error": printable(str(error))}), file=sys.stderr, flush=True)
     except OSError as error:

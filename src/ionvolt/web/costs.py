@@ -11,14 +11,15 @@ LARGE_IONS = ("K", "Rb", "Cs")
 
 SECONDS = {
     "read": (0.005, 0.00005),
-    "relaxation": (0.02, 0.004),
-    "compute": (5.0, 1.5),
-    "profile": (20.0, 8.0),
+    "relaxation": (0.01, 0.002),
+    "compute": (2.5, 0.7),
+    "profile": (10.0, 4.0),
     "order": (30.0, 4.0),
+    "design": (10.0, 0.3),
     "cgcnn": (0.004, 0.0001),
     "classical": (0.02, 0.0001),
-    "foundation": (0.2, 0.01),
-    "delta": (0.2, 0.01),
+    "foundation": (0.06, 0.003),
+    "delta": (0.06, 0.003),
 }
 """Seconds of one core for one ion and, more, for each atom."""
 

@@ -1,4 +1,4 @@
-"""Tasks that take minutes: computing the end members of an electrode, ordering a disordered crystal."""
+"""Tasks that take minutes: computing the end members of an electrode, ordering a disordered crystal, designing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 from typing import Any
 
 from ionvolt.computation import Computer, compute_checked
+from ionvolt.designing.run import design_job
+from ionvolt.designing.settings import DesignSettings, parse_elements
 from ionvolt.ions import working_ion
 from ionvolt.ordered_prediction import predict_orderings
 from ionvolt.ordering import Orderings, OrderSettings
@@ -56,6 +58,27 @@ def order(task: Message, workshop: Workshop) -> Message:
         ]
     files = [{"role": "ordering"} | formats_of(one.crystal) for one in found.orderings]
     return {"result": _orderings(found) | {"predictions": predictions}, "structures": files}
+
+
+def design(task: Message, workshop: Workshop) -> Message:
+    """Better electrodes by substitution in a known one, predicted as they are drawn: nothing is relaxed."""
+    elements, exclude = (parse_elements(",".join(task[name])) if task[name] else () for name in ("elements", "exclude"))
+    settings = DesignSettings(
+        voltage=None if task["voltage"] is None else (task["voltage"][0], task["voltage"][1]),
+        elements=elements,
+        exclude=exclude,
+        candidates=task["candidates"],
+        budget=0,
+    )
+    found = design_job(
+        [workshop.crystal(task)],
+        task["ions"][0],
+        settings,
+        cache=Cache(None),
+        progress=lambda done, total, words: workshop.log(words) if words else None,
+    )
+    files = [{"role": "design"} | formats_of(one.discharged) for one in found.designs]
+    return {"result": found.to_dict(), "structures": files}
 
 
 def _orderings(found: Orderings) -> dict[str, Any]:

@@ -61,6 +61,15 @@ _EXAMPLES = {
         },
         "order": {"value": {"kind": "order", "structure": {"name": "a.cif", "text": "data_..."}, "ions": ["Li"]}},
         "compute": {"value": {"kind": "compute", "structure": {"example": "MgMn2O4"}, "ion": "Mg", "profile": True}},
+        "design": {
+            "value": {
+                "kind": "design",
+                "structure": {"example": "MgMn2O4"},
+                "ion": "Mg",
+                "voltage": [2.5, 3.5],
+                "exclude": ["Co"],
+            }
+        },
     },
     StructuresRequest.__name__: {"with and without Mg": {"value": {"structure": {"example": "MgMn2O4"}, "ion": "Mg"}}},
     ExplainRequest.__name__: {"one ion": {"value": {"structure": {"example": "TiS2"}, "ions": ["Mg"]}}},

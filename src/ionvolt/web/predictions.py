@@ -161,7 +161,8 @@ class Structure:
         except Problem:
             self.doubts = []
         if self.doubts or any(self.added.get("half_widths", {}).values()):
-            self.run.emit("doubts", {"index": self.index, "doubts": self.doubts, "added": self.added})
+            told = [self._checked(ion) for ion in self.asked.ions if ion in self.found]
+            self.run.emit("doubts", {"index": self.index, "doubts": self.doubts, "predictions": told})
 
     def _in_order(self) -> list[str]:
         """The ion asked for first, then those that the structure holds, then the others."""
@@ -180,9 +181,7 @@ class Structure:
         for ion in ions:
             about = {"index": self.index, "working_ion": ion}
             if ion in self.found:
-                self.run.emit(
-                    "prediction", about | {"prediction": _checked(self.found[ion], self.doubts or [], self.added)}
-                )
+                self.run.emit("prediction", about | {"prediction": self._checked(ion)})
             elif ion in self.refused:
                 self.run.emit("refused", about | {"problem": self.refused[ion].to_dict()})
 
@@ -205,8 +204,11 @@ class Structure:
             return found | {"problem": error.to_dict()}
         ions = self.asked.ions
         refused = [{"working_ion": ion, "problem": self.refused[ion].to_dict()} for ion in ions if ion in self.refused]
-        predictions = [_checked(self.found[ion], self.doubts or [], self.added) for ion in ions if ion in self.found]
+        predictions = [self._checked(ion) for ion in ions if ion in self.found]
         return found | self.facts | {"predictions": predictions, "refused": refused}
+
+    def _checked(self, ion: str) -> dict[str, Any]:
+        return _checked(self.found[ion], self.doubts or [], self.added)
 
 
 def _checked(prediction: dict[str, Any], doubts: list[str], added: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ionvolt.web.schemas import (
     ById,
     ByText,
     ComputeJob,
+    DesignJob,
     ExplainRequest,
     JobRequest,
     OrderJob,
@@ -31,7 +32,7 @@ from ionvolt.web.settings import Settings
 FIELDS = ("files", "ions", "assume", "model", "discharged_formula", "charged_formula")
 OPTIONS = ("discharged_formula", "charged_formula", "exchange", "relax")
 SCHEMA = "See /api/v1/openapi.json"
-LongJob = ComputeJob | OrderJob
+LongJob = ComputeJob | OrderJob | DesignJob
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -147,6 +148,9 @@ def job_question(content_type: str, body: bytes, settings: Settings) -> tuple[Qu
         charged = None if asked.charged is None else _structure(asked.charged)
         options = {"relax": asked.relax, "insert": asked.insert, "profile": asked.profile}
         return Question(structures, asked.ion, "auto", None, options=options, charged=charged), asked
+    if isinstance(asked, DesignJob):
+        options = {name: getattr(asked, name) for name in ("voltage", "elements", "exclude", "candidates")}
+        return Question(structures, asked.ion, "auto", None, options=options), asked
     options = {"max_atoms": asked.max_atoms}
     ions = "" if asked.ions is None else _ions(asked.ions)
     return Question(structures, ions, asked.assume, asked.model, options=options), asked

@@ -152,6 +152,29 @@ class OrderJob(_Strict):
     attended: Attended = False
 
 
+Volts = Annotated[float, Field(ge=-20, le=20)]
+
+
+class DesignJob(_Strict):
+    """An electrode from which better ones are to be made by substitution; nothing is relaxed."""
+
+    kind: Literal["design"]
+    structure: StructureInput
+    ion: Annotated[str, Field(max_length=20, examples=["Mg"])]
+    voltage: Annotated[
+        tuple[Volts, Volts] | None, Field(description="Lowest and highest voltage that is wanted, V.")
+    ] = None
+    elements: Annotated[
+        list[Annotated[str, Field(max_length=2)]],
+        Field(max_length=40, description="Elements that may come in; by default the usual ones of cathodes."),
+    ] = []
+    exclude: Annotated[
+        list[Annotated[str, Field(max_length=2)]], Field(max_length=40, description="Elements that may not.")
+    ] = []
+    candidates: Annotated[int, Field(ge=1, le=96, description="Candidates that are predicted.")] = 48
+    attended: Attended = False
+
+
 def _job_kind(value: Any) -> str:
     kind = value.get("kind", "predict") if isinstance(value, dict) else getattr(value, "kind", "predict")
     return kind if isinstance(kind, str) else "predict"
@@ -162,7 +185,8 @@ class JobRequest(
         Annotated[
             Annotated[PredictJob, Tag("predict")]
             | Annotated[ComputeJob, Tag("compute")]
-            | Annotated[OrderJob, Tag("order")],
+            | Annotated[OrderJob, Tag("order")]
+            | Annotated[DesignJob, Tag("design")],
             Discriminator(_job_kind),
         ]
     ]
@@ -260,7 +284,7 @@ class PredictResponse(BaseModel):
 class StructureOut(BaseModel):
     """A structure as files."""
 
-    role: Literal["given", "charged", "discharged", "ordering"]
+    role: Literal["given", "charged", "discharged", "ordering", "design"]
     formula: str
     n_atoms: int
     cif: str
@@ -279,16 +303,18 @@ class JobOutcome(BaseModel):
         default=[], description="`predict`: one entry for each structure, in order."
     )
     result: dict[str, Any] | None = Field(
-        default=None, description="`compute` and `order`: what `ionvolt compute --json` and `ionvolt order --json` say."
+        default=None, description="`compute`, `order`, `design`: what the command of that name says with `--json`."
     )
-    structures: list[StructureOut] = Field(default=[], description="`compute` and `order`: the structures as files.")
+    structures: list[StructureOut] = Field(
+        default=[], description="`compute`, `order`, `design`: the structures as files."
+    )
 
 
 class JobOut(BaseModel):
     """Work that takes longer than a request."""
 
     id: str
-    kind: Literal["predict", "compute", "order"]
+    kind: Literal["predict", "compute", "order", "design"]
     status: Literal["running", "done", "cancelled", "failed"]
     done: int = Field(description="Structures times ions that are answered or refused.")
     total: int

@@ -23,7 +23,9 @@ from ionvolt.web.requests import Asked, Question
 from ionvolt.web.settings import Settings
 
 FORMATS_SECONDS = 0.05
-OTHER_COSTS = {name: name for name in ("read", "relaxation", "compute", "profile", "order")} | {"structures": "read"}
+OTHER_COSTS = {name: name for name in ("read", "relaxation", "compute", "profile", "order", "design")} | {
+    "structures": "read"
+}
 
 
 class Service:
@@ -142,14 +144,14 @@ class Service:
         return self._begin("predict", client, size, asked.pieces, work, attended=attended)
 
     def start_long(self, kind: str, question: Question, client: str, size: int, *, attended: bool) -> Job:
-        """Compute or order one structure, as a job.
+        """Compute, order or vary one structure, as a job.
 
         Raises:
             Problem: The ion or the model is not known, or the client or the server has too much to do.
         """
         asked = self._asked("predict", question) if question.ions else None
         ions = asked.ions if asked else []
-        if kind == "compute" and len(ions) != 1:
+        if kind in ("compute", "design") and len(ions) != 1:
             raise problem("refused", "ion", "not one working ion", "Ask for one at a time")
         more = {"ions": ions, "model": asked.model if asked else self.default_model, "assume": question.assume}
         cost_of = "profile" if question.options.get("profile") else kind
@@ -177,7 +179,7 @@ class Service:
 
     async def _measured(self, kind: str, given: dict[str, Any], run: Run, job: Job) -> tuple[dict[str, Any], int]:
         """A structure that is to be computed, read and found small enough, and its number of atoms."""
-        if kind != "compute":
+        if kind not in ("compute", "design"):
             return given, guessed_atoms(given)
         reply = await self.pieces.ask({"task": "read", "structure": given}, run, "read", READ_SECONDS)
         n_atoms = reply["n_atoms"]

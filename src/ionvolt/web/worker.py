@@ -210,6 +210,7 @@ TASKS: dict[str, Callable[[Message, Workshop], Message]] = {
     "structures": structures,
     "compute": long_tasks.compute,
     "order": long_tasks.order,
+    "design": long_tasks.design,
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ionvolt.graphs._exponential_numba import exp_of_negative
 from ionvolt.graphs.compilation import cached_njit
 
 _f = np.float32
@@ -19,25 +20,9 @@ _S4, _S3, _S2, _S1 = (_f(np.exp(-float(s * s))) for s in (4, 3, 2, 1))
 BEFORE, AFTER = 4, 9
 """Rows of zeros that the edge weights carry, so that the nine centres of any distance exist."""
 _ONE, _ZERO = _f(1), _f(0)
-_LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504), _f(0.693359375), _f(-2.12194440e-4)
-_E0, _E1, _E2 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
-_E3, _E4, _E5 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
 _L0, _L1, _L2, _L3 = _f(2.0 / 9), _f(2.0 / 7), _f(2.0 / 5), _f(2.0 / 3)
 _L4, _L5 = _f(2.0 / 11), _f(2.0 / 13)
-_HALF, _TWO = _f(0.5), _f(2)
-_LOWEST = _f(-87)
-_BIAS, _SHIFT = np.int32(127), np.int32(23)
-
-
-@njit(inline="always")
-def _exp_of_negative(x):
-    """exp(x) for x <= 0 to 1e-7 relative (Cephes' expf), in operations that the compiler can vectorise."""
-    x = max(x, _LOWEST)
-    n = np.floor(x * _LOG2E + _HALF)
-    r = x - n * _LN2_HIGH - n * _LN2_LOW
-    p = ((((_E0 * r + _E1) * r + _E2) * r + _E3) * r + _E4) * r + _E5
-    bits = np.int32((np.int32(n) + _BIAS) << _SHIFT)
-    return (p * r * r + r + _ONE) * bits.view(np.float32)
+_TWO = _f(2)
 
 
 @njit(inline="always")
@@ -131,9 +116,9 @@ def gate(z, scale, shift, out):
             for c in range(n_features):
                 f = z[i, m, c] * scale[c] + shift[c]
                 g = z[i, m, n_features + c] * scale[n_features + c] + shift[n_features + c]
-                ef = _exp_of_negative(-abs(f))
+                ef = exp_of_negative(-abs(f))
                 sigmoid = (_ONE if f >= _ZERO else ef) / (_ONE + ef)
-                out[i, c] += sigmoid * (max(g, _ZERO) + _log1p(_exp_of_negative(-abs(g))))
+                out[i, c] += sigmoid * (max(g, _ZERO) + _log1p(exp_of_negative(-abs(g))))
 
 
 @cached_njit(nogil=True, fastmath=True, error_model="numpy")
@@ -156,12 +141,12 @@ def infer(atoms, both, weights, neighbours, distances, step, scale, shift, out):
             for c in range(n_features):
                 f = acc[c]
                 core = acc[n_features + c]
-                ef = _exp_of_negative(-abs(f))
+                ef = exp_of_negative(-abs(f))
                 sigmoid = (_ONE if f >= _ZERO else ef) / (_ONE + ef)
-                out[i, c] += sigmoid * (max(core, _ZERO) + _log1p(_exp_of_negative(-abs(core))))
+                out[i, c] += sigmoid * (max(core, _ZERO) + _log1p(exp_of_negative(-abs(core))))
         for c in range(n_features):
             x = atoms[i, c] + out[i, c] * scale[c] + shift[c]
-            out[i, c] = max(x, _ZERO) + _log1p(_exp_of_negative(-abs(x)))
+            out[i, c] = max(x, _ZERO) + _log1p(exp_of_negative(-abs(x)))
 
 
 @cached_njit(nogil=True, fastmath=True, error_model="numpy")
@@ -184,8 +169,8 @@ def gate_backward(z, scale, shift, grad_out, grad, total, total_z):
                 zg = z[i, m, n_features + c]
                 f = zf * scale[c] + shift[c]
                 g = zg * scale[n_features + c] + shift[n_features + c]
-                ef = _exp_of_negative(-abs(f))
-                eg = _exp_of_negative(-abs(g))
+                ef = exp_of_negative(-abs(f))
+                eg = exp_of_negative(-abs(g))
                 sigmoid_f = (_ONE if f >= _ZERO else ef) / (_ONE + ef)
                 sigmoid_g = (_ONE if g >= _ZERO else eg) / (_ONE + eg)
                 softplus = max(g, _ZERO) + _log1p(eg)

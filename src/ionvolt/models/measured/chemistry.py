@@ -45,8 +45,8 @@ class ElectrodeChemistry:
         centres: Share of each metal that changes its valence; adds up to 1, empty where there is none.
         hubbard: Share of them to which the Materials Project applies a Hubbard U.
         layered: Whether the host, without the ion, falls into layers.
-        emptied: Whether it is a layered oxide that the charged end leaves without any alkali metal: farther than
-            cells are charged.
+        fully_extracted: Whether it is a layered oxide that the charged end leaves without any alkali metal: farther
+            than cells are charged.
     """
 
     ion: str
@@ -55,7 +55,7 @@ class ElectrodeChemistry:
     centres: dict[str, float]
     hubbard: float
     layered: bool
-    emptied: bool
+    fully_extracted: bool
 
 
 def chemistry_of(charged: Crystal, ion: str) -> ElectrodeChemistry:
@@ -79,7 +79,7 @@ def chemistry_of(charged: Crystal, ion: str) -> ElectrodeChemistry:
         centres=centres,
         hubbard=sum(share for metal, share in centres.items() if metal in HUBBARD) if with_u else 0.0,
         layered=layered,
-        emptied=layered
+        fully_extracted=layered
         and anion == "oxide"
         and not left
         and ion in ALKALI

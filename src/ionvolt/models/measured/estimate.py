@@ -73,7 +73,7 @@ class MeasuredEstimate:
     reasons: tuple[str, ...] = ()
 
     @property
-    def told(self) -> str:
+    def basis_in_words(self) -> str:
         """The basis in words: ``corrected``, or ``calculated`` and why."""
         return self.basis + (f": {'; '.join(self.reasons)}" if self.reasons else "")
 
@@ -172,7 +172,7 @@ def expected_measured(
     charged: Crystal,
     calculated: float,
     *,
-    known: EndMembers = "both",
+    end_members: EndMembers = "both",
     gap: float | None = None,
     calculated_std: float = 0.0,
 ) -> MeasuredEstimate:
@@ -183,14 +183,14 @@ def expected_measured(
         charged: The charged end, relaxed or not: the host, or the discharged crystal without its ions.
         calculated: Calculated voltage, V. ``both`` ends: of the universal potential's energies. ``discharged`` or
             ``charged``: what ``predict`` answers from that structure alone.
-        known: What the calculated voltage rests on; each has a model and intervals of its own.
+        end_members: What the calculated voltage rests on; each has a model and intervals of its own.
         gap: What ``functional_gap`` says of both ends, V; None where it was not computed.
         calculated_std: How uncertain an answer of ``predict`` is about the calculated voltage, V; 0 for energies.
 
     Raises:
         ModelError: The model cannot be read.
     """
-    way: Way = "ends with r2SCAN" if gap is not None else _WAYS[known]
+    way: Way = "ends with r2SCAN" if gap is not None else _WAYS[end_members]
     electrode = Electrode(chemistry_of(charged, ion), calculated, gap, calculated_std)
     return load_measured(way).estimate(electrode)
 

@@ -33,7 +33,7 @@ OFFSETS = (
     "other metal",
     "no U",
     "polyanion without U",
-    "emptied layered oxide",
+    "fully extracted layered oxide",
     "multivalent",
     "multivalent oxide",
     "open oxide of Mn or Co",
@@ -86,7 +86,7 @@ def columns(electrode: Electrode) -> Array:
     offsets += [float(chemistry.anion == anion) for anion in ANIONS]
     metals = [chemistry.centres.get(metal, 0.0) for metal in METALS]
     offsets += [*metals, 1.0 - sum(metals)]
-    offsets += [no_u, no_u * (chemistry.anion == "polyanion"), float(chemistry.emptied)]
+    offsets += [no_u, no_u * (chemistry.anion == "polyanion"), float(chemistry.fully_extracted)]
     open_oxide = float(chemistry.anion == "oxide" and not chemistry.layered)
     offsets += [multivalent, multivalent * (chemistry.anion == "oxide")]
     offsets += [open_oxide * sum(chemistry.centres.get(metal, 0.0) for metal in ("Mn", "Co"))]

@@ -22,7 +22,7 @@ BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
-class AtomKernelSettings:
+class AtomicGPSettings:
     """What shapes the kernel.
 
     Attributes:
@@ -111,7 +111,7 @@ def pair_features(
     return np.concatenate(parts)
 
 
-def fit_atom_kernel(pairs: Sequence[EndMemberPair], target: Array, settings: AtomKernelSettings) -> AtomicGP:
+def fit_atomic_gp(pairs: Sequence[EndMemberPair], target: Array, settings: AtomicGPSettings) -> AtomicGP:
     """Fit on training pairs.
 
     Args:

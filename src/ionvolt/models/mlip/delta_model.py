@@ -162,9 +162,9 @@ class DeltaModel:
     def estimate_partly(self, discharged: Crystal, ion: str) -> tuple[Estimate | None, float]:
         """The answer for an electrode that gives up a part of its ions only, and how likely it gives up all, 0 to 1.
 
-        Relaxed, the host without any would have the voltage of emptying what is not emptied; the variant for unrelaxed
-        hosts has learned where labels stop. None where emptying is the likelier, and where the host holds an isolated
-        atom as it stands.
+        Relaxed, the host without any ion would have the voltage of a full extraction that does not happen; the variant
+        for unrelaxed hosts has learned where labels stop. None where full extraction is the likelier, and where the
+        host holds an isolated atom as it stands.
 
         Raises:
             InputError: The structure holds an isolated atom or an element that the potential does not know.
@@ -224,9 +224,9 @@ class DeltaModel:
             spread = ensemble_std(members, kernel)
             ions = np.array([IONS.index(pair.ion) for pair in some])
             given = corrector.domain.conformal
-            signs = difficulty_features(spread, distances, learned)
-            judged = given.half_widths(signs, ions)
-            widths = judged if route not in self.routes else self.routes[route].half_widths(signs, ions)
+            difficulty = difficulty_features(spread, distances, learned)
+            judged = given.half_widths(difficulty, ions)
+            widths = judged if route not in self.routes else self.routes[route].half_widths(difficulty, ions)
             for j, i in enumerate(chosen):
                 # Whatever the way in, the limit of width is that of given ends, and so is the width it is held against.
                 reasons = corrector.domain.reasons(hosts[i], float(distances[j]), float(spread[j]), float(judged[j]))

@@ -18,7 +18,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
 FULL_EXTRACTION_THRESHOLD = 0.5
-"""Chance from which on an electrode is taken to be emptied."""
+"""Probability from which on an electrode is taken to give up all of its ions."""
 
 N_ELEMENTS = 100
 N_FEATURES = POOLED_SIZE + N_ELEMENTS + len(WORKING_IONS) + 4
@@ -29,16 +29,16 @@ class FullExtractionClassifier:
     """A logistic regression.
 
     Attributes:
-        coefficients: Of the facts of an electrode, shape (N_FEATURES,), float64.
-        constant: Added to them.
+        coefficients: Of an electrode's features, shape (N_FEATURES,), float64.
+        constant: Added to their product.
     """
 
     coefficients: Array
     constant: float
 
-    def probability(self, vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> float:
+    def probability(self, features: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> float:
         """How likely all ions go out, 0 to 1."""
-        score = float(full_extraction_features(vectors, discharged, ion) @ self.coefficients) + self.constant
+        score = float(full_extraction_features(features, discharged, ion) @ self.coefficients) + self.constant
         return float(1 / (1 + np.exp(-score)))
 
     def arrays(self) -> Arrays:
@@ -52,8 +52,8 @@ class FullExtractionClassifier:
         return cls(coefficients, float(arrays["emptying.constant"][0]))
 
 
-def full_extraction_features(vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> Array:
-    """What tells whether an electrode is emptied, shape (N_FEATURES,); the same for a supercell.
+def full_extraction_features(features: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> Array:
+    """What tells whether all ions of an electrode go out, shape (N_FEATURES,); the same for a supercell.
 
     What the potential sees of it; the share of each element among its atoms; which ion; the logarithm of the electrons
     of its ions for each transition metal, the shares of ions and of transition metals, and the charge of the ion.
@@ -65,4 +65,4 @@ def full_extraction_features(vectors: CrystalFeatures, discharged: Crystal, ion:
     elements = np.bincount(discharged.numbers, minlength=N_ELEMENTS + 1)[1 : N_ELEMENTS + 1] / n_atoms
     which = [float(symbol == ion.symbol) for symbol in WORKING_IONS]
     four = [electrons, share, metals, ion.charge]
-    return np.concatenate([vectors.pooled, elements, which, four]).astype(np.float64)
+    return np.concatenate([features.pooled, elements, which, four]).astype(np.float64)

@@ -13,6 +13,9 @@ from ionvolt.typing import Array, Array32
 
 CLIP = 8.0
 
+ROWS_TOGETHER = 32
+"""Rows that are compared at once: their differences stay in the processor's cache."""
+
 
 @dataclass(frozen=True)
 class KRRSettings:
@@ -129,9 +132,15 @@ def standardise(features: Array32, mean: Array32, scale: Array32, importance: Ar
 
 def mean_differences(a: Array32, b: Array32) -> Array32:
     """Mean absolute difference of every row of ``a`` from every row of ``b``, shape (len(a), len(b))."""
-    from scipy.spatial.distance import cdist
-
-    distances: Array32 = (cdist(a, b, "cityblock") / a.shape[1]).astype(np.float32)
+    distances = np.empty((len(a), len(b)), dtype=np.float32)
+    apart = np.empty((min(ROWS_TOGETHER, len(b)), a.shape[1]), dtype=np.float32)
+    for start in range(0, len(b), ROWS_TOGETHER):
+        rows = b[start : start + ROWS_TOGETHER]
+        some = apart[: len(rows)]
+        for query, found in zip(a, distances, strict=True):
+            np.subtract(rows, query, out=some)
+            np.abs(some, out=some)
+            some.mean(axis=1, out=found[start : start + len(rows)])
     return distances
 
 

@@ -47,7 +47,7 @@ class CrystalFeatures:
 
 
 def pool_features(output: PotentialOutput, crystal: Crystal) -> CrystalFeatures:
-    """The vectors of a crystal from what the equivariant potential says of it."""
+    """The features of a crystal from what the equivariant potential says of it."""
     layers = output.features
     statistics = np.stack([layers.mean(0), layers.std(0), layers.min(0), layers.max(0)], axis=1)
     atoms = layers.reshape(len(layers), ATOM_SIZE).astype(np.float32)
@@ -56,7 +56,7 @@ def pool_features(output: PotentialOutput, crystal: Crystal) -> CrystalFeatures:
 
 
 def compute_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
-    """The vectors of crystals as they are, in their order; a crystal given twice is evaluated once.
+    """The features of crystals as they are, in their order; a crystal given twice is evaluated once.
 
     Raises:
         InputError: A crystal holds an isolated atom or an element that the potential does not know.

@@ -34,7 +34,7 @@ class ApplicabilityDomain:
         distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the
             percentile ``DOMAIN_PERCENTILE`` of electrodes held out by whole frameworks.
         spread_limit: V, the same for the spread of the learners.
-        width_limit: V, the percentile ``WIDE`` of half-widths of intervals.
+        width_limit: V, the percentile ``WIDTH_PERCENTILE`` of half-widths of intervals.
     """
 
     conformal: Conformal

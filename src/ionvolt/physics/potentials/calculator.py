@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ase import Atoms
@@ -15,12 +16,20 @@ from ionvolt.structures.crystal import Crystal
 
 
 class QuietCellFilter(FrechetCellFilter):
-    """ASE's atoms and cell in one, without its word on errors of 1e-13 in the logarithm of the strain at every step."""
+    """ASE's atoms and cell in one, without its word on errors of 1e-13 in the logarithm of the strain at every step.
+
+    Optimisers ask for the same forces up to four times; their way into the strain, more than the forces of a small
+    cell, is gone once.
+    """
+
+    def __init__(self, atoms: Atoms) -> None:
+        super().__init__(atoms)  # type: ignore[no-untyped-call]
+        self._remembered: dict[str, tuple[bytes, Any]] = {}
 
     def get_positions(self) -> Any:
         """See ASE's filters."""
         with silenced("logm result may be inaccurate", category=RuntimeWarning):
-            return super().get_positions()  # type: ignore[no-untyped-call]
+            return self._once("positions", super().get_positions)
 
     def get_forces(self, **kwargs: Any) -> Any:
         """See ASE's filters."""
@@ -28,7 +37,16 @@ class QuietCellFilter(FrechetCellFilter):
         self.atoms.get_stress(**kwargs)
         self.atoms.get_forces(**kwargs)
         with silenced("logm result may be inaccurate", category=RuntimeWarning):
-            return super().get_forces(**kwargs)  # type: ignore[no-untyped-call]
+            return self._once(f"forces {kwargs}", lambda: super(QuietCellFilter, self).get_forces(**kwargs))  # type: ignore[no-untyped-call]
+
+    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What was computed of atoms where they are, or now."""
+        state = self.atoms.positions.tobytes() + self.atoms.cell.array.tobytes()
+        before, found = self._remembered.get(name, (b"", None))
+        if before != state:
+            found = compute()
+            self._remembered[name] = state, found
+        return found.copy()
 
 
 class PotentialCalculator(Calculator):

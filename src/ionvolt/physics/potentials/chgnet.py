@@ -6,7 +6,8 @@ Deng et al., Nat. Mach. Intell. 5, 1031 (2023). The weights are part of the pack
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
-from ionvolt.physics.potentials.interface import Forces, PotentialOutput
+from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
 from ionvolt.physics.potentials.lean_import import left_out
 from ionvolt.quiet import silenced, without_prints
 from ionvolt.structures.crystal import Crystal
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from chgnet.graph.crystalgraph import CrystalGraph
     from chgnet.model.model import CHGNet
 
-VERSIONS = ("0.3.0", "0.2.0", "r2scan")
+_PREFIX = "chgnet-"
+VERSIONS = (f"{_PREFIX}0.3.0", f"{_PREFIX}0.2.0", f"{_PREFIX}r2scan")
 """The sets of weights: two trained on the GGA and GGA+U of the Materials Project, one transferred to r2SCAN."""
 
-DEFAULT_VERSION = "0.3.0"
+DEFAULT_VERSION = VERSIONS[0]
 
 N_LAYERS = 4
 """Stages whose atom vectors are handed out: three convolutions and the input of the energy's last network."""
@@ -58,9 +60,14 @@ class CHGNetPotential:
 
         self.version = version
         with without_prints(model):
-            self.network: CHGNet = model.CHGNet.load(model_name=version, use_device="cpu", verbose=False)
+            name = version.removeprefix(_PREFIX)
+            self.network: CHGNet = model.CHGNet.load(model_name=name, use_device="cpu", verbose=False)
         self.network.eval()
         self.network.requires_grad_(False)
+        with suppress(ImportError):  # without numba the package's own layers stay
+            from ionvolt.physics.potentials.chgnet_layers import compile_layers
+
+            compile_layers(self.network)
         self.cutoff = float(self.network.graph_converter.atom_graph_cutoff)
         self.angle_cutoff = float(self.network.graph_converter.bond_graph_cutoff)
         self._seen = threading.local()
@@ -86,7 +93,7 @@ class CHGNetPotential:
             InputError: A crystal holds an isolated atom or an element that the potential does not know.
         """
         outputs: list[PotentialOutput] = []
-        for chunk in _chunks(crystals, ATOMS_TOGETHER):
+        for chunk in chunks(crystals, ATOMS_TOGETHER):
             outputs += self._forward([self.graph(crystal) for crystal in chunk])
         return outputs
 
@@ -151,17 +158,3 @@ def load_chgnet(version: str = DEFAULT_VERSION) -> CHGNetPotential:
 @lru_cache(maxsize=len(VERSIONS))
 def _loaded(version: str) -> CHGNetPotential:
     return CHGNetPotential(version)
-
-
-def _chunks(crystals: Sequence[Crystal], most: int) -> Iterator[list[Crystal]]:
-    """Runs of crystals with at most ``most`` atoms together, or one crystal that has more."""
-    chunk: list[Crystal] = []
-    n_atoms = 0
-    for crystal in crystals:
-        if chunk and n_atoms + len(crystal) > most:
-            yield chunk
-            chunk, n_atoms = [], 0
-        chunk.append(crystal)
-        n_atoms += len(crystal)
-    if chunk:
-        yield chunk

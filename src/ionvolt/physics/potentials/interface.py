@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,3 +77,17 @@ class Potential(Protocol):
             InputError: As ``evaluate``, or the potential gives no such thing.
         """
         ...
+
+
+def chunks(crystals: Sequence[Crystal], most: int) -> Iterator[list[Crystal]]:
+    """Runs of crystals with at most ``most`` atoms together, or one crystal that has more."""
+    chunk: list[Crystal] = []
+    n_atoms = 0
+    for crystal in crystals:
+        if chunk and n_atoms + len(crystal) > most:
+            yield chunk
+            chunk, n_atoms = [], 0
+        chunk.append(crystal)
+        n_atoms += len(crystal)
+    if chunk:
+        yield chunk

@@ -7,16 +7,18 @@ PBE+U and for r2SCAN, at a quarter of the cost. All weights are part of the pack
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ionvolt.errors import InputError
 from ionvolt.physics.potentials.chgnet_graph import require_known
-from ionvolt.physics.potentials.interface import Forces, PotentialOutput
+from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
 from ionvolt.physics.potentials.lean_import import left_out
 from ionvolt.physics.potentials.sevennet_building import forms_only, moments_once
 from ionvolt.quiet import silenced
@@ -24,6 +26,9 @@ from ionvolt.store.checkpoints import TRUST, read_checkpoint
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.pairs import find_pairs
 from ionvolt.structures.wording import refusal
+
+if TYPE_CHECKING:
+    from ionvolt.physics.potentials.sevennet_inference import CompiledNetwork
 
 VERSION = "7net-l3i5"
 
@@ -43,6 +48,9 @@ N_SCALARS = 128
 N_LAYERS = 2
 """The last convolutions, whose vectors are handed out."""
 
+
+ATOMS_TOGETHER = 400
+"""Atoms of crystals that are evaluated together."""
 
 MOST_BYTES = 2_000_000_000
 """In a checkpoint that the user brings."""
@@ -121,6 +129,7 @@ class SevenNetPotential:
             if name.endswith("_convolution"):
                 network.replace_module(name, PiecewiseConvolution(module))
         self.network = network.eval().requires_grad_(False)
+        self.compiled = _compiled(self.network)
         self._seen = threading.local()
         gates = [module for name, module in network.named_children() if name.endswith("equivariant_gate")]
         self.n_scalars = min(_scalars(module.gate.irreps_out) for module in gates[-N_LAYERS:])
@@ -139,7 +148,24 @@ class SevenNetPotential:
         Raises:
             InputError: A crystal holds an isolated atom or an element that the potential does not know.
         """
-        return [self._forward(crystal) for crystal in crystals]
+        if self.compiled is None:
+            return [self._forward(crystal) for crystal in crystals]
+        return [output for some in chunks(crystals, ATOMS_TOGETHER) for output in self._together(some)]
+
+    def _together(self, crystals: Sequence[Crystal]) -> Iterator[PotentialOutput]:
+        """The same from the compiled network; bonds that crystals have in common cost less."""
+        assert self.compiled is not None
+        bonds = [self._bonds(crystal) for crystal in crystals]
+        begins = np.cumsum([0, *map(len, crystals)])
+        kinds = [self.network.type_map[number] for crystal in crystals for number in crystal.numbers.tolist()]
+        ends = np.concatenate([ends + begin for (ends, _), begin in zip(bonds, begins, strict=False)], axis=1)
+        vectors = np.concatenate([vectors for _, vectors in bonds])
+        energies, layers = self.compiled(kinds, ends, vectors)
+        features = np.stack([layer[:, : self.n_scalars] for layer in layers[-N_LAYERS:]], axis=1)
+        for begin, end in pairwise(begins):
+            yield PotentialOutput(
+                float(energies[begin:end].sum()), features[begin:end].copy(), None, energies[begin:end].copy()
+            )
 
     def _require_elements(self, crystal: Crystal) -> None:
         unknown = sorted(set(crystal.numbers.tolist()) - set(self.network.type_map))
@@ -187,26 +213,42 @@ class SevenNetPotential:
         finally:
             self._seen.vectors = None
 
-    def _data(self, crystal: Crystal) -> dict[str, Any]:
-        import torch
-
+    def _bonds(self, crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """First and second atoms of the directed bonds, shape (2, n), all one way, then all the other; vectors in Å."""
         bonds = find_pairs(crystal, self.cutoff, both=False)
         require_known(crystal, bonds, self.cutoff)
         self._require_elements(crystal)
         frac = crystal.wrapped
         vectors = (frac[bonds.j] + bonds.image - frac[bonds.i]) @ crystal.lattice
+        ends = np.stack([np.concatenate([bonds.i, bonds.j]), np.concatenate([bonds.j, bonds.i])])
+        return ends, np.concatenate([vectors, -vectors])
+
+    def _data(self, crystal: Crystal) -> dict[str, Any]:
+        import torch
+
+        ends, vectors = self._bonds(crystal)
         numbers = torch.from_numpy(crystal.numbers.astype(np.int64))
         keys = self.keys
         return {
             keys.NODE_FEATURE: numbers,
             keys.ATOMIC_NUMBERS: numbers,
-            keys.EDGE_IDX: torch.from_numpy(
-                np.stack([np.concatenate([bonds.i, bonds.j]), np.concatenate([bonds.j, bonds.i])])
-            ),
-            keys.EDGE_VEC: torch.from_numpy(np.concatenate([vectors, -vectors]).astype(np.float32)),
+            keys.EDGE_IDX: torch.from_numpy(ends),
+            keys.EDGE_VEC: torch.from_numpy(vectors.astype(np.float32)),
             keys.CELL_VOLUME: torch.tensor(crystal.volume),
             keys.NUM_ATOMS: torch.tensor(len(crystal)),
         }
+
+
+def _compiled(network: Any) -> CompiledNetwork | None:
+    """What answers in the network's place where no gradient is asked for; None without numba, or if it is another."""
+    try:
+        from ionvolt.physics.potentials.sevennet_inference import CompiledNetwork
+    except ImportError:
+        return None
+    try:
+        return CompiledNetwork(network)
+    except NotImplementedError:
+        return None
 
 
 def _scalars(irreps: Any) -> int:

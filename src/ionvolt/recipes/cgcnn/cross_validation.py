@@ -28,7 +28,7 @@ from ionvolt.recipes.cgcnn.settings import CgcnnSettings, HeldOutTest
 from ionvolt.recipes.job import Job
 from ionvolt.store import fingerprint, unclaimed, write_json
 from ionvolt.training.cgcnn.networks import pooled_vectors, train_ensemble, transfer_heads
-from ionvolt.training.cgcnn.runs import Parts, frameworks_of_tests, prepare
+from ionvolt.training.cgcnn.runs import EnsembleParts, frameworks_of_tests, prepare
 from ionvolt.training.settings import Settings
 from ionvolt.typing import LogCallback, MemberCallback
 
@@ -199,7 +199,7 @@ def predict_unit(
 
 
 def predict_transferred(
-    parts: Parts,
+    parts: EnsembleParts,
     networks: Sequence[CGCNN],
     graphs: Sequence[CrystalGraph],
     unit: Unit,
@@ -236,7 +236,7 @@ def predict_transferred(
 
 
 def predictions_of(
-    parts: Parts,
+    parts: EnsembleParts,
     members: NDArray[np.floating[Any]],
     name: str,
     compared: dict[str, list[float]],

@@ -16,6 +16,7 @@ from ionvolt.recipes.cgcnn.report import reports
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings
 from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
+from ionvolt.recipes.release import require_answers
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,12 @@ class CgcnnRecipe:
     steps: Sequence[Step] = (EVALUATE, FIT)
 
     def data(self, job: Job) -> ElectrodeSet:
-        """See ``Recipe``."""
+        """The cleaned rows of a job that take part."""
         return clean(self._rows(job), list(self.settings.clean))[0]
+
+    def check(self, job: Job, folder: Path) -> None:
+        """See ``Recipe``."""
+        require_answers(folder, self.data(job))
 
     def do(self, step: str, job: Job) -> None:
         """See ``Recipe``."""

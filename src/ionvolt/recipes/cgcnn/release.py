@@ -23,7 +23,7 @@ from ionvolt.recipes.cgcnn.report import IonReport, reports
 from ionvolt.recipes.cgcnn.settings import CgcnnSettings
 from ionvolt.recipes.job import Job
 from ionvolt.training.cgcnn.networks import pooled_vectors, train_ensemble, transfer_heads
-from ionvolt.training.cgcnn.runs import Parts, prepare
+from ionvolt.training.cgcnn.runs import EnsembleParts, prepare
 
 DESCRIPTION = (
     "The paper's method, trained here: crystal graph networks pre-trained on Li electrodes; for every other ion "
@@ -85,7 +85,7 @@ def fit(data: ElectrodeSet, settings: CgcnnSettings, job: Job, name: str) -> Ens
     return ensemble
 
 
-def final_parts(data: ElectrodeSet, settings: CgcnnSettings) -> dict[str, Parts]:
+def final_parts(data: ElectrodeSet, settings: CgcnnSettings) -> dict[str, EnsembleParts]:
     """All rows of each ion, with the members' validation parts; ions with too few rows are left out.
 
     Raises:
@@ -100,7 +100,9 @@ def final_parts(data: ElectrodeSet, settings: CgcnnSettings) -> dict[str, Parts]
     return found
 
 
-def train_final(parts: Mapping[str, Parts], settings: CgcnnSettings, job: Job, graphs: Graphs, name: str) -> Ensemble:
+def train_final(
+    parts: Mapping[str, EnsembleParts], settings: CgcnnSettings, job: Job, graphs: Graphs, name: str
+) -> Ensemble:
     """Train the Li networks, transfer them, and keep what distances are measured from; a killed run goes on."""
     folder, li = job.own_folder / "final", parts["Li"]
 
@@ -130,7 +132,7 @@ def train_final(parts: Mapping[str, Parts], settings: CgcnnSettings, job: Job, g
     return ensemble
 
 
-def ion_facts(parts: Parts, ion: str) -> dict[str, Any]:
+def ion_facts(parts: EnsembleParts, ion: str) -> dict[str, Any]:
     """What the card says of the training of an ion."""
     return {
         "mode": "scratch" if ion == "Li" else "head",
@@ -141,7 +143,11 @@ def ion_facts(parts: Parts, ion: str) -> dict[str, Any]:
 
 
 def calibration_of(
-    ensemble: Ensemble, parts: Parts, ion: str, tests: Mapping[str, Mapping[str, IonReport]], settings: CgcnnSettings
+    ensemble: Ensemble,
+    parts: EnsembleParts,
+    ion: str,
+    tests: Mapping[str, Mapping[str, IonReport]],
+    settings: CgcnnSettings,
 ) -> dict[str, float]:
     """How answers for an ion are judged (``ensemble.Calibration``)."""
     deviation = tests.get(settings.deviation, {}).get(ion)

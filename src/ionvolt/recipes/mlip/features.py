@@ -1,7 +1,7 @@
 """What the potential says of a data set's structures, once computed, kept in files.
 
-``vectors/``: latent features of every structure, a hundred structures a file. ``inserted/``: for every electrode, those
-of its host with the ion tried in it, a file each, by the electrode's number within the cleaned data. Both hang on the
+``latent-features/``: of every structure, a hundred structures a file. ``trial-features/``: for every electrode those
+of its host with the ion tried in it, a file each, by its number within the cleaned data. Both hang on the
 data set alone, whatever part of it takes part in a run; several runs share the work.
 """
 
@@ -26,7 +26,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
 from ionvolt.typing import Indices, ProgressCallback
 
-FEATURES, INSERTED = "vectors", "inserted"
+FEATURES, TRIALS = "latent-features", "trial-features"
 """Folders."""
 
 Arrays = dict[str, NDArray[Any]]
@@ -168,7 +168,7 @@ def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, progress: Pr
 
 def trial_file(folder: Path, row: int) -> Path:
     """Where the trials of a row stand."""
-    return folder / INSERTED / f"{row:05d}.npz"
+    return folder / TRIALS / f"{row:05d}.npz"
 
 
 def trial_arrays(electrode: Electrode) -> Arrays:

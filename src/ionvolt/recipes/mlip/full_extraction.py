@@ -95,7 +95,7 @@ def fit(rows: ExtractionRows, places: Indices) -> FullExtractionClassifier:
 
 
 def held_out_probabilities(rows: ExtractionRows, table: Table, settings: MlipSettings) -> Array:
-    """How likely each row is emptied, told by what was learned without its fold, shape (n,)."""
+    """Probability that each row is fully extracted, by a classifier fitted without its fold, shape (n,)."""
     probabilities = np.full(len(rows.part), np.nan)
     for test_rows in folds(table.data, settings.calibrating("both"), settings.n_folds):
         train, tested = parts_of(rows.part, test_rows)

@@ -47,19 +47,19 @@ class PairLearners:
     Attributes:
         part: ``both`` or ``discharged``.
         networks: Members that differ in their random start.
-        atom_kernel: Of another kind than the members.
+        atomic_gp: Of another kind than the members.
     """
 
     part: Part
     networks: list[DeltaNetwork]
-    atom_kernel: AtomicGP
+    atomic_gp: AtomicGP
 
     def voltages(self, pairs: Sequence[EndMemberPair]) -> Voltages:
         """What each learner says of pairs, whether they stand in the data or not."""
         physics = np.array([pair.physics for pair in pairs])
         return {
             "networks": physics + corrections(self.networks, pairs),
-            "atom_kernel": physics + self.atom_kernel.corrections(pairs),
+            "atomic_gp": physics + self.atomic_gp.corrections(pairs),
         }
 
     def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
@@ -69,7 +69,7 @@ class PairLearners:
 
     def arrays(self) -> Arrays:
         """See ``Learners``."""
-        return network_arrays(self.networks) | self.atom_kernel.arrays()
+        return network_arrays(self.networks) | self.atomic_gp.arrays()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,31 +78,31 @@ class HostLearners:
 
     Attributes:
         networks: Members that differ in their random start; they do not know the composition.
-        crystal_kernel: Knows the composition, and shifts the others by what it makes of it.
-        atom_kernel: Is not shipped; None in fitted models.
+        host_krr: Knows the composition, and shifts the others by what it makes of it.
+        atomic_gp: Is not shipped; None in fitted models.
     """
 
     networks: list[DeltaNetwork]
-    crystal_kernel: HostIonKRR
-    atom_kernel: AtomicGP | None
+    host_krr: HostIonKRR
+    atomic_gp: AtomicGP | None
 
     def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
         """See ``Learners``."""
         some, ions = [rows.trials[i] for i in places], rows.ions[places]
-        without, _ = kernel_voltages(self.crystal_kernel, some, ions, np.full(len(places), np.nan))
-        known, _ = kernel_voltages(self.crystal_kernel, some, ions, rows.content[places])
+        without, _ = kernel_voltages(self.host_krr, some, ions, np.full(len(places), np.nan))
+        known, _ = kernel_voltages(self.host_krr, some, ions, rows.content[places])
         alone: Voltages = {"networks": network_voltages(self.networks, some)}
-        if self.atom_kernel is not None:
+        if self.atomic_gp is not None:
             pairs = [trial.pair for trial in some]
             physics = np.array([pair.physics for pair in pairs])
-            alone["atom_kernel"] = physics + self.atom_kernel.corrections(pairs)
+            alone["atomic_gp"] = physics + self.atomic_gp.corrections(pairs)
         shifted = {name: voltages + (known - without) for name, voltages in alone.items()}
-        return {"charged": alone | {"crystal_kernel": without}, "composition": shifted | {"crystal_kernel": known}}
+        return {"charged": alone | {"host_krr": without}, "composition": shifted | {"host_krr": known}}
 
     def arrays(self) -> Arrays:
         """See ``Learners``."""
-        more = {} if self.atom_kernel is None else self.atom_kernel.arrays()
-        return network_arrays(self.networks) | self.crystal_kernel.arrays() | more
+        more = {} if self.atomic_gp is None else self.atomic_gp.arrays()
+        return network_arrays(self.networks) | self.host_krr.arrays() | more
 
 
 def fit_learners(

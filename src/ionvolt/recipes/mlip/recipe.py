@@ -20,6 +20,7 @@ from ionvolt.recipes.mlip.report import Errors
 from ionvolt.recipes.mlip.routes import compute_inserted, recalibrate
 from ionvolt.recipes.mlip.rows import Table, read_table
 from ionvolt.recipes.mlip.settings import PARTS, MlipSettings, Part
+from ionvolt.recipes.release import require_answers
 
 FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
 RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)
@@ -39,9 +40,13 @@ class MlipRecipe:
     steps: Sequence[Step] = (FEATURES, RELAXED, INSERTED, EVALUATE, FIT, ROUTES)
 
     def data(self, job: Job) -> ElectrodeSet:
-        """See ``Recipe``."""
+        """The cleaned rows of a job that take part."""
         data = self._whole(job)
         return data[job.selection.of(data)]
+
+    def check(self, job: Job, folder: Path) -> None:
+        """See ``Recipe``."""
+        require_answers(folder, self.data(job))
 
     def do(self, step: str, job: Job) -> None:
         """See ``Recipe``."""

@@ -75,7 +75,7 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
     chosen = {"networks": asdict(of.networks), "unit": of.unit, "kernel": asdict(settings.host_kernel)}
     tests = reports(table, settings, job, "charged")
     card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen)
-    return FoundationModel(learners.networks, learners.crystal_kernel, domain, card)
+    return FoundationModel(learners.networks, learners.host_krr, domain, card)
 
 
 def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
@@ -87,7 +87,7 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
         learners = fit_part(rows, settings, job)
         assert isinstance(learners, PairLearners)
         domain = judging(table, settings, job, variant)
-        correctors[variant] = Corrector(learners.networks, learners.atom_kernel, domain)
+        correctors[variant] = Corrector(learners.networks, learners.atomic_gp, domain)
         tests |= reports(table, settings, job, variant)
     chosen: dict[str, Any] = {variant: asdict(settings.corrections[variant]) for variant in VARIANTS}
     card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)

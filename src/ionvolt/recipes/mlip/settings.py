@@ -8,13 +8,13 @@ from typing import Any, Literal, get_args
 
 from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.ions import EndMembers
-from ionvolt.models.mlip.atomic_gp import AtomKernelSettings
+from ionvolt.models.mlip.atomic_gp import AtomicGPSettings
 from ionvolt.models.mlip.host_krr import KRRSettings
 from ionvolt.training.mlip.fit import CorrectionSettings
 from ionvolt.training.settings import Settings
 
 Part = EndMembers
-"""What is learned from: hosts with the ion tried in them, discharged structures and the same emptied, or both ends."""
+"""What is learned from: hosts with the ion tried in them, discharged structures with the ion removed, or both ends."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -93,18 +93,18 @@ class MlipSettings:
     final_seed: int = 7000
     corrections: Mapping[Part, CorrectionSettings] = field(
         default_factory=lambda: {
-            "both": CorrectionSettings(replace(_NETWORKS, epochs=16), 0.1, AtomKernelSettings(ridge=0.3, robust=0.05)),
-            "discharged": CorrectionSettings(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1)),
-            "charged": CorrectionSettings(_NETWORKS, 1 / 3, AtomKernelSettings(ridge=0.1, width=2**0.5)),
+            "both": CorrectionSettings(replace(_NETWORKS, epochs=16), 0.1, AtomicGPSettings(ridge=0.3, robust=0.05)),
+            "discharged": CorrectionSettings(_NETWORKS, 1 / 3, AtomicGPSettings(ridge=0.1)),
+            "charged": CorrectionSettings(_NETWORKS, 1 / 3, AtomicGPSettings(ridge=0.1, width=2**0.5)),
         }
     )
     host_kernel: KRRSettings = field(default_factory=KRRSettings)
     shipped: Mapping[Case, tuple[str, ...]] = field(
         default_factory=lambda: {
-            "charged": ("networks", "crystal_kernel"),
-            "composition": ("networks", "crystal_kernel"),
-            "discharged": ("networks", "atom_kernel"),
-            "both": ("networks", "atom_kernel"),
+            "charged": ("networks", "host_krr"),
+            "composition": ("networks", "host_krr"),
+            "discharged": ("networks", "atomic_gp"),
+            "both": ("networks", "atomic_gp"),
         }
     )
     structures_a_file: int = 100
@@ -123,4 +123,4 @@ class MlipSettings:
     def of_part(self, part: Part) -> dict[str, Any]:
         """Settings on which the learners of a part hang, as plain JSON types."""
         found: dict[str, Any] = {"corrections": asdict(self.corrections[part])}
-        return found | ({"crystal_kernel": asdict(self.host_kernel)} if part == "charged" else {})
+        return found | ({"host_krr": asdict(self.host_kernel)} if part == "charged" else {})

@@ -30,7 +30,7 @@ Mode = Literal["scratch", "head", "all"]
 
 
 @dataclass(frozen=True)
-class Parts:
+class EnsembleParts:
     """Rows of one ion, ready to train an ensemble.
 
     Attributes:
@@ -76,7 +76,7 @@ def prepare(
     n_members: int = 1,
     forbidden: set[str] | None = None,
     keep_test: bool = True,
-) -> Parts:
+) -> EnsembleParts:
     """Split the rows of an ion and deal out validation parts to the members.
 
     Args:
@@ -102,11 +102,11 @@ def prepare(
     if len(pool) < 10:
         raise DataError(f"{ion}: only {len(pool)} electrodes to train on. At least 10 are needed")
     members = validation_folds(rows, np.sort(pool), n_members, kind=kind, seed=seed)
-    return Parts(rows, split, members)
+    return EnsembleParts(rows, split, members)
 
 
 def run(
-    parts: Parts,
+    parts: EnsembleParts,
     settings: Settings,
     *,
     mode: Mode = "scratch",

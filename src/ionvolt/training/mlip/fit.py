@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomKernelSettings, fit_atom_kernel
+from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.delta_network import (
     IONS,
     AtomBatch,
@@ -39,7 +39,7 @@ class CorrectionSettings:
 
     networks: Settings
     unit: float
-    kernel: AtomKernelSettings
+    kernel: AtomicGPSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,30 +47,30 @@ class HostRows:
     """Electrodes as a host model learns from them.
 
     Attributes:
-        inserted: The charged hosts with the ion tried in them.
+        trials: The charged hosts with the ion tried in them.
         content: Ions that go in per host atom, shape (n,).
         target: V, shape (n,).
     """
 
-    inserted: Sequence[TrialFeatures]
+    trials: Sequence[TrialFeatures]
     content: Array
     target: Array
 
     @property
     def pairs(self) -> list[EndMemberPair]:
         """What the learners of corrections see."""
-        return [host.pair for host in self.inserted]
+        return [host.pair for host in self.trials]
 
     @property
     def ion_numbers(self) -> NDArray[np.int64]:
         """Index of each row's ion in ``IONS``."""
-        return np.array([IONS.index(host.pair.ion) for host in self.inserted], dtype=np.int64)
+        return np.array([IONS.index(host.pair.ion) for host in self.trials], dtype=np.int64)
 
 
 def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> HostIonKRR:
     """Fit the kernel on crystals on some rows."""
     return fit_kernel(
-        np.stack([rows.inserted[i].features for i in train]),
+        np.stack([rows.trials[i].features for i in train]),
         rows.ion_numbers[train],
         rows.content[train],
         rows.target[train],
@@ -84,7 +84,7 @@ def train_atomic_gp(
     pairs: Sequence[EndMemberPair], target: Array, train: Indices, settings: CorrectionSettings
 ) -> AtomicGP:
     """Fit the kernel that corrects energies atom by atom on some rows."""
-    return fit_atom_kernel([pairs[i] for i in train], target[train], settings.kernel)
+    return fit_atomic_gp([pairs[i] for i in train], target[train], settings.kernel)
 
 
 def train_delta_network(

@@ -16,6 +16,7 @@ export class Long {
   constructor(give, say) {
     Object.assign(this, { give, say, jobs: [], offered: null, shown: null });
     $("compute").addEventListener("click", () => this.compute());
+    $("vary-go").addEventListener("click", () => this.vary());
     for (const { id, label } of remembered()) this.watch({ id, label, status: "running", text: "" }, false);
   }
 
@@ -30,6 +31,15 @@ export class Long {
     const profile = $("with-profile").checked;
     const label = `${p.formula}, ${p.working_ion}${profile ? ", profile" : ""}`;
     await this.start({ kind: "compute", structure: item.input, ion: p.working_ion, profile, ...(charged ? { charged } : {}) }, label);
+  }
+
+  /** Substitutions in what is shown. */
+  async vary() {
+    const { item, prediction: p } = this.offered;
+    const [low, high] = ["vary-low", "vary-high"].map((id) => $(id).valueAsNumber);
+    const voltage = Number.isNaN(low) && Number.isNaN(high) ? null : [Number.isNaN(low) ? -20 : low, Number.isNaN(high) ? 20 : high];
+    const exclude = $("vary-without").value.split(/[\s,]+/).filter(Boolean);
+    await this.start({ kind: "design", structure: item.input, ion: p.working_ion, voltage, exclude }, `${p.formula}, ${p.working_ion}: substitutions`);
   }
 
   /** Order a disordered crystal and predict its orderings for the ions chosen. */
@@ -98,9 +108,32 @@ export class Long {
       ? [el("p", { class: "note" }, `${sentence(job.text || "waiting")} It goes on when this page is closed, and is listed under Computations.`)]
       : !result
         ? [el("p", { class: "rule" }, sentence(job.problem?.rule ?? `it was ${STATUS[job.status]}`)), job.problem?.remedy ? el("p", { class: "remedy" }, sentence(job.problem.remedy)) : ""]
-        : result.orderings ? this.ordered(job) : computed(job);
+        : result.orderings ? this.ordered(job) : result.designs ? this.designed(job) : computed(job);
     $("long").replaceChildren(head, ...body);
     for (const box of $("long").querySelectorAll(".scroll")) tellsScrolling(box);
+  }
+
+  designed(job) {
+    const { result, structures } = job;
+    const rows = result.designs.map((one, i) => ({ ...one, i }));
+    const columns = [
+      { key: "rank", label: "Rank", numeric: true, value: (d) => d.rank },
+      { key: "formula", label: "Electrode", value: (d) => d.formula, show: (d) => formula(d.formula) },
+      { key: "change", label: "Change", value: (d) => d.substitutions.join(", "), show: (d) => d.substitutions.join(", ") || "the host itself" },
+      { key: "voltage", label: "V", numeric: true, value: (d) => d.voltage, show: (d) => fixed(d.voltage, 2) },
+      { key: "interval", label: "90 % interval, V", value: (d) => d.voltage_lower ?? -99, show: (d) => (d.voltage_lower === null ? "none" : `${fixed(d.voltage_lower, 2)} to ${fixed(d.voltage_upper, 2)}`) },
+      { key: "capacity", label: "mAh/g", numeric: true, value: (d) => d.capacity_grav, show: (d) => fixed(d.capacity_grav, 0) },
+      { key: "energy", label: "Wh/kg", numeric: true, value: (d) => d.energy_grav, show: (d) => fixed(d.energy_grav, 0) },
+      { key: "domain", label: "In the domain", value: (d) => (d.in_domain ? 1 : 0), show: (d) => (d.in_domain ? "yes" : "no") },
+      { key: "use", label: "Structure", value: () => "", show: ({ i, formula: name }) => el("button", { type: "button", on: { click: () => this.give({ name: `${name}, not relaxed`, text: structures[i].cif }) } }, "Predict this one") },
+    ];
+    const caption = "Substitutions, the best first";
+    const misses = result.settings.voltage ? rows.filter((d) => d.missed.includes("voltage")).length : 0;
+    return [
+      el("p", {}, `${result.proposed} substitutions thought of; of those with balanced charges ${rows.length} predicted, none relaxed.${misses ? ` ${misses} miss the voltage that is wanted.` : ""} Ranked by Pareto fronts of specific energy and energy density.`),
+      el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, sortableTable(columns, { caption, rows, sort: { key: "rank", descending: false } }).node),
+      ...notes(result.refused.slice(0, 5)),
+    ];
   }
 
   ordered(job) {
@@ -180,6 +213,9 @@ function profile({ profile: { steps, average }, working_ion: ion }) {
     { key: "from", label: "From", value: (s) => s.filling_charged, show: (s) => formula(s.formula_charged) },
     { key: "to", label: "To", value: (s) => s.filling_discharged, show: (s) => formula(s.formula_discharged) },
     { key: "voltage", label: "V", numeric: true, value: (s) => s.voltage, show: (s) => fixed(s.voltage, 2) },
+    ...(ordered.some((s) => typeof s.voltage_lower === "number")
+      ? [{ key: "interval", label: "90 % interval, V", value: (s) => s.voltage_lower, show: (s) => `${fixed(s.voltage_lower, 2)} to ${fixed(s.voltage_upper, 2)}` }]
+      : []),
     ...(ordered.some((s) => typeof s.voltage_measured === "number")
       ? [{ key: "measured", label: "Expected in a cell, V", numeric: true, value: (s) => s.voltage_measured, show: (s) => `${fixed(s.voltage_measured, 2)} ± ${fixed(s.voltage_measured_upper - s.voltage_measured, 2)}` }]
       : []),

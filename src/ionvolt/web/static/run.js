@@ -113,7 +113,7 @@ export class Run {
     // An answer that came before stays: nobody waits for another.
     if (content.working_ion && !item.waiting.has(content.working_ion)) return;
     if (kind === "structure") item.facts = content;
-    if (kind === "doubts") doubt(item, content.doubts, content.added);
+    if (kind === "doubts") checked(item, content.predictions);
     if (kind === "prediction") item.answers.set(content.working_ion, { prediction: content.prediction });
     if (kind === "refused") item.answers.set(content.working_ion, { problem: content.problem });
     if (kind === "problem") {
@@ -158,21 +158,11 @@ export class Run {
   }
 }
 
-/** What forces and pressure say: the intervals are wider, and where the structure is not relaxed nothing is in the domain. */
-function doubt(item, doubts, added) {
-  for (const answer of item.answers.values()) {
-    const p = answer.prediction;
-    if (!p?.in_domain) continue;
-    answer.prediction = { ...widened(p, added), in_domain: !doubts.length, warnings: [...p.warnings, ...doubts] };
+/** What forces and pressure say of voltages that were shown before: wider intervals, doubts. */
+function checked(item, predictions) {
+  for (const prediction of predictions) {
+    if (item.answers.get(prediction.working_ion)?.prediction) item.answers.set(prediction.working_ion, { prediction });
   }
-}
-
-function widened(p, added) {
-  const extra = added?.half_widths[p.end_members];
-  if (!extra || p.voltage_lower == null) return p;
-  const middle = (p.voltage_lower + p.voltage_upper) / 2;
-  const half = Math.hypot((p.voltage_upper - p.voltage_lower) / 2, extra);
-  return { ...p, voltage_lower: middle - half, voltage_upper: middle + half, voltage_std: half / 1.645 };
 }
 
 function parts(items) {

@@ -1,0 +1,1 @@
+"""The recipe of the models of measured voltages: what cells show, from what is calculated."""
