@@ -45,7 +45,7 @@ def electrodes(count: int, most_atoms: int) -> list[tuple[Crystal, WorkingIon]]:
     with (folder / "electrodes_mp2025.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     ions = {row["id_discharge"]: row["working_ion"] for row in random.Random(1).sample(rows, 20 * count)}
-    found = []
+    found: list[tuple[Crystal, WorkingIon]] = []
     with gzip.open(folder / "structures.jsonl.gz", "rt", encoding="utf-8") as lines:
         for entry in map(json.loads, lines):
             if entry["id"] not in ions or len(found) == count:
@@ -66,9 +66,9 @@ def relaxed(crystal: Crystal, ion: WorkingIon) -> tuple[float, float, int]:
     full, empty = (relax(one, load_chgnet(), settings) for one in (crystal, remove_ion(crystal, ion)))
     took = time.process_time() - began
     ends = full.crystal, empty.crystal
-    energies = [output.energy for output in load_sevennet().evaluate(ends)]
+    e_full, e_empty = (output.energy for output in load_sevennet().evaluate(ends))
     reaction = balance(*ends, ion)
-    return average_voltage(*energies, reaction, metal_energy(ion, VERSION), ion), took, full.steps + empty.steps
+    return average_voltage(e_full, e_empty, reaction, metal_energy(ion, VERSION), ion), took, full.steps + empty.steps
 
 
 @contextmanager
