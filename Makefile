@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
-# CPU=1: PyTorch without CUDA from its own index first, 1.5 GB in all in place of 6.3.
+# CPU=1: PyTorch without CUDA from its own index first, some 5 GB less.
 TORCH := $(if $(CPU),$(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt torch --index-url https://download.pytorch.org/whl/cpu,true)
 # One thread for each test process; the tests run in as many processes as there are cores.
 export OMP_NUM_THREADS ?= 1

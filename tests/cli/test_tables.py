@@ -11,9 +11,11 @@ import typer
 from crystals import rock_salt
 from ionvolt.cli import design, order, screen
 from ionvolt.cli.main import app
+from ionvolt.cli.predict_output import print_predictions
 from ionvolt.designing import Design, DesignResult
 from ionvolt.designing.settings import DesignSettings
 from ionvolt.ordering.records import Ordering, Orderings
+from ionvolt.prediction import Prediction
 from ionvolt.screening.selection import IonSelection
 from ionvolt.screening.status import StageState, Status
 
@@ -41,6 +43,21 @@ def rows() -> list[dict]:
     found = {"formula": "Li12Fe11.5Mn0.5(PO4)12", "ion": "Li", "model": "foundation-mp2025, delta-mp2025", **known}
     interval = {"voltage_lower": -14.25, "voltage_upper": 10.75, "voltage_std": 0.3, "volume_change": 0.1234}
     return [found | interval | {"id": LONG}, found | {"id": EVIL}, {"id": "x", "ion": "Mg", "stage": "rules"}]
+
+
+def test_predictions_are_one_table(shown) -> None:
+    def one(name: str, formula: str, voltage: float) -> Prediction:
+        return Prediction(
+            f"cells/{name}", formula, "Mg", voltage, 0.3, "delta-mp2025", "charged", 1893.2, 1200.4, ("x" * 9,),
+            voltage - 0.4, voltage + 0.4, voltage_measured=voltage, voltage_measured_lower=voltage - 0.44,
+            voltage_measured_upper=voltage + 0.44, measured_basis="calculated: no measured electrode is near",
+        )  # fmt: skip
+
+    print_predictions([one("LiFePO4.cif", "LiFePO4", 3.42), one(LONG, "Li12Fe11.5Mn0.5(PO4)12", 2.5)])
+    lines = shown().splitlines()
+    (row,) = [line for line in lines if "3.02 to 3.82  3.42 ± 0.44*" in line]
+    assert {"LiFePO4", "1893", "1200"} <= set(row.split())
+    assert sum("charged" in line for line in lines) >= 1
 
 
 def test_the_best_of_a_screen(shown) -> None:

@@ -14,6 +14,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "deploy/README.md",
+    ROOT / "benchmarks/README.md",
 ]
 RUN = ("bash", "python")
 """Languages whose blocks are run unless a comment above says why not."""

@@ -14,20 +14,22 @@ import pytest
 from cli.conftest import run_command
 from ionvolt.screening import slurm
 from ionvolt.screening.plan import open_plan
-from screening.conftest import expected, keys
+from screening.conftest import expected, keys, sixty
 
 
-@pytest.fixture
-def run(lines: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "run"
-    begun = run_command("screen", lines, "-i", "Mg,Al", "-o", folder, "--stages", "rules", "-j", 2)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, which tests read."""
+    folder = tmp_path_factory.mktemp("screen") / "run"
+    begun = run_command("screen", sixty(folder.parent), "-i", "Mg,Al", "-o", folder, "--stages", "rules", "-j", 2)
     assert begun.code == 1, begun.err  # every seventh input is refused
     assert "complete" in begun.out
     return folder
 
 
 @pytest.mark.slow
-def test_begin_look_and_take_away(run: Path, lines: Path, tmp_path: Path) -> None:
+def test_begin_look_and_take_away(run: Path, tmp_path: Path) -> None:
+    lines = run.parent / "many.jsonl"
     plan = open_plan(run)
     assert keys(plan) == expected(plan)
     again = run_command("screen", lines, "-i", "Mg,Al", "-o", run, "--stages", "rules", "--json")

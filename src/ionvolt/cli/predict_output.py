@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.cli.expectation import HEADING, cell_text, footnotes
-from ionvolt.cli.terminal import Column, common_folder, fits, folded, json_text, print_table
+from ionvolt.cli.terminal import Column, common_folder, fits, folded, is_one_table, json_text, print_table
 
 if TYPE_CHECKING:
     from ionvolt.errors import InputError
@@ -97,44 +97,50 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     """A table that fits the screen, then what is to be noted, and which model answered."""
     if not predictions:
         return
-    intervals = any(p.voltage_lower is not None for p in predictions)
-    expected = any(p.voltage_measured is not None for p in predictions)
     names = [p.source for p in predictions]
-    columns = [
-        Column("structure", True), Column("formula", True), Column("ion", True), Column("voltage\n(V)"),
-        *([Column("90 % interval\n(V)")] if intervals else []), *([Column(HEADING)] if expected else []),
-        Column("taken as", True),
-        Column("capacity\n(mAh/g)"), Column("energy\n(Wh/kg)"),
-    ]  # fmt: skip
-    if not fits(columns, _rows(names, predictions, intervals, expected)) and (folder := common_folder(names)):
+    if not fits(*_table(names, predictions)) and (folder := common_folder(names)):
         print(folded(f"structures in {folder}"))
         names = [str(Path(name).relative_to(folder)) for name in names]
-    print_table(columns, _rows(names, predictions, intervals, expected))
+    wide = is_one_table(*_table(names, predictions))
+    print_table(*_table(names, predictions, wide))
     for line in footnotes(predictions):
         print(folded(line))
     notes: dict[str, list[str]] = {}
     for name, p in zip(names, predictions, strict=True):
-        for warning in p.warnings:
-            notes.setdefault(warning, []).append(f"{name} ({p.working_ion})")
-    for warning, about in notes.items():
+        taken = f"taken as {p.end_members}"
+        told = wide or any(text.startswith(taken) for text in p.warnings)
+        for words in [*([] if told else [taken]), *(f"note: {text}" for text in p.warnings)]:
+            notes.setdefault(words, []).append(f"{name} ({p.working_ion})")
+    for words, about in sorted(notes.items(), key=lambda item: item[0].startswith("note")):
         more = f" and {len(about) - 4} more" if len(about) > 4 else ""
-        print(folded(f"note: {warning} – {', '.join(about[:4])}{more}"))
+        print(folded(f"{words} – {', '.join(about[:4])}{more}"))
     print(folded(f"model: {', '.join(dict.fromkeys(p.model for p in predictions))}"))
 
 
-def _rows(names: Sequence[str], predictions: Sequence[Prediction], intervals: bool, expected: bool) -> list[list[str]]:
-    return [_row(name, p, intervals, expected) for name, p in zip(names, predictions, strict=True)]
-
-
-def _row(name: str, p: Prediction, intervals: bool, expected: bool) -> list[str]:
-    spread = "" if p.voltage_std is None or p.voltage_lower is not None else f" ± {p.voltage_std:.2f}"
-    span = "" if p.voltage_lower is None else f"{p.voltage_lower:.2f} to {p.voltage_upper:.2f}"
-    return [
-        name, p.formula, p.working_ion, f"{p.voltage:.2f}{spread}", *([span] if intervals else []),
-        *([cell_text(p)] if expected else []), p.end_members,
-        "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
-        "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
+def _table(
+    names: Sequence[str], predictions: Sequence[Prediction], wide: bool = True
+) -> tuple[list[Column], list[list[str]]]:
+    """Columns and rows; on a narrow screen without what the structures were taken as, which stands below then."""
+    intervals = any(p.voltage_lower is not None for p in predictions)
+    expected = any(p.voltage_measured is not None for p in predictions)
+    columns = [
+        Column("structure", True), Column("formula", True), Column("ion", True), Column("voltage\n(V)"),
+        *([Column("90 % interval\n(V)")] if intervals else []), *([Column(HEADING)] if expected else []),
+        *([Column("taken as", True), Column("capacity\n(mAh/g)"), Column("energy\n(Wh/kg)")] if wide else
+          [Column("mAh/g"), Column("Wh/kg")]),
     ]  # fmt: skip
+
+    def row(name: str, p: Prediction) -> list[str]:
+        spread = "" if p.voltage_std is None or p.voltage_lower is not None else f" ± {p.voltage_std:.2f}"
+        span = "" if p.voltage_lower is None else f"{p.voltage_lower:.2f} to {p.voltage_upper:.2f}"
+        return [
+            name, p.formula, p.working_ion, f"{p.voltage:.2f}{spread}", *([span] if intervals else []),
+            *([cell_text(p)] if expected else []), *([p.end_members] if wide else []),
+            "" if p.capacity_grav is None else f"{p.capacity_grav:.0f}",
+            "" if p.energy_grav is None else f"{p.energy_grav:.0f}",
+        ]  # fmt: skip
+
+    return columns, [row(name, p) for name, p in zip(names, predictions, strict=True)]
 
 
 def told_once(answers: Iterable[Prediction | InputError]) -> Iterator[Prediction | InputError]:

@@ -79,6 +79,11 @@ def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
     return _needed(_natural_widths(columns, rows)) <= screen_width()
 
 
+def is_one_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table fits the screen once its texts are folded."""
+    return _needed(_least_widths(columns, _natural_widths(columns, rows))) <= screen_width()
+
+
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Lines of a table: the widest texts are folded where they must be, numbers never are.
 
@@ -86,7 +91,7 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
     with the texts that stand in front, by which rows are known.
     """
     natural = _natural_widths(columns, rows)
-    least = [min(w, LEAST) if column.is_text else w for column, w in zip(columns, natural, strict=True)]
+    least = _least_widths(columns, natural)
     if _needed(least) <= width:
         return _lines(columns, rows, _folded_widths(columns, natural, width))
     front = next((c for c, column in enumerate(columns) if not column.is_text), 1) or 1
@@ -113,6 +118,10 @@ def fitting_tables(head: Sequence[str], rows: Sequence[Sequence[str]], width: in
 def _natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
     """Width of each column where nothing is folded."""
     return [max(map(len, [*column.head.split("\n"), *(row[c] for row in rows)])) for c, column in enumerate(columns)]
+
+
+def _least_widths(columns: Sequence[Column], natural: Sequence[int]) -> list[int]:
+    return [min(w, LEAST) if column.is_text else w for column, w in zip(columns, natural, strict=True)]
 
 
 def _needed(widths: Sequence[int]) -> int:
@@ -180,6 +189,6 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
 
 
 __all__ = [
-    "WIDE", "Column", "common_folder", "console", "fits", "fitting_tables", "folded", "json_text", "print_table",
-    "printable", "screen_width", "table_lines",
+    "WIDE", "Column", "common_folder", "console", "fits", "fitting_tables", "folded", "is_one_table", "json_text",
+    "print_table", "printable", "screen_width", "table_lines",
 ]  # fmt: skip

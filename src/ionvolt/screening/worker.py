@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from ionvolt.errors import IonVoltError, printable
+from ionvolt.parallel import LIBRARY_THREADS
 from ionvolt.screening.crystals import Parts, Reader
 from ionvolt.screening.journal import MOST_ATTEMPTS, journal, read_journals, remove_journals
 from ionvolt.screening.places import selection_file, shard_file
@@ -265,6 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _one_thread()
+    _lean()
     try:
         lease = float(given[1]) if len(given) > 1 else LEASE_S
         parent = int(given[2]) if len(given) > 2 else None
@@ -282,12 +284,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
+def _lean() -> None:
+    """Import vesin without PyTorch, whose arrays it is never given here: seconds less where no stage needs PyTorch."""
+    modules: dict[str, Any] = sys.modules
+    if "torch" not in modules:
+        modules["torch"] = None
+        try:
+            import vesin  # noqa: F401
+        finally:
+            del modules["torch"]
+
+
 def _one_thread() -> None:
-    """One worker a core: threads of each would only wait for each other."""
+    """One worker a core: threads of each would only wait for each other. PyTorch reads it where a stage needs it."""
+    for name in LIBRARY_THREADS:
+        os.environ[name] = "1"
     torch: Any = sys.modules.get("torch")
-    if torch is None:
-        import torch
-    torch.set_num_threads(1)
+    if torch is not None:
+        torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

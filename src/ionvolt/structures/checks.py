@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.limits import DEFAULT_LIMITS, Limits
+from ionvolt.structures.pairs import search
 from ionvolt.structures.wording import refusal
 
 # g/cm^3 for one g/mol in one Å^3.
@@ -154,12 +155,7 @@ def _check_distances(crystal: Crystal, limits: Limits) -> None:
 
 
 def _neighbours(crystal: Crystal, cutoff: float, quantities: str) -> list[NDArray[np.int64]]:
-    from vesin import NeighborList
-
-    wrapped = crystal.frac_coords - np.floor(crystal.frac_coords)
-    # One thread: starting more costs longer than the search.
-    search = NeighborList(cutoff=cutoff, full_list=True, n_threads=1)
-    found: list[NDArray[np.int64]] = search.compute(wrapped @ crystal.lattice, crystal.lattice, True, quantities)
+    found = search(crystal, cutoff, quantities, both=True)
     return [part.astype(np.int64) if part.dtype.kind == "u" else part for part in found]
 
 

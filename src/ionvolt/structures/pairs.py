@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +47,15 @@ def find_pairs(crystal: Crystal, cutoff: float, *, both: bool) -> Pairs:
         cutoff: Å.
         both: Give each pair in both directions, else once.
     """
+    i, j, image, distance = search(crystal, cutoff, "ijSd", both=both)
+    return Pairs(i.astype(np.int64), j.astype(np.int64), image.astype(np.int64), distance.astype(np.float64))
+
+
+def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> list[NDArray[Any]]:
+    """What vesin says of the pairs; ``quantities`` are its letters, other arguments those of ``find_pairs``."""
     from vesin import NeighborList
 
-    i, j, image, distance = NeighborList(cutoff=cutoff, full_list=both, n_threads=1).compute(
-        points=crystal.wrapped @ crystal.lattice, box=crystal.lattice, periodic=True, quantities="ijSd"
-    )
-    return Pairs(i.astype(np.int64), j.astype(np.int64), image.astype(np.int64), distance.astype(np.float64))
+    # One thread: starting more costs longer than the search.
+    vesin = NeighborList(cutoff=cutoff, full_list=both, n_threads=1)
+    found: list[NDArray[Any]] = vesin.compute(crystal.wrapped @ crystal.lattice, crystal.lattice, True, quantities)
+    return found
