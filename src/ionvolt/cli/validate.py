@@ -55,12 +55,12 @@ def validate(
 
     names = _models(model or ["all"])
     cathodes = all_cathodes() if include_excluded else usable_cathodes()
+    means = None if data is None else _means(data)  # a file that is not there ends it before anything is computed
     extra = _physics(cathodes) if physics else []
     if expected if expected is not None else not model:
         from ionvolt.experiment.expected import expected_estimates
 
         extra += expected_estimates(cathodes)
-    means = None if data is None else _means(data)
     result = against_measurement(cathodes, names, extra=extra, means=means)
     if output is not None:
         _write(result, output)

@@ -140,7 +140,7 @@ def validate(
     Args:
         cathodes: Rows of the table; those without structure or voltage are left out.
         models: Names of shipped models or folders of models.
-        extra: Estimates from elsewhere (``physics_voltages.estimates``), scored with the others.
+        extra: Estimates from elsewhere (``computed.estimates``), scored with the others.
         means: Mean training voltage of each ion, V, for the mean predictor; without it the mean of the other measured
             voltages of the same ion stands in.
         progress: Told what is done, of how much.
