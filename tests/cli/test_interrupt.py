@@ -21,9 +21,9 @@ PATIENCE_S = 120.0
 
 
 def test_rows_are_kept_and_the_same_command_goes_on(ionvolt, tmp_path: Path) -> None:
-    files = [tmp_path / f"{number:03d}.cif" for number in range(300)]
+    files = [tmp_path / f"{number:03d}.cif" for number in range(1500)]
     for number, file in enumerate(files):
-        file.write_text(cif(rock_salt("Ni", 4.0 + number / 1000)))
+        file.write_text(cif(rock_salt("Ni", 4.0 + number / 5000)))
     target = tmp_path / "found.csv"
     options = ("--ion", "all", "--model", "cgcnn-mp2020", "-o", target, "-j", 2)
     before: list[dict[str, str]] = []

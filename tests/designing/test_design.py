@@ -1,7 +1,5 @@
 import csv
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ionvolt
+from cli.conftest import Result, run_command
 from designing.builders import EXAMPLES, CountingJudge, example
 from ionvolt.designing import DesignSettings, design_job
 from ionvolt.designing.output import write_results
@@ -167,9 +166,8 @@ def test_python_says_what_it_needs() -> None:
     assert "<table>" in found._repr_html_()
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-c", "from ionvolt.cli.main import main; main()", "design", *arguments]
-    return subprocess.run(program, capture_output=True, text=True, timeout=600)
+def command(*arguments: str) -> Result:
+    return run_command("design", *arguments)
 
 
 def test_mistakes_are_one_line() -> None:
@@ -180,10 +178,7 @@ def test_mistakes_are_one_line() -> None:
         ((host, "--ion", "Na", "--voltage", "3"), "Write it as 2.5:3.5"),
         ((host, "--ion", "Na", "--exclude", "Unobtainium"), "not an element"),
     ):
-        found = command(*arguments)
-        assert found.returncode == 2
-        assert words in found.stderr
-        assert found.stderr.count("\n") == 1
+        assert words in command(*arguments).refused()
 
 
 @pytest.mark.slow
@@ -193,13 +188,13 @@ def test_the_command_end_to_end(tmp_path: Path) -> None:
         "--elements", "Fe,Mn,Cr", "--max-steps", "3", "-o", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"),
     ]  # fmt: skip
     found = command(*arguments)
-    assert found.returncode == 0, found.stderr
-    lines = found.stdout.splitlines()
+    assert found.code == 0, found.err
+    lines = found.out.splitlines()
     assert max(len(line) for line in lines if not line.startswith("written to")) <= 80
     assert "2 relaxed" in lines[0]
     again = command(*arguments, "--json")
-    assert again.returncode == 0, again.stderr
-    content = json.loads(again.stdout)
+    assert again.code == 0, again.err
+    content = again.json
     relaxed = [one for one in content["designs"] if one["stage"] == "relaxed"]
     assert len(relaxed) == 2
     for one in relaxed:
@@ -207,5 +202,4 @@ def test_the_command_end_to_end(tmp_path: Path) -> None:
         assert one["distance"] > 0
         assert abs(one["volume_change"]) < 1
     refused = command(*arguments[:-4], "--seed", "1", "-o", str(tmp_path / "run"))
-    assert refused.returncode == 2
-    assert "begun with another seed (0, now 1)" in refused.stderr
+    assert "begun with another seed (0, now 1)" in refused.refused()

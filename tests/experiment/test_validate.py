@@ -125,6 +125,7 @@ def test_one_refused_crystal_leaves_the_others(magnesium, monkeypatch):
     answers = validate([SPINEL, CHEVREL], [magnesium]).of("magnesium")
     assert answers[CHEVREL.name].voltage == pytest.approx(alone.voltage, abs=1e-5)
     assert answers[SPINEL.name].voltage is None
+    monkeypatch.setattr("ionvolt.experiment.cathodes.usable_cathodes", lambda: (SPINEL, CHEVREL))
     result = run_command("validate", "--model", magnesium, "--json")
     assert result.code == 1
     assert result.lines == [
@@ -195,7 +196,8 @@ def test_the_files(shipped):
     assert ElementTree.parse(folder / "validation.svg").getroot().tag.endswith("svg")
 
 
-def test_the_table(magnesium, tmp_path):
+def test_the_table(magnesium, tmp_path, monkeypatch):
+    monkeypatch.setattr("ionvolt.experiment.cathodes.all_cathodes", lambda: (FEPO4, CHEVREL, SPINEL, DOUBTFUL))
     result = run_command("validate", "-m", magnesium, "--include-excluded", "-o", tmp_path)
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()

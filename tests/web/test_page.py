@@ -569,6 +569,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(opened):
     page.set_input_files("#files", sorted(EXAMPLES.glob("*.cif"))[:3])
     expect(page.locator("#batch-table tbody tr")).to_have_count(3)
     assert sideways(page) <= 0
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
     page.evaluate("location.hash = 'mp=no-such-id-' + 'x'.repeat(29)")
     expect(page.locator("#problem")).to_be_visible()
     assert sideways(page) <= 0

@@ -58,6 +58,7 @@ def validate(
 
     names = _models(model or ["all"])
     cathodes = all_cathodes() if include_excluded else usable_cathodes()
+    means = None if data is None else _means(data)  # a file that is not there ends it before anything is computed
     extra = _physics(cathodes) if physics else []
     kept_back: list[Estimate] = []
     if expected if expected is not None else not model:
@@ -65,7 +66,6 @@ def validate(
 
         extra += expected_estimates(cathodes)
         kept_back = expected_estimates([cathode for cathode in all_cathodes() if cathode.kept_back])
-    means = None if data is None else _means(data)
     result = against_measurement(cathodes, names, extra=extra, kept_back=kept_back, means=means)
     if output is not None:
         _write(result, output)
