@@ -2,10 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,26 +32,3 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def states_once() -> Iterator[None]:
-    """Whether a structure is relaxed is computed once in a process: many tests ask about the same crystals."""
-    prediction = sys.modules.get("ionvolt.prediction")
-    if prediction is None:
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "equilibrium", partial(_remembered, prediction.equilibrium))
-        yield
-
-
-_STATES: dict[bytes, Any] = {}
-
-
-def _remembered(compute: Callable[..., Any], crystal: Any, potential: Any) -> Any:
-    arrays = (crystal.lattice, crystal.numbers, crystal.frac_coords)
-    key = b"".join(array.tobytes() for array in arrays) + potential.version.encode()
-    if key not in _STATES:
-        _STATES[key] = compute(crystal, potential)
-    return _STATES[key]

@@ -182,7 +182,8 @@ def test_mistakes_are_one_line() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_end_to_end(tmp_path: Path) -> None:
+def test_the_command_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     arguments = [
         str(EXAMPLES / "LiCoO2.cif"), "--ion", "Na", "--candidates", "4", "--budget", "1", "--changes", "1",
         "--elements", "Fe,Mn,Cr", "--max-steps", "3", "-o", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"),
