@@ -82,7 +82,6 @@ def print_records(records: list[dict[str, Any]]) -> None:
     columns = [
         Column("discharged", True), Column("charged", True), Column("ion", True), Column("voltage\n(V)"),
         Column("90 % interval\n(V)"), Column("potential\nalone (V)"), Column(HEADING), Column("volume"),
-        Column("converged", True),
     ]  # fmt: skip
     answered = [r for r in records if "error" not in r]
     rows = [
@@ -92,7 +91,6 @@ def print_records(records: list[dict[str, Any]]) -> None:
             f"{r['voltage_potential']:.2f}",
             "" if r["voltage_measured"] is None else f"{r['voltage_measured']:.2f}",
             f"{100 * r['volume_change']:+.1f} %",
-            {True: "yes", False: "no", None: "-"}[r["converged"]],
         ]
         for r in answered
     ]  # fmt: skip
