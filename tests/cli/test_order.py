@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from cli.conftest import Run
+from ionvolt.ordering.records import OrderSettings
 from ionvolt.structures import read_file
 from ordering.cells import SPINEL_5V, cif
 
@@ -57,6 +60,8 @@ def test_a_spinel_is_ordered_written_and_predicted(ionvolt: Run, tmp_path, monke
     assert record["charges"]["Ni"] == 2
     assert [one["n_atoms"] for one in record["orderings"]] == [28, 28]
     assert read_file(record["orderings"][0]["file"]).formula == "Li2Mn3NiO8"
+    few = OrderSettings(max_atoms=28, candidates=3, keep=2)
+    monkeypatch.setattr(sys.modules["ionvolt.ordering.order"], "OrderSettings", lambda: few)
     result = ionvolt("predict", path, "--ion", "Li", "--order", "--json")
     assert result.code == 0
     (answer,) = result.json
