@@ -90,7 +90,7 @@ def test_json_schema(all_ions):
 
 
 def test_a_batch_of_one_is_a_batch_of_many(ionvolt, all_ions):
-    for path in EXAMPLES:
+    for path in EXAMPLES[::4]:
         alone = ionvolt("predict", path, "--ion", "all", "--json").json
         together = [p for p in all_ions.json if p["source"] == str(path)]
         for one, many in zip(alone, together, strict=True):
@@ -108,18 +108,20 @@ def test_many_of_different_sizes():
         assert iv.predict(c, "Li").voltage == pytest.approx(p.voltage, abs=1e-5)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_the_voltage_is_one_of_the_crystal_not_of_its_description(path):
+# Others, and small models of every kind, are held to it in tests/models/test_contract.py.
+@pytest.mark.parametrize("name", ["LiCoO2", "Mo6S8", "MoO3", "NaCrO2", "TiS2", "V2O5"])
+def test_the_voltage_is_one_of_the_crystal_not_of_its_description(name):
     from ionvolt.structures import read_file
 
+    (path,) = [path for path in EXAMPLES if path.stem == name]
     host = read_file(path)
     expected = [p.voltage for p in iv.predict_many([host], "Li,Mg,Y")]
     by_paper = [p.voltage for p in iv.predict_many([host], "Li,Mg,Y", model=PAPER_MODEL)]
-    for name, variant in descriptions(host).items():
+    for words, variant in descriptions(host).items():
         found = [p.voltage for p in iv.predict_many([variant], "Li,Mg,Y")]
-        assert found == pytest.approx(expected, abs=3e-3), name
+        assert found == pytest.approx(expected, abs=3e-3), words
         found = [p.voltage for p in iv.predict_many([variant], "Li,Mg,Y", model=PAPER_MODEL)]
-        assert found == pytest.approx(by_paper, abs=1e-4), name
+        assert found == pytest.approx(by_paper, abs=1e-4), words
 
 
 def test_lithium_iron_phosphate():
