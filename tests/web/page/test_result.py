@@ -240,6 +240,27 @@ def test_a_link_reopens_the_result(opened):
     expect(damaged.locator("#problem")).to_contain_text("This link is damaged")
 
 
+def test_a_link_opened_while_another_is_packed_stands(opened):
+    page = opened()
+    page.evaluate(
+        """() => {
+          const packed = Response.prototype.arrayBuffer;
+          Response.prototype.arrayBuffer = async function () {
+            document.documentElement.dataset.packs = "";
+            await new Promise((resolve) => setTimeout(resolve, 1000));
+            return packed.call(this);
+          };
+        }"""
+    )
+    page.set_input_files("#files", sorted(EXAMPLES.glob("*.cif"))[:2])
+    page.locator("html[data-packs]").wait_for()
+    page.evaluate("location.hash = 'example=TiS2'")
+    result(page)
+    page.wait_for_timeout(1200)
+    assert page.evaluate("location.hash").startswith("#example=TiS2")
+    expect(page.locator("#card .what")).to_contain_text("TiS2")
+
+
 def test_several_files_become_a_table_that_sorts_filters_and_downloads(opened):
     page = opened()
     files = [*sorted(EXAMPLES.glob("*.cif")), Path(__file__)]

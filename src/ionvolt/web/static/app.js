@@ -333,16 +333,20 @@ function failed(error) {
   render();
 }
 
+/** The fragment whose state is shown: written here, or opened. */
 let written = "";
 
 async function remember() {
+  const items = state.items;
   const inputs = state.items.filter(({ input }) => input).map(({ input }) => input);
   const fragment = await toFragment({
     inputs, ions: state.ions.length === IONS.length ? null : state.ions, ion: state.ion, assume: state.assume, model: state.model,
     more: state.more,
   });
-  written = fragment ?? "";
+  // A link opened, or structures given, while these were packed: theirs is the state.
+  if (location.hash !== written || items !== state.items) return;
   history.replaceState(null, "", fragment ?? location.pathname);
+  written = location.hash;
 }
 
 async function copyLink() {
@@ -364,9 +368,10 @@ async function copyLink() {
 
 async function reopen() {
   if (location.hash === written || location.hash.length < 2) return;
+  written = location.hash;
   let opened;
   try {
-    opened = await fromFragment(location.hash);
+    opened = await fromFragment(written);
   } catch {
     state.items = [];
     failed({ title: "This link is damaged", rule: "the part after # does not unpack to a structure", remedy: "Ask for the link again, or give the structure's file" });
