@@ -95,6 +95,27 @@ def test_training_mode_of_a_member_does_not_leak_into_voltages(graphs: list[Crys
     np.testing.assert_array_equal(ensemble.voltages(graphs, ["Mg"]), expected)
 
 
+def test_members_that_learn_are_not_answered_for_from_memory(graphs: list[CrystalGraph]) -> None:
+    ensemble, other = new_ensemble(("Mg",)), new_ensemble(("Mg", "Ca"))
+    before = ensemble.voltages(graphs, ["Mg"])
+    ensemble.trunks[1].load_state_dict(fitted(7).trunk.state_dict())
+    ensemble.heads["Mg"][0].load_state_dict(other.heads["Ca"][0].state_dict())
+    voltages = ensemble.voltages(graphs, ["Mg"])
+    assert np.abs(voltages - before).min() > 1e-5
+    with torch.no_grad():
+        for m in range(2):
+            whole = ensemble.member(m, "Mg").eval()(collate(graphs))
+            np.testing.assert_allclose(voltages[0, m], whole, atol=1e-5)
+
+
+def test_members_answer_alike_without_compiled_passes(
+    ensemble: Ensemble, graphs: list[CrystalGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voltages = ensemble.voltages(graphs, ["Mg", "Al"])
+    monkeypatch.setenv("IONVOLT_KERNELS", "torch")
+    np.testing.assert_allclose(ensemble.voltages(graphs, ["Mg", "Al"]), voltages, atol=1e-5)
+
+
 def test_no_crystals_no_voltages(ensemble: Ensemble) -> None:
     assert ensemble.voltages([], ["Mg", "Ca"]).shape == (2, 2, 0)
 

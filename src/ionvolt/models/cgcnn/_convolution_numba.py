@@ -150,6 +150,23 @@ def infer(atoms, both, weights, neighbours, distances, step, scale, shift, out):
 
 
 @cached_njit(nogil=True, fastmath=True, error_model="numpy")
+def infer_members(atoms, both, weights, neighbours, distances, step, scale, shift, out):
+    """``infer`` for M networks at once: arrays as there, with the networks before all else but the graph's."""
+    for member in range(atoms.shape[0]):
+        infer(
+            atoms[member],
+            both[member],
+            weights[member],
+            neighbours,
+            distances,
+            step,
+            scale[member],
+            shift[member],
+            out[member],
+        )
+
+
+@cached_njit(nogil=True, fastmath=True, error_model="numpy")
 def gate_backward(z, scale, shift, grad_out, grad, total, total_z):
     """Gradient of the gate with respect to its normalised inputs.
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -19,12 +19,17 @@ from ionvolt.graphs import CrystalGraph, Ties, build_graph, collate, iterate_bat
 from ionvolt.graphs.elements import KNOWN_ELEMENTS
 from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard, parameters_of
+from ionvolt.models.cgcnn.convolution import kernels_available
+from ionvolt.models.cgcnn.fused_heads import FusedHeads, Kept, fuse_heads
 from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, named_arrays
 from ionvolt.structures.crystal import SYMBOLS, Crystal
+
+if TYPE_CHECKING:
+    from ionvolt.models.cgcnn.fused_trunks import FusedTrunks
 
 KIND = "cgcnn"
 
@@ -85,6 +90,8 @@ class Ensemble:
     local_heads: dict[str, list[LocalHead]] = field(default_factory=dict)
     references: dict[str, torch.Tensor] = field(default_factory=dict)
     reference_scale: torch.Tensor | None = None
+    _trunks_kept: Kept[FusedTrunks] | None = field(default=None, init=False, repr=False, compare=False)
+    _heads_kept: dict[str, Kept[FusedHeads]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         counts = {ion: len(heads) for ion, heads in self.heads.items()}
@@ -118,10 +125,12 @@ class Ensemble:
     def pooled(self, graphs: Sequence[CrystalGraph]) -> list[torch.Tensor]:
         """Each member's pooled vectors of the crystals, shape (n_crystals, N_FEATURES), in the order given."""
         self._rest()
+        fused = self._fused_trunks()
         parts: list[list[torch.Tensor]] = [[] for _ in self.trunks]
         for _, batch in iterate_batches(graphs):
-            for trunk, part in zip(self.trunks, parts, strict=True):
-                part.append(trunk(batch))
+            vectors = fused(batch) if fused is not None else [trunk(batch) for trunk in self.trunks]
+            for vector, part in zip(vectors, parts, strict=True):
+                part.append(vector)
         return [torch.cat(part) for part in parts]
 
     def voltages(self, graphs: Sequence[CrystalGraph], ions: Sequence[str]) -> NDArray[np.float64]:
@@ -205,9 +214,8 @@ class Ensemble:
     @torch.inference_mode()
     def voltages_of(self, pooled: Sequence[torch.Tensor], ions: Sequence[str]) -> NDArray[np.float64]:
         """``voltages`` of crystals whose pooled vectors are known."""
-        return np.array(
-            [[head(p).double().numpy() for head, p in zip(self.heads[ion], pooled, strict=True)] for ion in ions]
-        )
+        members = torch.stack(list(pooled))
+        return np.array([self._fused_heads(ion)(members).double().numpy() for ion in ions])
 
     @torch.inference_mode()
     def distances(self, pooled: Sequence[torch.Tensor], ion: str) -> NDArray[np.float64] | None:
@@ -229,6 +237,23 @@ class Ensemble:
         self._rest()
         batch = collate([graph])
         return [trunk.atom_vectors(batch) for trunk in self.trunks]
+
+    def _fused_trunks(self) -> FusedTrunks | None:
+        """The trunks as one; None where compiled passes cannot be used on them."""
+        weight = self.trunks[0].embedding.weight
+        if weight.device.type != "cpu" or weight.dtype != torch.float32 or not kernels_available():
+            return None
+        from ionvolt.models.cgcnn.fused_trunks import fuse_trunks
+
+        if self._trunks_kept is None or not self._trunks_kept.holds:
+            self._trunks_kept = fuse_trunks(self.trunks)
+        return self._trunks_kept.made
+
+    def _fused_heads(self, ion: str) -> FusedHeads:
+        kept = self._heads_kept.get(ion)
+        if kept is None or not kept.holds:
+            kept = self._heads_kept[ion] = fuse_heads(self.heads[ion])
+        return kept.made
 
     def _rest(self) -> None:
         for trunk in self.trunks:
