@@ -95,9 +95,12 @@ def server(model, tmp_path_factory):
         log.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def launch():
-    """A function that gives the browser with these arguments, started when first asked for."""
+    """A function that gives the browser with these arguments, started when first asked for.
+
+    It ends with each file: as long as it is there, an event loop runs in which no other test can start one.
+    """
     started = {}
     from playwright.sync_api import sync_playwright
 
