@@ -1,8 +1,11 @@
 """Measure a screen: rate and memory by stage, one process against two, and what a kill -9 costs.
 
     python benchmarks/screening_rates.py INPUT --ion Mg,Ca,Zn,Al --folder DIR [--units 4000] [--keep 25] [--limit 800]
+    python benchmarks/screening_rates.py INPUT --ion Mg,Ca,Zn,Al --folder DIR --ray
 
-Writes DIR/screening.json. Other work on the machine shows in the numbers: the load is written beside them.
+The first writes DIR/screening.json. The second, with the extra ``ray`` installed, starts a cluster of two cores on this
+machine, compares two actors with two processes and writes DIR/ray.json. Other work on the machine shows in the numbers:
+the load is written beside them.
 """
 
 from __future__ import annotations
@@ -57,11 +60,38 @@ def of_stages(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def speed_up(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:
-    """Seconds of the first two stages with one process and with two, in turns."""
+def part_of(source: Path, folder: Path, units: int) -> Path:
+    """A file of the first lines."""
     part = folder / "part.jsonl"
     with open_lines(source) as lines, part.open("wb") as file:
         file.writelines(itertools.islice(lines, units))
+    return part
+
+
+def ray_overhead(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:
+    """Seconds of the first two stages with two processes and with two actors of Ray, in turns; daemons included."""
+    part = part_of(source, folder, units)
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    seconds: dict[str, list[float]] = {"-j": [], "--ray": []}
+    for n, how in enumerate(("-j", "--ray", "--ray", "-j")):
+        target = folder / f"ray-{n}"
+        shutil.rmtree(target, ignore_errors=True)
+        if how == "--ray":
+            start = [*ray, "start", "--head", "--num-cpus", "2", "--include-dashboard", "false"]
+            subprocess.run(start, check=True, stdout=subprocess.DEVNULL)
+        try:
+            words = ["-j", 2] if how == "-j" else ["--ray", "auto"]
+            _, spent = run(part, "-i", ion, "-o", target, "--stages", "rules,network", *words)
+        finally:
+            if how == "--ray":
+                subprocess.run([*ray, "stop"], check=True, stdout=subprocess.DEVNULL)
+        seconds[how].append(spent)
+    return {"units": units, "seconds": seconds, "overhead": sum(seconds["--ray"]) / sum(seconds["-j"]) - 1}
+
+
+def speed_up(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:
+    """Seconds of the first two stages with one process and with two, in turns."""
+    part = part_of(source, folder, units)
     seconds: dict[int, list[float]] = {1: [], 2: []}
     for n in (1, 2, 2, 1):
         target = folder / f"part-{n}-{len(seconds[n])}"
@@ -103,8 +133,14 @@ def main() -> None:
     parser.add_argument("--keep", type=int, default=25)
     parser.add_argument("--stages", default="rules,network,model")
     parser.add_argument("--limit", type=float, default=800)
+    parser.add_argument("--ray", action="store_true", help="compare Ray with processes, and nothing else")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
+    if given.ray:
+        told = {"load": os.getloadavg()} | ray_overhead(given.source, given.folder, given.units, given.ion)
+        (given.folder / "ray.json").write_text(json.dumps(told, indent=1))
+        print(json.dumps(told, indent=1))
+        return
     path = given.folder / "screening.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     found["load"] = [*found.get("load", []), os.getloadavg()]
