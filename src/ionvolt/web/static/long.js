@@ -130,7 +130,7 @@ export class Long {
     const caption = "Substitutions, the best first";
     const misses = result.settings.voltage ? rows.filter((d) => d.missed.includes("voltage")).length : 0;
     return [
-      el("p", {}, `${result.proposed} substitutions thought of; of those with balanced charges ${rows.length} predicted, none relaxed.${misses ? ` ${misses} miss the voltage that is wanted.` : ""} Ranked by Pareto fronts of specific energy and energy density.`),
+      el("p", {}, `${result.proposed} substitutions were tried; ${rows.length} with balanced charges were predicted, none relaxed.${misses ? ` ${misses} miss the voltage asked for.` : ""} Ranked by Pareto fronts of specific energy and energy density.`),
       el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, sortableTable(columns, { caption, rows, sort: { key: "rank", descending: false } }).node),
       ...notes(result.refused.slice(0, 5)),
     ];
