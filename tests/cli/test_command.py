@@ -54,6 +54,7 @@ def test_help_loads_nothing_heavy():
     )
     assert set(heavy) & set(modules) == set()
     assert [m for m in modules if m.startswith(("rich.progress", "ionvolt.models", "ionvolt.structures"))] == []
+    assert "ionvolt.cli.predict" not in modules
 
 
 def test_installed_command(console):

@@ -10,57 +10,19 @@ from typing import Annotated
 import typer
 
 from ionvolt._version import __version__
-from ionvolt.cli.baseline import baseline
-from ionvolt.cli.cite import cite
-from ionvolt.cli.compute import compute
-from ionvolt.cli.data import data_app
-from ionvolt.cli.design import design
-from ionvolt.cli.evaluate import evaluate
-from ionvolt.cli.examples import examples
-from ionvolt.cli.explain import explain
-from ionvolt.cli.explain_model import explain_model
-from ionvolt.cli.mcp import mcp
-from ionvolt.cli.models import models_app
-from ionvolt.cli.order import order
-from ionvolt.cli.predict import predict
-from ionvolt.cli.recipe import recipe_app
-from ionvolt.cli.reproduce import reproduce
-from ionvolt.cli.screen import screen_app
-from ionvolt.cli.serve import serve
-from ionvolt.cli.train import train, transfer
-from ionvolt.cli.validate import validate
+from ionvolt.cli.commands import CONTEXT, LazyGroup
 from ionvolt.errors import IonVoltError, printable
 from ionvolt.parallel import LIBRARY_THREADS
 
 app = typer.Typer(
     name="ionvolt",
+    cls=LazyGroup,
     help="What voltage a crystal gives as an electrode, how sure that is, and which atoms make it so.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-# What the list of commands says of each: one line of a screen of 80 columns.
-app.command(short_help="Average voltages of structures.")(predict)
-app.command(short_help="Which atoms make the voltage.")(explain)
-app.command(short_help="Voltage, profile and volume change of relaxed structures.")(compute)
-app.command(short_help="Disordered crystals as ordered ones.")(order)
-app.command(short_help="Better electrodes by substitution in a known one.")(design)
-app.add_typer(screen_app, name="screen", short_help="Many structures through stages from cheap to dear.")
-app.command(short_help="Known electrodes beside what is measured; example files.")(examples)
-app.command(short_help="Models beside the measured voltages of cathodes.")(validate)
-app.command(short_help="The web page and the web API.")(serve)
-app.command(short_help="A tool server for language models.")(mcp)
-app.add_typer(models_app, name="models", short_help="List models, read their cards, convert published ones.")
-app.add_typer(data_app, name="data", short_help="Data sets: fetch, import, describe.")
-app.command(short_help="Train the paper's network for one ion.")(train)
-app.command(short_help="Transfer a trained network to another ion.")(transfer)
-app.command(short_help="Train a classical model.")(baseline)
-app.command(short_help="Errors of models on electrodes kept out of their training.")(evaluate)
-app.command("explain-model", short_help="What a model has learned.")(explain_model)
-app.add_typer(recipe_app, name="recipe", short_help="Make the shipped models anew, from any data set.")
-app.command(short_help="The paper's tables and figures again.")(reproduce)
-app.command(short_help="What to cite for which answer.")(cite)
 
 
 def _version(asked: bool) -> None:
