@@ -116,6 +116,20 @@ def test_members_answer_alike_without_compiled_passes(
     np.testing.assert_allclose(ensemble.voltages(graphs, ["Mg", "Al"]), voltages, atol=1e-5)
 
 
+def test_distances_are_the_same_alone_and_among_others(graphs: list[CrystalGraph]) -> None:
+    ensemble = new_ensemble(("Mg",))
+    assert ensemble.distances(ensemble.pooled(graphs), "Mg") is None
+    whole = ensemble.pooled(graphs)
+    ensemble.reference_scale = whole[0].std(0)
+    ensemble.references["Mg"] = whole[0][:2] / ensemble.reference_scale + 0.1
+    together = ensemble.distances(whole, "Mg")
+    assert together is not None
+    alone = [ensemble.distances(ensemble.pooled([graph]), "Mg") for graph in graphs]
+    np.testing.assert_allclose(np.concatenate(alone), together, atol=1e-4)
+    np.testing.assert_allclose(together[:2], 0.1, atol=1e-4)
+    assert together[2] > 0.2
+
+
 def test_no_crystals_no_voltages(ensemble: Ensemble) -> None:
     assert ensemble.voltages([], ["Mg", "Ca"]).shape == (2, 2, 0)
 

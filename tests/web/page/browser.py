@@ -25,12 +25,14 @@ IN_3D = [*ARGS, "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-sw
 # A result on a machine whose cores are busy.
 SECONDS = int(os.environ.get("IONVOLT_TEST_SECONDS", "30"))
 
+expect: Any
 try:
-    from playwright.sync_api import expect
+    from playwright import sync_api
 except ImportError:
-    expect: Any = None
+    expect = None
     needs_browser = pytest.mark.skip(reason="playwright is not installed (pip install '.[test]')")
 else:
+    expect = sync_api.expect
     expect.set_options(timeout=SECONDS * 1000)
     needs_browser = pytest.mark.skipif(
         CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"

@@ -226,8 +226,11 @@ class Ensemble:
         """
         if ion not in self.references or self.reference_scale is None:
             return None
-        reference = self.references[ion].float()
-        nearest = torch.cdist(pooled[0] / self.reference_scale, reference).min(1).values
+        vectors, reference = pooled[0] / self.reference_scale, self.references[ion].float()
+        if len(vectors) == 1:  # for which cdist takes five times as long
+            nearest = torch.linalg.vector_norm(reference - vectors, dim=1).min()[None]
+        else:
+            nearest = torch.cdist(vectors, reference).min(1).values
         distances: NDArray[np.float64] = (nearest / N_FEATURES**0.5).double().numpy()
         return distances
 
@@ -355,7 +358,7 @@ def load_ensemble(folder: Path) -> Ensemble:
             f"{path}: the weights do not fit a {card.kind} model ({error}). Write the model again"
         ) from error
     references = {
-        name.removeprefix("reference."): torch.from_numpy(array)
+        name.removeprefix("reference."): torch.from_numpy(array).float()
         for name, array in arrays.items()
         if name.startswith("reference.")
     }

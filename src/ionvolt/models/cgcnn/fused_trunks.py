@@ -64,6 +64,8 @@ class FusedTrunks:
         atoms = self.elements[:, torch.from_numpy(batch.numbers)]
         for convolution in self.convolutions:
             atoms = convolution(atoms, batch)
+        if len(batch) == 1:
+            return atoms.mean(1, keepdim=True)
         n_members, _, n_features = atoms.shape
         summed = atoms.new_zeros(n_members, len(batch), n_features)
         summed.index_add_(1, torch.from_numpy(batch.crystal_index), atoms)
