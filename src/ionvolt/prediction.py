@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import length_hint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import (
@@ -36,9 +36,6 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.disorder import DisorderError
 from ionvolt.structures.spacegroup import primitive_cell
 from ionvolt.typing import ProgressCallback, no_progress
-
-if TYPE_CHECKING:
-    from ionvolt.models.cgcnn.ensemble import Ensemble
 
 __all__ = [
     "Assume",
@@ -477,23 +474,6 @@ def as_model(model: str | Path | Predictor | None) -> Predictor:
     from ionvolt.models.registry import load_model
 
     return load_model(model) if isinstance(model, str | Path) or model is None else model
-
-
-def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
-    """A loaded ensemble of crystal graph networks, whose atoms can be asked; None is the shipped one.
-
-    Raises:
-        ModelError: The model is of another kind.
-    """
-    from ionvolt.models.cgcnn.ensemble import Ensemble
-    from ionvolt.models.registry import PAPER_MODEL, load_model
-
-    found = load_model(model or PAPER_MODEL) if isinstance(model, str | Path) or model is None else model
-    if not isinstance(found, Ensemble):
-        raise ModelError(
-            f"{found.card.name}: no crystal graph network, so it has no local voltages. Take one, such as {PAPER_MODEL}"
-        )
-    return found
 
 
 def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Prediction:

@@ -32,7 +32,7 @@ class InterstitialSite:
     """A void of a host and all that symmetry makes of it.
 
     Attributes:
-        clearance: Å from its centre to the nearest atom.
+        free_radius: Å from its centre to the nearest atom.
         frac_coords: All its equivalents in the cell, shape (multiplicity, 3), float64; the first stands for all.
     """
 

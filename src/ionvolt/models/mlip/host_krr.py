@@ -1,4 +1,4 @@
-"""Kernel ridge regression on charged hosts and ions: likeness of hosts times likeness of ions."""
+"""Kernel ridge regression on charged hosts and ions: similarity of hosts times similarity of ions."""
 
 from __future__ import annotations
 

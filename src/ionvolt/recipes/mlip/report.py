@@ -12,6 +12,8 @@ from ionvolt.models.card import Record
 from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.recipes.cards import rounded
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_beyond, cross_fitted_widths
+from ionvolt.structures.chemistry import ANIONS
+from ionvolt.structures.crystal import SYMBOLS
 from ionvolt.typing import Array, Mask
 
 CHEMISTRIES_FROM = 20
@@ -150,4 +152,4 @@ def anions_of(formula: str) -> str:
     elements = {str(e) for e in Composition(formula)}
     if "O" in elements and elements & {"P", "Si", "B", "S", "C", "As"}:
         return "polyanion oxide"
-    return "+".join(sorted(elements & {"O", "F", "Cl", "Br", "I", "S", "Se", "Te", "N"})) or "no anion"
+    return "+".join(sorted(elements & {SYMBOLS[number] for number in ANIONS})) or "no anion"
