@@ -19,7 +19,7 @@ from ionvolt.ions import (
     volumetric,
     working_ion,
 )
-from ionvolt.models.interface import NORMAL_90, Estimate, Predictor, widen
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, NORMAL_90, Estimate, Predictor, widen
 from ionvolt.models.measured import MeasuredEstimate, expected_measured
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
 from ionvolt.ordering.hosts import host_of
@@ -55,9 +55,6 @@ States: TypeAlias = dict[int, Equilibrium | InputError]
 
 POSSIBLE = (-3.0, 7.0)
 """V: no electrode lies beyond; a structure that leads there is not what it seems."""
-
-UNLIKELY = 0.5
-"""Probability of full extraction below which the energy of extracting all is not given."""
 
 RELAXATION = RelaxSettings(fmax=0.1, max_steps=200, timeout=120.0)
 """How a structure is relaxed before it is answered, where that is asked for."""
@@ -493,7 +490,7 @@ def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Pr
         notes += words
     capacity, volume, estimate = theoretical_capacity(reading)
     full = None if reading.partly else answer.full_extraction
-    part = full is not None and full < UNLIKELY
+    part = full is not None and full < FULL_EXTRACTION_THRESHOLD
     if full is not None and part:
         notes.append(
             f"full extraction is unlikely (probability {100 * full:.0f} %): the voltage is that of the part of the "

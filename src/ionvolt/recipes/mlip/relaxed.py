@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.delta_model import pair_of_computed
 from ionvolt.models.mlip.delta_network import EndMemberPair
-from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.physics.average import AverageVoltage, compute
 from ionvolt.physics.cache import Cache, default_folder

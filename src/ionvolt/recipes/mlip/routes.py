@@ -19,8 +19,8 @@ import numpy as np
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.delta_model import ROUTES, VARIANTS, DeltaModel, Route, Variant, load_delta, save_delta
-from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.uncertainty.conformal import Conformal, calibrate
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
