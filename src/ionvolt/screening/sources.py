@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from ionvolt.errors import InputError
 from ionvolt.screening.places import INPUTS
-from ionvolt.store import atomic_file
+from ionvolt.store import atomic_file, file_sha256
 from ionvolt.structures.contents import wanted
 from ionvolt.structures.limits import DEFAULT_LIMITS
 from ionvolt.structures.reading import contents, is_structure_file, read_data
@@ -186,8 +186,7 @@ def _parquet(path: Path) -> Found:
         raise refusal(str(path), f"it has no column {', '.join(lacking)}", _REMEDY)
     if not rows:
         raise refusal(str(path), "it has no rows", _REMEDY)
-    with path.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    digest = file_sha256(path)
     state = path.stat()
     return Found(Source("parquet", str(path), rows, digest, state.st_size, state.st_mtime_ns))
 
