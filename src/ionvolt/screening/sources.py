@@ -49,7 +49,7 @@ class Source:
         kind: How it is read. ``files`` is a list of files that the plan made, in its own folder.
         path: The file; of ``files`` relative to the run's folder.
         units: How many units it holds.
-        sha256: Of its content; of ``files``, of the names, sizes and times of all files.
+        sha256: SHA-256 of its content; of ``files``, that of the names, sizes and times of all files.
         size: Bytes.
         mtime_ns: Time of the last change. Where size and time are as they were, the content is not read again.
     """

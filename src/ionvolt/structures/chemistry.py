@@ -109,7 +109,7 @@ def maximum_oxidation_state(symbol: str, anions: AnionClass = "oxide") -> float 
     * Ti 4, V 5, Nb 5, Mo 6, W 6 are the group's number and are reached; in sulphides Mo and W stop at 4 (MoS2).
 
     Args:
-        symbol: Of the metal.
+        symbol: Symbol of the metal.
         anions: What surrounds it.
     """
     limits = _limits(symbol, anions)

@@ -49,7 +49,7 @@ class Corrector:
 
     Attributes:
         networks: Members that differ in their random start.
-        kernel: Of another kind than the members.
+        kernel: The learner of another kind than the members.
         domain: Judges the answers.
     """
 
@@ -76,7 +76,7 @@ class DeltaModel:
     Attributes:
         correctors: One for each variant.
         full_extraction: Tells whether an electrode gives up all of its ions.
-        card: What it is.
+        card: The model card.
         routes: Interval widths of computed electrodes, by how their ends came about.
     """
 

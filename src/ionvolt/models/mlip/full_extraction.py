@@ -26,7 +26,7 @@ class FullExtractionClassifier:
     """A logistic regression.
 
     Attributes:
-        coefficients: Of an electrode's features, shape (N_FEATURES,), float64.
+        coefficients: Coefficients of an electrode's features, shape (N_FEATURES,), float64.
         constant: Added to their product.
     """
 

@@ -176,7 +176,7 @@ class RelaxedTest:
     """What can be said of an electrode of which the discharged structure is known, in several ways, held out.
 
     Attributes:
-        rows: Of the table, shape (n,).
+        rows: Numbers of rows of the table, shape (n,).
         voltages: V, by the way in words, each of shape (n,); NaN where a way gives none.
         fully_extracted: Rows whose label is that of giving up all ions.
         seconds: Median CPU time of relaxing and evaluating, s.

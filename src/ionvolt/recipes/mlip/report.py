@@ -25,10 +25,10 @@ class Errors:
     """Errors of some rows; voltages in V.
 
     Attributes:
-        rows: How many.
+        rows: Number of rows.
         metrics: Errors and their intervals over frameworks.
         coverage: Share of rows whose 90 % interval holds the label.
-        mean_width: Of these intervals.
+        mean_width: Mean width of these intervals.
         physics: Mean absolute error of the potential's energies alone.
         n_beyond: Rows out of the domain.
         mae_within: Mean absolute error in the domain; None where no row, or all of them, lie beyond.
