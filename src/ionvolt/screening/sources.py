@@ -129,16 +129,6 @@ def open_lines(path: str | Path) -> BinaryIO:
     return Path(path).open("rb")
 
 
-def is_crystal_table(path: Path) -> bool:
-    """Whether a file is Parquet with the columns of crystals."""
-    import pyarrow.parquet as pq
-
-    try:
-        return set(COLUMNS) <= set(pq.read_schema(path).names)
-    except (OSError, ValueError):
-        return False
-
-
 def _is_table(path: Path) -> bool:
     return path.name.lower().endswith((".parquet", *_LINES))
 
