@@ -27,8 +27,8 @@ from ionvolt.designing.guidance import element_departures, element_log_probabili
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.interface import Query
+from ionvolt.models.registry import load_networks
 from ionvolt.physics.cache import key
-from ionvolt.prediction import as_explainer
 from ionvolt.structures.chemistry import REDOX_ACTIVE
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 from ionvolt.structures.spacegroup import primitive_cell
@@ -140,7 +140,7 @@ def _masked(crystal: Crystal, symbol: str) -> Crystal:
 def gather(data: Path, ion: str, out: Path) -> None:
     """Write every row of an ion with what may be done to it, and what each rule needs to know, as JSON."""
     rows = [row for row in read_dataset(data) if row.working_ion == ion and abs(row.average_voltage) <= 7]
-    network = as_explainer(None)
+    network = load_networks()
     pairs: list[tuple[int, str, int, str]] = []
     roots: dict[int, int] = {}
     for number, members in families(rows, ion).items():
@@ -357,7 +357,7 @@ def write_table(data: Path, out: Path, most: int, seed: int) -> None:
     """Median departures of the elements over some of the data set's hosts, for every ion."""
     hosts = list({key(row.host, "host"): row.host for row in read_dataset(data)}.values())
     chosen = np.random.default_rng(seed).permutation(len(hosts))[:most]
-    network = as_explainer(None)
+    network = load_networks()
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for index in chosen:
         try:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from ionvolt.models.interface import Estimate
     from ionvolt.models.measured import MeasuredEstimate
-    from ionvolt.models.mlip.delta_model import DeltaModel
     from ionvolt.physics.potentials.interface import Potential
 
 PARTLY = (
@@ -443,9 +442,11 @@ def corrected(
     Returns:
         The Δ-model's answer, None where the model does not come along, and notes on it.
     """
+    from ionvolt.models.registry import shipped_delta
+
     if average.potential not in CORRECTED:
         return None, (UNCORRECTED,)
-    model = _delta_model()
+    model = shipped_delta()
     if model is None:
         return None, ()
     if given == "both":
@@ -508,17 +509,6 @@ def _judged_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
         voltage_measured_upper=measured.upper,
         measured_basis=measured.basis_in_words,
     )
-
-
-def _delta_model() -> DeltaModel | None:
-    from ionvolt.models.mlip.delta_model import DeltaModel
-    from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
-
-    if not is_shipped(DELTA_MODEL):
-        return None
-    model = load_model(DELTA_MODEL)
-    assert isinstance(model, DeltaModel)
-    return model
 
 
 def _result(

@@ -36,8 +36,8 @@ class OrderedPrediction(Prediction):
         spread: One standard deviation between orderings, V, the larger one of two: weighted, or all alike. It is part
             of ``voltage_std`` and of the interval.
         temperature: K, at which the orderings were weighted.
-        weights: Of the orderings that were answered, shape (n,); they add up to 1.
-        voltages: Of each of them, V, shape (n,).
+        weights: Weights of the orderings that were answered, shape (n,); they add up to 1.
+        voltages: Voltage of each of them, V, shape (n,).
     """
 
     spread: float = 0.0

@@ -72,7 +72,7 @@ def plot_voltages(results: Iterable[Prediction | VoltageResult | InputError]) ->
     """Voltages side by side with their 90 % intervals, the highest on top; refused inputs are left out.
 
     Args:
-        results: Of ``predict_many`` or ``compute_many``; of more than forty the highest are shown.
+        results: What ``predict_many`` or ``compute_many`` gave; of more than forty the highest are shown.
 
     Raises:
         InputError: None of them is an answer.
@@ -105,7 +105,7 @@ def plot_crystal(explanation: Explanation) -> Figure:
     """The crystal with its atoms coloured by local voltage (V), seen askew.
 
     Args:
-        explanation: Of ``explain``.
+        explanation: What ``explain`` gave.
     """
     lattice = np.array(explanation.lattice)
     sites = explanation.sites

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import length_hint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import (
@@ -19,7 +19,7 @@ from ionvolt.ions import (
     volumetric,
     working_ion,
 )
-from ionvolt.models.interface import NORMAL_90, Estimate, Predictor, widen
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, NORMAL_90, Estimate, Predictor, widen
 from ionvolt.models.measured import MeasuredEstimate, expected_measured
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
 from ionvolt.ordering.hosts import host_of
@@ -36,9 +36,6 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.disorder import DisorderError
 from ionvolt.structures.spacegroup import primitive_cell
 from ionvolt.typing import ProgressCallback, no_progress
-
-if TYPE_CHECKING:
-    from ionvolt.models.cgcnn.ensemble import Ensemble
 
 __all__ = [
     "Assume",
@@ -58,9 +55,6 @@ States: TypeAlias = dict[int, Equilibrium | InputError]
 
 POSSIBLE = (-3.0, 7.0)
 """V: no electrode lies beyond; a structure that leads there is not what it seems."""
-
-UNLIKELY = 0.5
-"""Probability of full extraction below which the energy of extracting all is not given."""
 
 RELAXATION = RelaxSettings(fmax=0.1, max_steps=200, timeout=120.0)
 """How a structure is relaxed before it is answered, where that is asked for."""
@@ -479,23 +473,6 @@ def as_model(model: str | Path | Predictor | None) -> Predictor:
     return load_model(model) if isinstance(model, str | Path) or model is None else model
 
 
-def as_explainer(model: str | Path | Ensemble | None) -> Ensemble:
-    """A loaded ensemble of crystal graph networks, whose atoms can be asked; None is the shipped one.
-
-    Raises:
-        ModelError: The model is of another kind.
-    """
-    from ionvolt.models.cgcnn.ensemble import Ensemble
-    from ionvolt.models.registry import PAPER_MODEL, load_model
-
-    found = load_model(model or PAPER_MODEL) if isinstance(model, str | Path) or model is None else model
-    if not isinstance(found, Ensemble):
-        raise ModelError(
-            f"{found.card.name}: no crystal graph network, so it has no local voltages. Take one, such as {PAPER_MODEL}"
-        )
-    return found
-
-
 def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Prediction:
     crystal, ion, query = reading.crystal, reading.ion, reading.query
     low, high = POSSIBLE
@@ -513,7 +490,7 @@ def _prediction(reading: Reading, answer: Estimate, states: States | None) -> Pr
         notes += words
     capacity, volume, estimate = theoretical_capacity(reading)
     full = None if reading.partly else answer.full_extraction
-    part = full is not None and full < UNLIKELY
+    part = full is not None and full < FULL_EXTRACTION_THRESHOLD
     if full is not None and part:
         notes.append(
             f"full extraction is unlikely (probability {100 * full:.0f} %): the voltage is that of the part of the "

@@ -300,7 +300,7 @@ def emptied(
     Args:
         crystal: The structure.
         ion: The working ion; it stays.
-        electrons: Of the structure.
+        electrons: How many its metals can give or take; None where they cannot be counted.
         certain: Take nothing out where the electrons cannot be counted; else all.
 
     Returns:

@@ -149,7 +149,7 @@ def check_explanations(
         queries: Electrodes of one ion.
         ion: The working ion.
         n_crystals: How many of them are drawn, of ``SIZES`` atoms in the host.
-        seed: Of the sample and of permutations.
+        seed: Seed of the sample and of permutations.
         changes: What is done to atoms.
         progress: Called with what is done and what there is to do.
 

@@ -82,7 +82,7 @@ def study_design(
         ion: Working ion.
         elements: Medians over a data set (of the additive local voltages, in all surroundings).
         n_hosts: Hosts drawn.
-        seed: Of the draw.
+        seed: Seed of the draw.
     """
     rng = np.random.default_rng(seed)
     medians = {e.number: e.median for e in elements if e.n_crystals >= FEW}

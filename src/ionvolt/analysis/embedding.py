@@ -62,8 +62,8 @@ class EmbeddingStudy:
     Attributes:
         numbers: Atomic numbers, shape (n,).
         networks: Projection of each network's vectors.
-        joint: Of the vectors of all networks side by side.
-        correlations: Of every component with every property.
+        joint: Projection of the vectors of all networks side by side.
+        correlations: Correlation of every component with every property.
     """
 
     numbers: NDArray[np.int64]

@@ -38,7 +38,7 @@ class GroupVoltages:
     """Local voltages of one of the paper's groups, V.
 
     Attributes:
-        group: Which.
+        group: Name of the group.
         n: Environments (atoms that differ).
         n_crystals: Hosts that hold them.
         median: Over the environments; the quantiles likewise.
@@ -119,7 +119,7 @@ def study_environments(
         atoms: All atoms of a data set.
         kind: ``linear`` (the paper's local voltage) or ``additive``.
         n_map: Environments in the t-SNE map.
-        seed: Of sample, clusters and map.
+        seed: Seed of sample, clusters and map.
         max_fit: Environments at most that clusters are fitted to.
 
     Raises:

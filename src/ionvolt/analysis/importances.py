@@ -29,7 +29,7 @@ class Importance:
     """How much a forest rests on a feature or property.
 
     Attributes:
-        name: Of the feature or property.
+        name: Name of the feature or property.
         impurity: Share of the fall in squared error that its splits bring; all features together make 1.
         permutation: Rise in the mean absolute error on unseen rows when it is shuffled, V.
         n_features: Features that it stands for.
@@ -51,7 +51,7 @@ class ImportanceStudy:
         n: Rows.
         n_test: Rows that the forest has not seen.
         mae: Its mean absolute error on them, V.
-        mae_of_mean: Of the mean of the other rows, V.
+        mae_of_mean: Mean absolute error of the mean of the other rows, V.
     """
 
     features: list[Importance]
@@ -114,11 +114,11 @@ def forest_importances(
 
     Args:
         features: Shape (n, n_features).
-        names: Of the features, n_features of them.
+        names: Names of the n_features features.
         voltages: Shape (n,), V.
         groups: Rows of one group (a framework) stay on one side; by default each row is its own.
         n_trees: In the forest.
-        seed: Of the split and the forest.
+        seed: Seed of the split and the forest.
         of: Which property a feature belongs to.
 
     Raises:

@@ -30,7 +30,7 @@ class ElementVoltage:
         number: Its atomic number.
         n_atoms: Atoms counted.
         n_crystals: Hosts that hold them.
-        median: Of all of them.
+        median: Median of all of them.
         q25: First quartile.
         q75: Third quartile.
         members: The median by every network alone.

@@ -62,7 +62,7 @@ def study_model(
             say which elements to look at.
         ion: Working ion.
         folder: For ``*.png``, ``*.csv`` and ``summary.json``.
-        seed: Of samples, maps and forests.
+        seed: Seed of samples, maps and forests.
         log: Called with the name of each step (``STEPS`` of them) as it begins.
 
     Raises:
@@ -154,7 +154,7 @@ def study_answers(
         ion: Working ion.
         folder: For ``checks.png``, ``checks.csv`` and ``summary.json``.
         n_crystals: How many electrodes are drawn.
-        seed: Of the sample.
+        seed: Seed of the sample.
         log: Called with the name of the step as it begins.
 
     Raises:

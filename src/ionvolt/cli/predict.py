@@ -153,7 +153,7 @@ class _Run:
     """What was asked for, and how far it is.
 
     Attributes:
-        files: As given.
+        files: The inputs as they were given.
         ions: Symbols.
         model: Name or folder.
         options: How structures are read.

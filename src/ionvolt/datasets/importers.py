@@ -65,7 +65,7 @@ def import_source(
             structure files.
         ion: Working ion, where the source does not state it.
         snapshot: Name of the calculation that the voltages come from.
-        licence: Of the data; known for snapshots of the Materials Project (``mp2020`` and such).
+        licence: Licence of the data; known for snapshots of the Materials Project (``mp2020`` and such).
         attribution: Whom to name when the data are passed on; likewise.
         progress: Called with rows done and rows in all.
 

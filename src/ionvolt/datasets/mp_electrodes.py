@@ -6,7 +6,6 @@ its charged end, and newer ones leave it out; ids come as numbers or as letters;
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 from ionvolt.datasets.sources import AS_PUBLISHED
 from ionvolt.datasets.tables import Row
 from ionvolt.errors import InputError
+from ionvolt.store import sha256
 from ionvolt.structures import Crystal
 from ionvolt.structures.materials_project import is_id, usual_id
 from ionvolt.structures.mp_records import crystal_of
@@ -85,7 +85,7 @@ class Checksum:
         text = "".join(sorted(self._digests))
         return {
             "name": f"{place} ({len(self._digests)} documents)",
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "sha256": sha256([text.encode()]),
         }
 
 
@@ -166,4 +166,4 @@ def _id(value: object) -> str | None:
 
 def digest(document: Document) -> str:
     """sha256 of a document, whatever the order of its fields."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return sha256([json.dumps(document, sort_keys=True, separators=(",", ":")).encode()])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import WORKING_IONS
+from ionvolt.structures.chemistry import ALKALI_METALS
 from ionvolt.structures.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def framework_of(formula: str, ion: str) -> str:
     """The charged formula less the working ion and the alkali metals, reduced (the formula itself if none is left)."""
     from pymatgen.core.composition import Composition
 
-    dropped = {ion, "Li", "Na", "K", "Rb", "Cs"}
+    dropped = {ion, *ALKALI_METALS}
     composition = Composition(formula)
     kept = {element.symbol: amount for element, amount in composition.items() if element.symbol not in dropped}
     return str(Composition(kept or composition.as_dict()).reduced_formula)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import re
 import zlib
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ionvolt.errors import DataError, InputError
+from ionvolt.store import file_sha256, sha256
 from ionvolt.structures import Crystal, Limits, read_file, read_text
 
 _ENDING = re.compile(r"\.(cif|mcif|vasp|poscar)(\.gz)?$", re.IGNORECASE)
@@ -55,8 +55,7 @@ def without_ending(name: str) -> str:
 
 def file_record(path: Path) -> dict[str, str]:
     """Name and sha256 of a file."""
-    with path.open("rb") as file:
-        return {"name": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return {"name": path.name, "sha256": file_sha256(path)}
 
 
 class StructureFolder:
@@ -82,7 +81,7 @@ class StructureFolder:
         lines = "".join(f"{name} {checksum}\n" for name, checksum in sorted(self._checksums.items()))
         return {
             "name": f"{self._folder.resolve().name}/ ({len(self._checksums)} structure files)",
-            "sha256": hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest(),
+            "sha256": sha256([lines.encode("utf-8", "surrogateescape")]),
         }
 
     def _path(self, key: str) -> Path | None:

@@ -28,8 +28,8 @@ class Split:
         test: Rows for the one final error.
         kind: ``random``, or ``framework``: a framework stands in one part only, whatever the ion. Folds may be of the
             kind ``chemical-system``, too: so do all frameworks of the same elements.
-        seed: Of the split.
-        fractions: Of training, validation and test rows that were asked for.
+        seed: Seed of the split.
+        fractions: Shares of training, validation and test rows that were asked for.
     """
 
     train: Indices

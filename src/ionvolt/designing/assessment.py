@@ -10,9 +10,8 @@ from ionvolt.designing.records import Candidate
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon
 from ionvolt.models.interface import Predictor
-from ionvolt.models.mlip.delta_model import DeltaModel
 from ionvolt.models.mlip.latent_features import pool_features
-from ionvolt.models.registry import DELTA_MODEL, is_shipped, load_model
+from ionvolt.models.registry import shipped_delta
 from ionvolt.physics.cache import cached_outputs
 from ionvolt.physics.orderings import without_farthest
 from ionvolt.prediction import Prediction, predict_each
@@ -111,10 +110,9 @@ def _relaxed(result: VoltageResult, distance: float | None) -> Relaxed:
 
 def _distance(charged: Crystal, computer: Computer) -> float | None:
     """How far a relaxed host is from the Δ-model's training hosts, in units of its limit."""
-    if not is_shipped(DELTA_MODEL):
+    model = shipped_delta()
+    if model is None:
         return None
-    model = load_model(DELTA_MODEL)
-    assert isinstance(model, DeltaModel)
     domain = model.correctors["both"].domain
     (output,) = cached_outputs([charged], computer.potentials.energy_model, computer.cache)
     return float(domain.distances([pool_features(output, charged)])[0]) / domain.distance_limit

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ionvolt.ions import WorkingIon
 from ionvolt.structures.charge_balance import COVALENT, metal_charges, nonmetal_charges
-from ionvolt.structures.chemistry import ANION_RADII, ANIONS, FIXED_CHARGES, MOBILE_IONS
+from ionvolt.structures.chemistry import ANION_RADII, ANIONS, CHALCOGENS, FIXED_CHARGES, HALOGENS, MOBILE_IONS
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 
 Place = Literal["metal", "centre", "anion", "mobile"]
@@ -22,7 +22,6 @@ CENTRES = ("Si", "P", "S", "B", "Ge", "As", "Se", "V", "Mo", "W", "C", "N")
 """Elements that stand amid oxygen; V, Mo and W do so as vanadate, molybdate and tungstate."""
 
 _METALS_AS_CENTRES = frozenset({"V", "Mo", "W"})
-_HALIDES, _CHALCOGENIDES = ("F", "Cl", "Br", "I"), ("O", "S", "Se", "Te")
 _UNTOUCHED = frozenset({"H", "C", "N"})
 """Elements that are never substituted: water, cyanide, carbonate and nitrate are what they are."""
 
@@ -51,7 +50,7 @@ def places(crystal: Crystal, ion: WorkingIon) -> dict[str, Place]:
 def newcomers(symbol: str, place: Place, allowed: frozenset[str]) -> list[str]:
     """Elements that may take the place of another one, by atomic number."""
     if place == "anion":
-        found = set(_HALIDES if symbol in _HALIDES else _CHALCOGENIDES)
+        found = set(HALOGENS if symbol in HALOGENS else ("O", *CHALCOGENS))
         found |= {"F"} if symbol == "O" else {"O"} if symbol == "F" else set()
     elif place == "centre":
         found = set(CENTRES)

@@ -27,10 +27,10 @@ class LocalVoltages:
     """What the atoms of a host do to its voltage, by a crystal graph network.
 
     Attributes:
-        voltage: Of the host, V.
+        voltage: Voltage of the host, V.
         departures: By how much each atom's local voltage departs from it, V, shape (n_atoms,) of the discharged cell;
             0 for the working ions, which the network does not see.
-        n_atoms: Of the host.
+        n_atoms: Atoms of the host.
     """
 
     voltage: float
@@ -61,7 +61,7 @@ def expected_gain(substitution: Substitution, local: LocalVoltages, elements: Ma
 
     Args:
         substitution: What is done.
-        local: Of the host.
+        local: Local voltages of the host.
         elements: Median departure of each element (``element_departures``), V; for one that is missing none is known,
             and the answer is minus infinity.
     """

@@ -71,7 +71,7 @@ class Design:
         rank: Its place in the list, from 1.
         front: Its Pareto front, from 1: no other one is better in everything than those of the first.
         formula: Reduced formula of the discharged electrode.
-        formula_charged: Of the charged one.
+        formula_charged: Formula of the charged crystal.
         parent: The host that it was made from.
         substitutions: What was done, in words; empty for the host itself.
         kind: Whether charges changed.

@@ -20,11 +20,11 @@ from ionvolt.designing.settings import DesignSettings
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon, working_ion
 from ionvolt.models.interface import Predictor
-from ionvolt.models.registry import PAPER_MODEL
+from ionvolt.models.registry import PAPER_MODEL, load_networks
 from ionvolt.physics.average import RelaxOptions
 from ionvolt.physics.cache import Cache, default_folder, key
 from ionvolt.physics.relaxation import RelaxSettings
-from ionvolt.prediction import Prediction, as_explainer, as_model
+from ionvolt.prediction import Prediction, as_model
 from ionvolt.store import claim
 from ionvolt.structures import as_crystal
 from ionvolt.structures.crystal import Crystal
@@ -133,7 +133,7 @@ def _designed(
     if not parents:
         raise errors[0]
     progress(0, 0, "making candidates")
-    network = as_explainer(None) if settings.guide == "local" else None
+    network = load_networks() if settings.guide == "local" else None
     drawn, proposed = candidates(parents, ion, settings, network)
     progress(0, 0, f"predicting {len(drawn)} candidates")
     refused = [str(error) for error in errors]

@@ -29,7 +29,7 @@ class DesignSettings:
         budget: Candidates that are relaxed, the best by the fast model; each relaxes two structures.
         changes: Elements of the host that are substituted at once, at most: 1 or 2.
         halves: Whether half of the equivalent atoms of a metal may be substituted, too.
-        seed: Of what is drawn.
+        seed: Seed of what is drawn.
         fmax: Force below which a relaxation has converged, eV/Å.
         max_steps: Steps after which a relaxation stops.
         timeout: Seconds after which a relaxation stops; None for never.

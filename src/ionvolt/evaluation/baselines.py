@@ -38,11 +38,11 @@ def train_baseline(
 
     Args:
         data: Cleaned electrodes.
-        learner: Which one.
+        learner: Name of the learner.
         ions: One ion, or several that one model answers for: it then reads the ion's own features, too.
-        name: Of the model.
+        name: Name of the model.
         split: ``random`` or ``framework``.
-        seed: Of the split and the learner.
+        seed: Seed of the split and the learner.
         about: Facts about the data, for the card.
         final: Learn from all rows; there is no test then.
         log: Told what is being done.

@@ -37,7 +37,7 @@ class Learner(Protocol):
             train: Rows to learn from, of all ions.
             validation: Rows to choose by, of all ions; those who choose otherwise may learn from them too.
             test: Rows to answer for, of one or more ions. Their voltages must not be looked at.
-            seed: Of everything that is drawn.
+            seed: Seed of everything that is drawn.
             log: Told in a few words what is being done.
         """
         ...

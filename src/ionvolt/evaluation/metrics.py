@@ -42,7 +42,7 @@ def metrics(
         groups: What is resampled together, shape (n,): the electrode's id where it is tested in several splits, or its
             framework. Default: every row by itself.
         n_bootstrap: Resamples for the interval.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     y, p = np.asarray(target, dtype=float), np.asarray(predicted, dtype=float)
     if y.shape != p.shape or y.ndim != 1 or y.size == 0:

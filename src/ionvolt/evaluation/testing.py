@@ -63,9 +63,9 @@ def describe_and_test(
         ensemble: Trained on ``parts``; its card is changed.
         parts: Rows of the ion and their split.
         ion: Working ion.
-        histories: Of the members.
+        histories: Histories of the members.
         settings: That they were trained with.
-        graphs: Of the rows.
+        graphs: Graphs of the rows.
         mode: How they were trained.
         about: Facts about the data, for the card.
         pretraining_frameworks: What a transferred network had seen before; the card says how many test rows it touches.

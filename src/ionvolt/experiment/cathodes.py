@@ -26,8 +26,8 @@ class HostStructure:
     """A crystal as a crystallographer writes it down.
 
     Attributes:
-        name: Of the entry in structures.toml.
-        formula: Of one formula unit.
+        name: Name of the entry in structures.toml.
+        formula: One formula unit.
         group: Hermann-Mauguin symbol with the setting (``R -3 m:H``, ``F d -3 m:2``).
         z: Formula units in the cell.
         cell: a, b, c in Å and α, β, γ in degrees.
@@ -90,7 +90,7 @@ class Cathode:
         uncertainty: Half width of what the measurement allows, V: spread of reports, polarisation, reference.
         reference: Against what it was measured, and whether it was converted.
         conditions: Temperature, electrolyte, rate.
-        doi: Of the measurement.
+        doi: DOI of the measurement.
         evidence: What was seen, in plain words.
         checked: How sure that is.
         use: Whether it counts: insertion of the bare ion, a voltage that is more than a memory, an ordered host.

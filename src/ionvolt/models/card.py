@@ -63,9 +63,9 @@ class ModelCard:
             answers reads it.
         evaluation: How well it does.
         limits: Known limits, one sentence each.
-        licence: Of the weights.
+        licence: Licence of the weights.
         attribution: Whose data they rest on.
-        format_version: Of this card and its weights file.
+        format_version: Version of the format of this card and its weights file.
     """
 
     name: str

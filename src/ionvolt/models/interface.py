@@ -17,6 +17,10 @@ NORMAL_90 = 1.645
 """Standard deviations within which 90 % of a normal distribution lie."""
 
 
+FULL_EXTRACTION_THRESHOLD = 0.5
+"""Probability from which on an electrode is taken to give up all of its ions."""
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
     """One electrode whose voltage is asked for.

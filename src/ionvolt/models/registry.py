@@ -17,6 +17,7 @@ from ionvolt.models.storage import CARD_FILE
 if TYPE_CHECKING:
     from ionvolt.models.cgcnn.ensemble import Ensemble
     from ionvolt.models.interface import Predictor
+    from ionvolt.models.mlip.delta_model import DeltaModel
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,17 @@ def load_networks(model: str | Path | Predictor | None = None) -> Ensemble:
     found = load_model(model or PAPER_MODEL) if isinstance(model, str | Path) or model is None else model
     if not isinstance(found, Ensemble):
         raise ModelError(f"{found.card.name}: not a crystal graph network. Take one, such as {PAPER_MODEL}")
+    return found
+
+
+def shipped_delta() -> DeltaModel | None:
+    """The shipped Δ-model; None where it does not come along."""
+    from ionvolt.models.mlip.delta_model import DeltaModel
+
+    if not is_shipped(DELTA_MODEL):
+        return None
+    found = load_model(DELTA_MODEL)
+    assert isinstance(found, DeltaModel)
     return found
 
 

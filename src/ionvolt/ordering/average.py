@@ -36,7 +36,7 @@ class AverageCell:
 
     Attributes:
         lattice: Cell vectors as rows, shape (3, 3), float64, Å.
-        frac_coords: Of the sites, shape (n_sites, 3), float64.
+        frac_coords: Fractional coordinates of the sites, shape (n_sites, 3), float64.
         orbits: For each site the index of its orbit, shape (n_sites,), int64; symmetry makes an orbit's sites equal.
         occupancies: For each orbit the occupancy of its sites by atomic number; the rest is empty.
         rotations: Point group in fractional coordinates, shape (n, 3, 3), int64.

@@ -31,7 +31,7 @@ class Cell:
 
     Attributes:
         lattice: Cell vectors as rows, shape (3, 3), Å.
-        frac_coords: Of all sites, shape (n_sites, 3).
+        frac_coords: Fractional coordinates of all sites, shape (n_sites, 3).
         fixed: Atomic number of the sites that are not disordered, shape (n_sites,); ``EMPTY`` on the others.
         sites: Indices of the disordered sites, shape (n,).
         groups: For each disordered site the index of its orbit, shape (n,).

@@ -22,7 +22,7 @@ class PartlyFilled:
         host: All but the working ion.
         n_ions: Working ions in a cell of ``host``, a fraction counted as such.
         n_sites: Sites of the working ion in that cell.
-        formula: Of the cell with ``n_ions``, such as ``Na1.34Mn2O4``.
+        formula: Formula of the cell with ``n_ions``, such as ``Na1.34Mn2O4``.
     """
 
     host: Crystal

@@ -19,7 +19,7 @@ class OrderSettings:
         relax: Whether the orderings that are kept are relaxed before they are compared and handed out.
         temperature: K, at which they are weighted; None for 1000 K where the framework is disordered (what was mixed
             when the crystal was made stays so) and 300 K where only mobile ions and vacancies are.
-        seed: Of everything that is drawn.
+        seed: Seed of everything that is drawn.
         relaxation: When a relaxation is done.
     """
 
@@ -38,7 +38,7 @@ class Ordering:
 
     Attributes:
         crystal: The supercell, every site with one element or none; relaxed where that was asked for.
-        electrostatic_energy: Of the guessed charges where the disordered crystal has its sites, eV per cell.
+        electrostatic_energy: Energy of the guessed charges where the disordered crystal has its sites, eV per cell.
         energy: By the potential, eV per cell.
         weight: Share of the orderings that are kept: degeneracy times Boltzmann's factor, normalised.
         degeneracy: Ways to place the atoms in the supercell that are this ordering by symmetry.

@@ -46,7 +46,7 @@ class AverageVoltage:
         ion: The working ion.
         discharged: The discharged end member, as it was computed.
         charged: The charged end member, as it was computed.
-        exchange: What moves between them.
+        reaction: Which ions move between them, and how many.
         outputs: What the potential behind the energies says of the discharged and the charged one.
         potential: Version of that potential.
         voltage: Average voltage, V.

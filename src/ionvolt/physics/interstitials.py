@@ -26,13 +26,20 @@ REACHES = (4.0, 8.0)
 """Å of surroundings that are laid around the cell. The second is more than the radius of any void that counts; where
 all voids are narrower than the first, it gives the same ones."""
 
+MISFIT_COST, SQUEEZE_COST = 0.3, 2.0
+"""How far a cation has to be, in Å, to make up for 1 Å by which the bond to the nearest anion is too long or too short,
+and what comes on top where it is too short."""
+
+FAR_CATION = 3.2
+"""Å beyond which the nearest cation does not matter."""
+
 
 @dataclass(frozen=True, eq=False)
 class InterstitialSite:
     """A void of a host and all that symmetry makes of it.
 
     Attributes:
-        clearance: Å from its centre to the nearest atom.
+        free_radius: Å from its centre to the nearest atom.
         frac_coords: All its equivalents in the cell, shape (multiplicity, 3), float64; the first stands for all.
     """
 
@@ -83,7 +90,7 @@ def rank_sites(host: Crystal, ion: str, sites: list[InterstitialSite]) -> list[I
         nearest = int(np.argmin(np.where(anions, away, np.inf)))
         stretch = away[nearest] - IONIC_RADII[ion] - ANION_RADII[int(host.numbers[nearest])]
         cation = away[~anions].min() if not anions.all() else np.inf
-        return float(2 * min(stretch, 0.0) + min(cation, 3.2) - 0.3 * abs(stretch))
+        return float(SQUEEZE_COST * min(stretch, 0.0) + min(cation, FAR_CATION) - MISFIT_COST * abs(stretch))
 
     return sorted(sites, key=fit, reverse=True)
 

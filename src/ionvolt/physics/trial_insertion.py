@@ -48,7 +48,7 @@ class Trial:
 
     Attributes:
         crystal: The host's cell, the ions last.
-        n_ions: How many.
+        n_ions: Number of ions in the cell.
         output: What the potential says of it.
     """
 

@@ -40,7 +40,7 @@ class ReportLine:
         mae: Mean absolute error, V.
         mae_low: Lower end of its 95 % interval, V.
         mae_high: Upper end.
-        more: Other facts, by name.
+        more: Further numbers and words of the test, by name.
     """
 
     test: str

@@ -63,10 +63,10 @@ class Entry:
     """A model in the table.
 
     Attributes:
-        words: What it is.
+        words: The row in words.
         needs: What it must be told.
         voltages: Held-out voltages, V, shape (n,); NaN where it has none.
-        cost: Of an answer, in words.
+        cost: Cost of an answer, in words.
         note: Reservations.
     """
 
@@ -118,7 +118,7 @@ def trained(
         data: Cleaned.
         file: From which it was read.
         output: Keeps the predictions; what is there is not repeated.
-        names: Of the learners (``WORDS``).
+        names: Names of the learners (``WORDS``).
         settings: Whose folds count.
         progress: Told of progress.
     """

@@ -23,7 +23,7 @@ def release(recipe: Recipe, job: Job, target: Path | None = None) -> list[Path]:
     """Copy a recipe's fitted models to where shipped weights lie, once they answer.
 
     Args:
-        recipe: Which.
+        recipe: The recipe whose models are released.
         job: Whose models are fitted.
         target: Another folder of models; by default that of the package.
 

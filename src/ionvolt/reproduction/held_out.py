@@ -62,7 +62,7 @@ class HeldOutPredictions:
     Attributes:
         model: Names.
         ion: Working ions.
-        seed: Of the split.
+        seed: Seed of the split.
         key: Electrodes by snapshot and id.
         target: V.
         predicted: V.

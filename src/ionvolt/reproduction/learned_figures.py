@@ -77,7 +77,7 @@ def draw_view(
     """Environments in a plane, coloured by local voltage and by group, elements named at their medians.
 
     Args:
-        study: Of the environments.
+        study: The study of the environments.
         points: Their places, shape (n, 2).
         which: Their numbers in the study; None: all. Without it the rise of the local voltage is drawn as an arrow.
     """

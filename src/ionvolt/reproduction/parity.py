@@ -40,7 +40,7 @@ class Parity:
 
     Attributes:
         ion: Working ion.
-        seed: Of the split.
+        seed: Seed of the split.
         keys: Electrodes by snapshot and id, shape (n,).
         part: ``training``, ``validation``, ``test``, or ``kept out`` (neither learned from nor tested, because other
             ions are tested with the framework), shape (n,).

@@ -14,10 +14,10 @@ class ReportSettings:
         seeds: A split for each; the first one's networks are drawn and explained.
         members: Networks in an ensemble.
         epochs: Passes over the training part, of networks and heads; None: those of the shipped networks.
-        scratch_seeds: Of the first splits, how many have networks trained from scratch on the ion alone.
+        scratch_seeds: How many of the splits, from the first on, have networks trained from scratch on the ion alone.
         forests: Whether extra trees stand beside the kernel machines.
         n_map: Environments in the t-SNE map.
-        n_trees: Of the forest whose importances are drawn.
+        n_trees: Trees of the forest whose importances are drawn.
         quick: Figures are not comparable with the paper's.
     """
 

@@ -98,7 +98,7 @@ class Stage:
     """A part of a report.
 
     Attributes:
-        name: Of its folder.
+        name: Name of its folder.
         words: What is told while it is made.
         make: Makes files in a folder and says what they show.
     """

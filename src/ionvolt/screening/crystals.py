@@ -46,7 +46,7 @@ class Reader:
         """The units of a piece.
 
         Args:
-            number: Of the source.
+            number: Number of the source.
             start: First unit of the source that is wanted.
             stop: The one after the last.
             marked: A unit at or before ``start`` whose place in the file is known.

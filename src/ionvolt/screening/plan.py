@@ -116,10 +116,6 @@ class Plan:
         """Tables of all shards of a stage, there or not."""
         return (shard_file(self.folder, stage, number) for number in range(len(self.cuts)))
 
-    def is_complete(self, stage: int) -> bool:
-        """Whether all shards of a stage are done."""
-        return all(path.exists() for path in self.files(stage))
-
 
 def open_plan(folder: Path) -> Plan:
     """The plan of a run.

@@ -26,7 +26,7 @@ class RayActors:
     """Actors that work until the run is complete.
 
     Attributes:
-        address: Of the cluster; ``auto`` is the one that runs on this machine, ``local`` starts one.
+        address: Address of the cluster; ``auto`` is the one that runs on this machine, ``local`` starts one.
         n: Actors at most; 0: one for each core of the cluster.
         lease: Seconds of silence after which a worker on a lost node is taken for dead.
     """

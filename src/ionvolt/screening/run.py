@@ -10,7 +10,7 @@ from ionvolt.errors import DataError
 from ionvolt.screening.executors import Executor, LocalProcesses
 from ionvolt.screening.journal import journals_of, keep_rows
 from ionvolt.screening.places import MERGED, is_whole, selection_file, shard_file
-from ionvolt.screening.plan import Plan, make_plan, open_plan
+from ionvolt.screening.plan import Plan, make_plan
 from ionvolt.screening.records import Row, read_records
 from ionvolt.screening.settings import Settings
 from ionvolt.screening.status import Status, progress_of, status_of
@@ -141,9 +141,3 @@ def _reopen(path: Path, rows: Sequence[Row], again: set[int]) -> None:
             old.unlink(missing_ok=True)
         keep_rows(path, kept)
         path.unlink()
-
-
-def resume(folder: str | Path, executor: Executor | None = None, progress: ProgressCallback = no_progress) -> Status:
-    """Go on with the run in a folder, with the settings that it has."""
-    plan = open_plan(Path(folder))
-    return screen(plan.inputs, plan.settings.ions, folder, settings=plan.settings, executor=executor, progress=progress)

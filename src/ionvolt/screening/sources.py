@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from ionvolt.errors import InputError
 from ionvolt.screening.places import INPUTS
-from ionvolt.store import atomic_file
+from ionvolt.store import atomic_file, file_sha256
 from ionvolt.structures.contents import wanted
 from ionvolt.structures.limits import DEFAULT_LIMITS
 from ionvolt.structures.reading import contents, is_structure_file, read_data
@@ -49,7 +49,7 @@ class Source:
         kind: How it is read. ``files`` is a list of files that the plan made, in its own folder.
         path: The file; of ``files`` relative to the run's folder.
         units: How many units it holds.
-        sha256: Of its content; of ``files``, of the names, sizes and times of all files.
+        sha256: SHA-256 of its content; of ``files``, that of the names, sizes and times of all files.
         size: Bytes.
         mtime_ns: Time of the last change. Where size and time are as they were, the content is not read again.
     """
@@ -129,16 +129,6 @@ def open_lines(path: str | Path) -> BinaryIO:
     return Path(path).open("rb")
 
 
-def is_crystal_table(path: Path) -> bool:
-    """Whether a file is Parquet with the columns of crystals."""
-    import pyarrow.parquet as pq
-
-    try:
-        return set(COLUMNS) <= set(pq.read_schema(path).names)
-    except (OSError, ValueError):
-        return False
-
-
 def _is_table(path: Path) -> bool:
     return path.name.lower().endswith((".parquet", *_LINES))
 
@@ -186,8 +176,7 @@ def _parquet(path: Path) -> Found:
         raise refusal(str(path), f"it has no column {', '.join(lacking)}", _REMEDY)
     if not rows:
         raise refusal(str(path), "it has no rows", _REMEDY)
-    with path.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    digest = file_sha256(path)
     state = path.stat()
     return Found(Source("parquet", str(path), rows, digest, state.st_size, state.st_mtime_ns))
 

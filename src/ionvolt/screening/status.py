@@ -25,9 +25,9 @@ class Progress:
     Attributes:
         stage: Name of the stage that is at work; empty where all are done.
         number: Its number, counted from 1.
-        stages: Of how many.
+        stages: Number of stages in all.
         shards_done: Finished shards of the stage.
-        shards: Of how many.
+        shards: Number of shards in all.
         units_done: Units done of the stage, those of unfinished shards included; of all stages where all are done.
         units: Units of the run.
     """
@@ -51,9 +51,9 @@ class StageState:
     """What is known of a stage.
 
     Attributes:
-        name: Of the stage.
+        name: Name of the stage.
         shards_done: Finished shards.
-        shards: Of how many.
+        shards: Number of shards in all.
         rows: Rows of finished shards by status.
         reasons: Rows of finished shards that were dropped, refused or failed, by kind of reason.
         selection: What enters the next stage, by ion; None until the stage is done.

@@ -25,7 +25,7 @@ class Checkpoint:
 
     Attributes:
         content: As PyTorch reads it.
-        sha256: Of the file, hexadecimal.
+        sha256: SHA-256 of the file, hexadecimal.
     """
 
     content: Any

@@ -37,9 +37,11 @@ class GrowingTable:
     Attributes:
         path: The file that was asked for.
         columns: Kind of each column.
+        key: Column that names the input of a row.
+        mark: Column whose filled cells are counted.
         done: Inputs whose rows are there already, as they stand in the column ``key``.
-        marked: How many of the rows that are there have something in the column ``mark``.
-        rows: How many rows are there.
+        marked: Number of rows that are there and have something in the column ``mark``.
+        rows: Number of rows that are there.
     """
 
     path: Path

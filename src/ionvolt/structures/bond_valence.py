@@ -50,8 +50,8 @@ def misfit(crystal: Crystal, symbol: str, charge: int) -> str | None:
 
     Args:
         crystal: The crystal.
-        symbol: Of a working ion.
-        charge: Of the ion.
+        symbol: Symbol of a working ion.
+        charge: Charge of the ion.
     """
     elements = set(crystal.composition)
     if symbol not in elements or not set(crystal.numbers.tolist()) & ANIONS:

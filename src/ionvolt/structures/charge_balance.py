@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from ionvolt.structures.bonding import covalent_radii
 from ionvolt.structures.chemistry import (
     ANIONS,
+    CHALCOGENS,
     FIXED_CHARGES,
+    HALOGENS,
     NONMETALS,
     AnionClass,
     has_anion,
@@ -38,9 +40,7 @@ The second is for like atoms (peroxide, S2 2-) and for hydrogen. A wider first o
 COVALENT = frozenset(SYMBOLS[z] for z in ANIONS | NONMETALS) - {"He", "Ne", "Ar", "Kr", "Xe", "Rn", "At", "Sb"}
 """Elements whose charge depends on what they are bonded to; Sb counts as a metal."""
 
-_HALOGENS = ("F", "Cl", "Br", "I")
-_CHALCOGENS = ("S", "Se", "Te")
-_STRONG = ("O", *_HALOGENS, *_CHALCOGENS, "N")
+_STRONG = ("O", *HALOGENS, *CHALCOGENS, "N")
 _OXYGEN_CENTRES = frozenset(("P", "S", "Si", "B", "C", "As", "N", "Ge", "Se", "Cl", "Br", "I"))
 # Charge of an atom by the number of oxygen atoms bonded to it; more than the last count as the last.
 _OXO: dict[str, tuple[float, ...]] = {
@@ -244,7 +244,7 @@ def _charge_of_amounts(symbol: str, n: float, amounts: Mapping[str, float]) -> f
             return 4.0 if oxygen >= 2.5 * n else 3.0
         return 2.0 if amounts.get("N", 0.0) > 0.99 * n else -4.0
     if symbol in ("P", "As"):
-        thio = not oxygen and not _sum(amounts, _HALOGENS) and _sum(amounts, ("S", "Se")) < 3.5 * n
+        thio = not oxygen and not _sum(amounts, HALOGENS) and _sum(amounts, ("S", "Se")) < 3.5 * n
         low = 4.0 if symbol == "P" else 3.0
         return (low if thio else 5.0) if stronger else -3.0
     return FIXED_CHARGES[symbol]
@@ -256,8 +256,8 @@ def _anion_class(amounts: Mapping[str, float], centres: set[str]) -> AnionClass:
         return "polyanion"
     classes: dict[AnionClass, float] = {
         "oxide": oxygen,
-        "halide": _sum(amounts, _HALOGENS),
-        "chalcogenide": _sum(amounts, _CHALCOGENS),
+        "halide": _sum(amounts, HALOGENS),
+        "chalcogenide": _sum(amounts, CHALCOGENS),
         "other": _sum(amounts, ("N", "P", "As")),
     }
     return max(classes, key=lambda name: classes[name])

@@ -28,6 +28,11 @@ _CAN_BE_ANIONS = ANIONS | _numbers("P As Sb")
 NONMETALS = _numbers("H He B C Ne Si P Ar Ge As Kr Sb Xe At Rn")
 """Neither anions nor metals: centres of polyanions, metalloids, noble gases."""
 
+ALKALI_METALS = ("Li", "Na", "K", "Rb", "Cs")
+HALOGENS = ("F", "Cl", "Br", "I")
+CHALCOGENS = ("S", "Se", "Te")
+"""Without oxygen, whose compounds are a class of their own."""
+
 D_METALS = frozenset([*range(21, 31), *range(39, 49), *range(72, 81), *range(104, 113)])
 """Groups 3 to 12 without lanthanum, actinium and the f block."""
 
@@ -104,7 +109,7 @@ def maximum_oxidation_state(symbol: str, anions: AnionClass = "oxide") -> float 
     * Ti 4, V 5, Nb 5, Mo 6, W 6 are the group's number and are reached; in sulphides Mo and W stop at 4 (MoS2).
 
     Args:
-        symbol: Of the metal.
+        symbol: Symbol of the metal.
         anions: What surrounds it.
     """
     limits = _limits(symbol, anions)

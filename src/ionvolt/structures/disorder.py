@@ -137,8 +137,8 @@ def join(
         atoms: The unfolded atoms, still without ``sites``.
         owners: For each atom the index of the listed site that it came from, shape (n_atoms,), ascending.
         numbers: Atomic number of each listed site, shape (n_listed,).
-        occupancies: Of each listed site, shape (n_listed,).
-        names: Of the listed sites, for messages.
+        occupancies: Occupancies of each listed site, shape (n_listed,).
+        names: Names of the listed sites, for messages.
         limits: The bounds.
 
     Returns:

@@ -28,7 +28,7 @@ class Tolerances:
         energy: eV per atom.
         forces: eV/Å.
         stress: eV/Å^3.
-        features: Of the largest number in the features.
+        features: Share of the largest number in the features.
     """
 
     energy: float = 2e-5

@@ -63,7 +63,7 @@ def fit(
         targets: Voltages in V of all rows, shape (n,).
         train: Rows to learn from.
         validation: Rows that choose the epoch; none: the last epoch is kept.
-        settings: How.
+        settings: How the network is trained.
         scale: Mean and deviation that normalise the loss, V; those of the training part where not given.
         folder: Where ``log.jsonl`` and ``checkpoint.safetensors`` are kept; a run found there is continued.
         progress: Called with the record of every epoch.

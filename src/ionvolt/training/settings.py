@@ -22,7 +22,7 @@ class Settings:
         batch_norm: ``train`` updates batch statistics; ``frozen`` keeps those of the network as it came;
             what the authors did to "frozen" convolutions is ``train`` with ``trainable="head"``.
         trainable: ``all`` parameters, or the ``head`` alone (the two fully connected layers).
-        seed: Of initial weights and shuffling.
+        seed: Seed of initial weights and shuffling.
     """
 
     epochs: int = 60

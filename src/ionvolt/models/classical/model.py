@@ -35,13 +35,13 @@ class KernelMachine:
     """A support vector or kernel ridge regression with Gaussian kernel: V = sum_i c_i exp(-gamma |x - x_i|^2) + b.
 
     Attributes:
-        mean: Of each feature in training, shape (p,).
+        mean: Mean of each feature in training, shape (p,).
         scale: Deviation of each feature in training, shape (p,): x is standardised.
         clip: How many deviations x goes at most: one host with a rare element must not be far from all others.
         support: Standardised training rows, shape (m, p).
         coefficients: Their weights in V, shape (m,).
         intercept: b in V.
-        gamma: Of the kernel.
+        gamma: Gamma of the kernel.
     """
 
     mean: Array

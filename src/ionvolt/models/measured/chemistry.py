@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import working_ion
-from ionvolt.structures.chemistry import REDOX_ACTIVE
+from ionvolt.structures.chemistry import ALKALI_METALS, REDOX_ACTIVE
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.pairs import find_pairs
 
@@ -21,8 +21,6 @@ ANIONS: tuple[Anion, ...] = ("oxide", "polyanion", "chalcogenide", "fluoride", "
 
 HUBBARD = frozenset(("Co", "Cr", "Fe", "Mn", "Mo", "Ni", "V", "W"))
 """Metals to whose oxides and fluorides the Materials Project applies a Hubbard U."""
-
-ALKALI = frozenset(("Li", "Na", "K", "Rb", "Cs"))
 
 _CENTRES = ("P", "S", "Si", "B", "As", "Ge", "C", "N", "Se", "Te", "Cl")
 _SPECTATORS = ("Sc", "Zr", "Hf", "Nb", "Ta", "Ti", "W", "Mo", "Mn")
@@ -71,7 +69,7 @@ def chemistry_of(charged: Crystal, ion: str) -> ElectrodeChemistry:
     centres = _redox_centres(amounts, anion)
     with_u = anion in ("oxide", "polyanion", "fluoride")
     layered = _layered(charged, ion)
-    left = ALKALI & charged.composition.keys()
+    left = charged.composition.keys() & set(ALKALI_METALS)
     return ElectrodeChemistry(
         ion=ion,
         charge=worker.charge,
@@ -82,7 +80,7 @@ def chemistry_of(charged: Crystal, ion: str) -> ElectrodeChemistry:
         fully_extracted=layered
         and anion == "oxide"
         and not left
-        and ion in ALKALI
+        and ion in ALKALI_METALS
         and amounts.get("O", 0) == 2 * _metals(amounts),
     )
 
@@ -122,7 +120,7 @@ def _redox_centres(amounts: dict[str, int], anion: Anion) -> dict[str, float]:
 
 def _layered(charged: Crystal, ion: str) -> bool:
     """Whether bonds, up to ``_BOND`` sums of covalent radii, link the host without ions in two directions only."""
-    mobile = [SYMBOLS.index(symbol) for symbol in (ALKALI | {ion})]
+    mobile = [SYMBOLS.index(symbol) for symbol in {*ALKALI_METALS, ion}]
     kept = ~np.isin(charged.numbers, mobile)
     if not kept.any():
         return False

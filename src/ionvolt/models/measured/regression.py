@@ -100,8 +100,8 @@ class Regression:
     """The fitted model.
 
     Attributes:
-        weights: Of the columns, shape (n_columns,); V, the shares pure numbers.
-        covariance: Of the weights, shape (n_columns, n_columns).
+        weights: Weights of the columns, shape (n_columns,); V, the shares pure numbers.
+        covariance: Covariance of the weights, shape (n_columns, n_columns).
     """
 
     weights: Array

@@ -26,14 +26,14 @@ class AtomicGPSettings:
     """What shapes the kernel.
 
     Attributes:
-        width: Of the Gaussian, in root mean square differences of standardised atom vectors.
+        width: Width of the Gaussian, in root mean square differences of standardised atom vectors.
         n_features: Random features.
         ridge: Noise, in units of the mean variance of the energies' part.
         ion: Variance of a shift for each ion, in the same units.
         common: Variance of a shift for all ions.
         robust: V; residuals beyond this one count by their size, not by its square.
-        rounds: Of reweighting, by which that is brought about.
-        seed: Of the random features.
+        rounds: Rounds of reweighting, by which that is brought about.
+        seed: Seed of the random features.
     """
 
     width: float = 1.0
@@ -51,7 +51,7 @@ class AtomicGP:
     """A fitted kernel.
 
     Attributes:
-        mean: Of each number of an atom, shape (size,): ``ATOM_SIZE``.
+        mean: Mean of each number of an atom, shape (size,): ``ATOM_SIZE``.
         scale: Deviation of each.
         directions: Shape (size, n_features).
         phases: Shape (n_features,).
@@ -117,7 +117,7 @@ def fit_atomic_gp(pairs: Sequence[EndMemberPair], target: Array, settings: Atomi
     Args:
         pairs: Both end members.
         target: Labelled voltages, V, shape (n,).
-        settings: Of the kernel.
+        settings: Settings of the kernel.
     """
     rng = np.random.default_rng(settings.seed)
     atoms = np.concatenate([crystal.atoms for pair in pairs for crystal in (pair.discharged, pair.charged)])

@@ -52,8 +52,8 @@ def attribute_pair(
     Args:
         pair: Both end members, with the energies of their atoms.
         estimate: The answer.
-        networks: Learners of the correction, and ``kernel``: another.
-        kernel: See there.
+        networks: Learners of the correction.
+        kernel: A learner of another kind, averaged with them.
         kept: How much of the correction the answer keeps, 0 to 1.
         ends: The discharged and the charged crystal.
     """

@@ -17,11 +17,11 @@ import numpy as np
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, EndMembers, remove_ion
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
-from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections
-from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD, FullExtractionClassifier
+from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
@@ -49,7 +49,7 @@ class Corrector:
 
     Attributes:
         networks: Members that differ in their random start.
-        kernel: Of another kind than the members.
+        kernel: The learner of another kind than the members.
         domain: Judges the answers.
     """
 
@@ -76,7 +76,7 @@ class DeltaModel:
     Attributes:
         correctors: One for each variant.
         full_extraction: Tells whether an electrode gives up all of its ions.
-        card: What it is.
+        card: The model card.
         routes: Interval widths of computed electrodes, by how their ends came about.
     """
 

@@ -53,8 +53,8 @@ class EndMemberPair:
     Attributes:
         discharged: Vectors of the discharged crystal.
         charged: Vectors of the charged one.
-        discharged_cells: Cells of the discharged crystal that hold as much framework as ``charged_cells`` others.
-        charged_cells: See there.
+        discharged_cells: Cells of the discharged crystal in the smallest balanced reaction.
+        charged_cells: Cells of the charged crystal that hold the same framework.
         n_ions: Ions that move between these cells.
         ion: Symbol of the working ion.
         physics: Voltage from the energies alone, V.

@@ -53,7 +53,7 @@ class FoundationModel:
         networks: Members that differ in their random start.
         kernel: The kernel on the crystal.
         domain: Judges the answers.
-        card: What it is.
+        card: The model card.
     """
 
     networks: list[DeltaNetwork]

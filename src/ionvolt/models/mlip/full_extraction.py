@@ -17,9 +17,6 @@ from ionvolt.physics.insertion import redox_active
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
-FULL_EXTRACTION_THRESHOLD = 0.5
-"""Probability from which on an electrode is taken to give up all of its ions."""
-
 N_ELEMENTS = 100
 N_FEATURES = POOLED_SIZE + N_ELEMENTS + len(WORKING_IONS) + 4
 
@@ -29,7 +26,7 @@ class FullExtractionClassifier:
     """A logistic regression.
 
     Attributes:
-        coefficients: Of an electrode's features, shape (N_FEATURES,), float64.
+        coefficients: Coefficients of an electrode's features, shape (N_FEATURES,), float64.
         constant: Added to their product.
     """
 

@@ -1,4 +1,4 @@
-"""Kernel ridge regression on charged hosts and ions: likeness of hosts times likeness of ions."""
+"""Kernel ridge regression on charged hosts and ions: similarity of hosts times similarity of ions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class KRRSettings:
     """What shapes the kernel.
 
     Attributes:
-        width: Of the Laplacian kernel between hosts, in mean absolute differences of standardised features.
-        ion_width: Of the Gaussian kernel between ions, in standardised properties.
+        width: Width of the Laplacian kernel between hosts, in mean absolute differences of standardised features.
+        ion_width: Width of the Gaussian kernel between ions, in standardised properties.
         own: Share of the ion kernel that is 1 for the same ion and 0 for another.
         offset: Weight of a term in which the hosts do not matter: what an ion has in common with its like.
-        content_width: Of the Laplacian kernel between numbers of ions per host atom, where they are known.
+        content_width: Width of the Laplacian kernel between numbers of ions per host atom, where they are known.
         ridge: Added to the diagonal.
     """
 
@@ -57,8 +57,8 @@ class HostIonKRR:
     """A fitted kernel model.
 
     Attributes:
-        settings: Of the kernel.
-        mean: Of each feature over the references, shape (F,).
+        settings: Settings of the kernel.
+        mean: Mean of each feature over the references, shape (F,).
         scale: Deviation of each feature, shape (F,).
         importance: How much a difference in each feature counts, shape (F,).
         references: Standardised features of the training hosts, shape (n, F).
@@ -176,7 +176,7 @@ def fit_kernel(
         content: Ions per host atom, shape (n,), finite.
         target: V, shape (n,).
         descriptors: Standardised properties of the ions, shape (n_ions, P).
-        settings: Of the kernel.
+        settings: Settings of the kernel.
         importance: How much a difference in each feature counts, shape (F,); by default one as much as another.
     """
     mean, scale = features.mean(0), features.std(0) + 1e-6

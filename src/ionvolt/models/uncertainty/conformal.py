@@ -27,9 +27,9 @@ class Difficulty:
     """Expected size of the error, log-linear in a few features.
 
     Attributes:
-        coefficients: Of each feature, shape (n_features,), after the constant.
+        coefficients: Coefficient of each feature, shape (n_features,), after the constant.
         constant: Logarithm of V.
-        mean: Of each feature.
+        mean: Mean of each feature.
         scale: Deviation of each feature.
     """
 

@@ -27,7 +27,7 @@ class ApplicabilityDomain:
 
     Attributes:
         conformal: Interval widths.
-        mean: Of the hosts' fingerprints, in which distances are measured, shape (ATOM_SIZE,).
+        mean: Mean of the hosts' fingerprints, in which distances are measured, shape (ATOM_SIZE,).
         scale: Deviation of these.
         references: Standardised fingerprints of the training hosts, shape (n, ATOM_SIZE).
         elements: Atomic numbers that the training hosts hold.

@@ -31,7 +31,7 @@ class _Block:
     """All ways that begin with one part of the atoms' vectors.
 
     Attributes:
-        part: Of the vectors.
+        part: Which part of the vectors.
         count: Vectors of that degree.
         degree: Their numbers, 2 l1 + 1.
         coupling: From a direction to the matrix of all ways, shape (n_direction, degree * n_numbers).

@@ -106,7 +106,7 @@ class _Bonds:
         source: Atom from which each message comes.
         length: Which length each bond has.
         basis: The lengths as the networks take them, shape (n_lengths, n_basis).
-        harmonics: Of the directions, shape (n_bonds, n_harmonics).
+        harmonics: Spherical harmonics of the directions, shape (n_bonds, n_harmonics).
         kept: Matrices of the directions that were asked for, by the coupling that made them.
     """
 
@@ -182,7 +182,7 @@ class CompiledNetwork:
         """Evaluate crystals, one or several side by side.
 
         Args:
-            kinds: Of the atoms, as the network counts elements.
+            kinds: Elements of the atoms, as the network counts them.
             ends: Atoms from which and to which each directed bond leads, shape (2, n_bonds); all stand both ways.
             vectors: From the first to the second, Å, shape (n_bonds, 3).
 

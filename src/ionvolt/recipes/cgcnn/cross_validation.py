@@ -64,7 +64,7 @@ class IonPredictions:
         n_train: Rows that the first member learned from.
         spread: Standard deviation over the members, V.
         predicted: By model (``MODELS`` and first members), V.
-        more: Other facts.
+        more: Further numbers and words of the test.
     """
 
     ids: list[str]
@@ -113,7 +113,7 @@ def evaluate(data: ElectrodeSet, settings: CgcnnSettings, job: Job) -> None:
 
     Args:
         data: The rows that take part, not yet cleaned.
-        settings: Of the recipe.
+        settings: Settings of the recipe.
         job: Where to keep it; its folds pick seeds.
 
     Raises:
@@ -159,8 +159,8 @@ def predict_unit(
 
     Args:
         data: Cleaned.
-        unit: Which.
-        settings: Of the recipe.
+        unit: The split that is trained and tested.
+        settings: Settings of the recipe.
         graphs: That are known.
         folder: Where unfinished networks are kept; a killed run goes on from there.
         jobs: Networks trained at the same time.
@@ -247,9 +247,9 @@ def predictions_of(
     Args:
         parts: Rows and split.
         members: What the members say, V, shape (n_members, n_test).
-        name: Of the model.
+        name: Name of the model.
         compared: What others say, V.
-        more: Other facts.
+        more: Further numbers and words of the test.
     """
     rows, test = parts.rows, parts.split.test
     train = np.unique(np.concatenate([np.concatenate(pair) for pair in parts.members]))

@@ -35,9 +35,9 @@ def fit_ion(
     Args:
         ensemble: With voltage heads for the ion.
         data: What it was fitted on, all ions: the validation parts are those of its members.
-        graphs: Of the hosts.
+        graphs: Graphs of the hosts.
         pooled: Each member's pooled vectors of them.
-        ion: Which.
+        ion: Symbol of the ion whose heads are fitted.
         checked: Crystals on which the sum rule of additive local voltages is tried.
 
     Returns:

@@ -48,9 +48,9 @@ def fit(data: ElectrodeSet, settings: CgcnnSettings, job: Job, name: str) -> Ens
 
     Args:
         data: The rows that take part, not yet cleaned.
-        settings: Of the recipe.
+        settings: Settings of the recipe.
         job: Where unfinished networks and held-out errors are.
-        name: Of the model.
+        name: Name of the model.
     """
     data, removed = clean(data, list(settings.clean))
     graphs, tests = Graphs(), reports(settings, job)

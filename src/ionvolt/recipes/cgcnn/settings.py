@@ -15,7 +15,7 @@ class HeldOutTest:
     Attributes:
         cleaning: A rule of cleaning, or ``none``.
         split: How rows are dealt out.
-        seeds: Of the splits; networks start from ``100 * seed`` on.
+        seeds: Seeds of the splits; networks start from ``100 * seed`` on.
         members: Networks in each ensemble.
         scratch: Whether a network is trained on each ion alone, to compare.
         fine_tuned_seeds: For so many seeds a network is fine-tuned as a whole, too.

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from ionvolt.models.measured.regression import named
 from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import DRAW_SEED, Job
 from ionvolt.recipes.measured.report import figures, groups
-from ionvolt.store import write_json
+from ionvolt.store import fingerprint, write_json
 
 TABLES = ("cathodes.csv", "calculated.csv")
 """In the folder of the data: measured electrodes, and their calculated voltages."""
@@ -127,7 +126,7 @@ def _evaluate(way: Way, job: Job) -> dict[str, Any]:
     """Figures and report lines of a way; what stands in the folder for the same tables and rows is read."""
     points = _points(way, job)
     settings = [CANDIDATES, UNCERTAIN_SLOPE, [p.cathode.name for p in points]]
-    mark = sha256("\n".join([*_tables(job), repr(settings)]).encode()).hexdigest()
+    mark = fingerprint([*_tables(job), repr(settings)])
     path = job.own_folder / "held-out" / f"{FOLDERS[way]}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if found.get("sha256") != mark:

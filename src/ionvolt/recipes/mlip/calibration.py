@@ -36,13 +36,13 @@ class HeldOut:
     """Held-out answers of one kind, over all folds of a test; all of shape (n,).
 
     Attributes:
-        rows: Of the data, each once.
-        fold: Of each row.
+        rows: Numbers of the rows of the data, each once.
+        fold: Fold of each row.
         ions: Index of each row's ion in ``IONS``.
-        frameworks: Of each row.
+        frameworks: Framework of each row.
         target: Label, V.
         voltage: Answer, V.
-        spread: Of the learners, V.
+        spread: Standard deviation between the learners, V.
         distance: To the nearest host that was learned from.
         disagreement: What the difficulty takes for one: the learned correction, or how far a host's voltage is from
             the mean of all, V.
@@ -116,7 +116,7 @@ class Limits:
 
     Attributes:
         distance: To the nearest training host.
-        spread: Of the learners, V.
+        spread: Standard deviation between the learners, V.
         width: Half of the interval, V.
     """
 

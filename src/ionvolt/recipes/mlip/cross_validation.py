@@ -58,7 +58,7 @@ class FoldAnswers:
 
     Attributes:
         fold: Its number.
-        rows: Of the data, those that the part holds, shape (n,).
+        rows: Numbers of the tested rows in the data, those that the part holds, shape (n,).
         physics: Voltage of the potential's energies (of hosts: of the trial), V, shape (n,).
         distance: From the nearest host that was learned from, shape (n,).
         voltages: By case and learner, V.
@@ -187,10 +187,10 @@ def answer_pairs(
 
     Args:
         table: The rows and features on which the folds were made.
-        settings: Of the recipe.
+        settings: Settings of the recipe.
         job: Whose learners are there.
         part: Whose learners are asked.
-        rows: Of the table; one may stand there several times.
+        rows: Numbers of rows of the table; one may stand there several times.
         pairs: The end members that are asked about, one for each row.
 
     Raises:

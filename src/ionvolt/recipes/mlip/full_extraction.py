@@ -15,11 +15,8 @@ from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import Record
-from ionvolt.models.mlip.full_extraction import (
-    FULL_EXTRACTION_THRESHOLD,
-    FullExtractionClassifier,
-    full_extraction_features,
-)
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
+from ionvolt.models.mlip.full_extraction import FullExtractionClassifier, full_extraction_features
 from ionvolt.recipes.mlip.cross_validation import folds, parts_of
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import MlipSettings

@@ -28,9 +28,9 @@ class Choice:
 
     Attributes:
         case: What is asked.
-        alone: Of each learner alone, by its words.
-        shipped: Of the mean of those that are shipped.
-        nested: Of subsets that were chosen without the tested fold.
+        alone: Errors of each learner alone, by its words.
+        shipped: Error of the mean of the learners that are shipped.
+        nested: Error of subsets that were chosen without the tested fold.
         chosen: How often each subset was.
     """
 
@@ -45,7 +45,7 @@ def choices(settings: MlipSettings, target: NDArray[np.float64], job: Job) -> li
     """Every case.
 
     Args:
-        settings: Of the recipe.
+        settings: Settings of the recipe.
         target: Labels of all rows that take part, V.
         job: Whose held-out answers are there.
     """

@@ -47,7 +47,7 @@ class PairLearners:
     Attributes:
         part: ``both`` or ``discharged``.
         networks: Members that differ in their random start.
-        atomic_gp: Of another kind than the members.
+        atomic_gp: The learner of another kind than the members.
     """
 
     part: Part
@@ -118,9 +118,9 @@ def fit_learners(
     """Fit a part's learners on some of its rows.
 
     Args:
-        rows: Of the part.
+        rows: Rows of the part.
         train: Places within them to learn from.
-        settings: How.
+        settings: Settings of the recipe.
         seeds: One for each network.
         compared: Whether learners that are not shipped are fitted, too.
         folder: Where unfinished networks are kept; a killed run goes on from there.

@@ -34,8 +34,8 @@ def chosen_rows(data: Sequence[Electrode], n_rows: int | None, n_atoms: int | No
     Args:
         data: All rows.
         n_rows: As many, drawn at random; None: all.
-        n_atoms: Of these, those with up to so many atoms in the discharged cell; None: all.
-        seed: Of the draw.
+        n_atoms: Largest number of atoms in the discharged cell of these rows; None: any.
+        seed: Seed of the draw.
     """
     rows = [row for row in data if row.discharged and abs(row.average_voltage) < HIGHEST_V]
     if n_rows:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.delta_model import pair_of_computed
 from ionvolt.models.mlip.delta_network import EndMemberPair
-from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.physics.average import AverageVoltage, compute
 from ionvolt.physics.cache import Cache, default_folder
@@ -176,7 +176,7 @@ class RelaxedTest:
     """What can be said of an electrode of which the discharged structure is known, in several ways, held out.
 
     Attributes:
-        rows: Of the table, shape (n,).
+        rows: Numbers of rows of the table, shape (n,).
         voltages: V, by the way in words, each of shape (n,); NaN where a way gives none.
         fully_extracted: Rows whose label is that of giving up all ions.
         seconds: Median CPU time of relaxing and evaluating, s.

@@ -12,6 +12,8 @@ from ionvolt.models.card import Record
 from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.recipes.cards import rounded
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_beyond, cross_fitted_widths
+from ionvolt.structures.chemistry import ANIONS
+from ionvolt.structures.crystal import SYMBOLS
 from ionvolt.typing import Array, Mask
 
 CHEMISTRIES_FROM = 20
@@ -23,10 +25,10 @@ class Errors:
     """Errors of some rows; voltages in V.
 
     Attributes:
-        rows: How many.
+        rows: Number of rows.
         metrics: Errors and their intervals over frameworks.
         coverage: Share of rows whose 90 % interval holds the label.
-        mean_width: Of these intervals.
+        mean_width: Mean width of these intervals.
         physics: Mean absolute error of the potential's energies alone.
         n_beyond: Rows out of the domain.
         mae_within: Mean absolute error in the domain; None where no row, or all of them, lie beyond.
@@ -150,4 +152,4 @@ def anions_of(formula: str) -> str:
     elements = {str(e) for e in Composition(formula)}
     if "O" in elements and elements & {"P", "Si", "B", "S", "C", "As"}:
         return "polyanion oxide"
-    return "+".join(sorted(elements & {"O", "F", "Cl", "Br", "I", "S", "Se", "Te", "N"})) or "no anion"
+    return "+".join(sorted(elements & {SYMBOLS[number] for number in ANIONS})) or "no anion"

@@ -19,8 +19,8 @@ import numpy as np
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.delta_model import ROUTES, VARIANTS, DeltaModel, Route, Variant, load_delta, save_delta
-from ionvolt.models.mlip.full_extraction import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.uncertainty.conformal import Conformal, calibrate
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
@@ -137,7 +137,7 @@ class RouteReport:
         median: Median absolute error.
         within_01: Share of errors below 0.1 V.
         coverage_90: Share of labels in the 90 % interval, each calibrated on the other folds.
-        mean_width: Of these intervals.
+        mean_width: Mean width of these intervals.
         coverage_before: Share in the intervals of two given ends.
     """
 
@@ -187,7 +187,7 @@ class IntervalReport:
         split: What was held out.
         n: Held-out electrodes.
         coverage_90: Share of labels in the 90 % interval, each calibrated on the other folds.
-        mean_width: Of these intervals.
+        mean_width: Mean width of these intervals.
         coverage_of_framework_intervals: Share in intervals that were calibrated on held-out frameworks.
     """
 
@@ -233,7 +233,7 @@ def recalibrate(folder: Path, output: Path, table: Table, settings: MlipSettings
         folder: The model.
         output: Where the same with the new intervals is written.
         table: Rows and features of the recipe.
-        settings: Of the recipe.
+        settings: Settings of the recipe.
         job: Whose learners and computed ends are there.
     """
     model = load_delta(folder)

@@ -40,7 +40,7 @@ class PartRows:
         rows: Numbers of the electrodes within ``Table.data``, sorted, shape (n,).
         pairs: Their end members, or their hosts with the ion tried in them.
         target: V, shape (n,).
-        trials: Of hosts: what the kernel on crystals sees, too; else empty.
+        trials: What the kernel on crystals sees of hosts, too; empty for the other parts.
         content: Ions that go in per host atom, shape (n,).
     """
 

@@ -37,7 +37,7 @@ class CrossValidation:
     Attributes:
         part: What is learned from.
         split: How rows are dealt out.
-        seed: Of the split; the networks of a fold start from ``100 * seed`` on.
+        seed: Seed of the split; the networks of a fold start from ``100 * seed`` on.
         members: Networks in each fold.
     """
 
@@ -58,15 +58,15 @@ class MlipSettings:
 
     Attributes:
         clean: Rules that clean the data.
-        n_folds: Of every cross-validation.
+        n_folds: Folds of every cross-validation.
         tests: Cross-validations. Settings were chosen on folds of seed 0, so that no figure rests on these.
         calibration: For each part the cross-validation whose errors make limits and figures, by split and seed.
         intervals: The one whose errors make intervals, by part. New electrodes come with elements that the data do not
             hold together, so that whole chemical systems are held out where that has been computed.
         final_members: Networks of the fitted models.
-        final_seed: Of the first of these.
+        final_seed: Seed of the first of these.
         corrections: How the learners of corrections are trained, by part.
-        host_kernel: Of the kernel on crystals.
+        host_kernel: Settings of the kernel on crystals.
         shipped: Learners whose mean is the answer, by case; the others are computed for comparison.
         structures_a_file: Structures whose features stand in one file.
     """

@@ -69,8 +69,8 @@ def distil(
 
     Args:
         graphs: Crystals.
-        vectors: Of the atoms of each, shape (n_atoms, size).
-        settings: How.
+        vectors: Vectors of the atoms of each, shape (n_atoms, size).
+        settings: How the network is trained.
         progress: Told the record of every epoch; ``loss`` is the share of the vectors' variance not yet told.
     """
     with torch.random.fork_rng(devices=[]):

@@ -41,7 +41,7 @@ def train_joint(
         ions: Symbols of the working ions.
         targets: V, shape (n_rows,).
         train: Rows to learn from.
-        settings: How.
+        settings: How the networks are trained.
         trunk: Convolutions to begin with; they are left as they are.
         progress: Told the record of every epoch.
     """

@@ -83,7 +83,7 @@ def prepare(
         data: All electrodes (of all ions, for a framework split and for ``forbidden`` to mean anything).
         ion: Working ion.
         kind: ``random`` or ``framework``.
-        seed: Of the split.
+        seed: Seed of the split.
         n_members: Members of the ensemble.
         forbidden: Frameworks that may not be trained on.
         keep_test: False gives the test part to training as well: for a final model, whose error is known from

@@ -72,7 +72,7 @@ def fit_classical(
         rows: Features of the training part, shape (n, p).
         voltages: In V, shape (n,).
         groups: What the inner folds keep together, such as frameworks, shape (n,); default: every row by itself.
-        seed: Of the inner folds and of the trees.
+        seed: Seed of the inner folds and of the trees.
         progress: Called after every inner fold.
 
     Raises:

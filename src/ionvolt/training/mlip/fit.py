@@ -103,8 +103,8 @@ def train_delta_network(
         pairs: All end members, or hosts with trial insertions.
         target: Labelled voltages, V, shape (n,).
         train: Rows to learn from.
-        settings: How.
-        seed: Of the random start and the order.
+        settings: How the networks are trained.
+        seed: Seed of the random start and of the order of rows.
         folder: See ``training.loop.fit``.
         progress: Told the seed and the record of every epoch.
     """
