@@ -37,6 +37,7 @@ from ionvolt.models.mlip import foundation_model, trial_features
 from ionvolt.models.registry import load_model
 from ionvolt.physics import trial_insertion
 from ionvolt.physics.potentials import chgnet, sevennet
+from ionvolt.physics.potentials.sevennet_bonds import bonds_of
 from ionvolt.structures import as_crystal, read_file
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
@@ -170,8 +171,8 @@ def limit(host: Crystal) -> None:
     ends, vectors = potential._bonds(host)
     if potential.compiled is None:
         return
-    kinds = [potential.network.type_map[number] for number in host.numbers.tolist()]
-    lengths = len(potential.compiled._bonds(len(host), ends, vectors).basis)
+    kinds = [potential.compiled.kinds[number] for number in host.numbers.tolist()]
+    lengths = len(bonds_of(potential.compiled.embedding, len(host), ends, vectors).basis)
     work = 0.0
     for layer in potential.compiled.layers:
         convolution = layer.convolution

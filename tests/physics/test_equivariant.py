@@ -5,9 +5,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from crystals import disulfide, layered, olivine, sodium_chloride
 from ionvolt.errors import InputError, ModelError
@@ -67,11 +69,49 @@ def test_compiled_messages_are_the_same_network(equivariant: SevenNetPotential) 
         assert one.features == pytest.approx(other.features, abs=1e-4)
 
 
+def test_a_kept_network_answers_without_the_package(
+    equivariant: SevenNetPotential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = pytest.importorskip("ionvolt.physics.potentials.sevennet_kept")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert kept.find(VERSION) is None
+    assert equivariant.compiled is not None
+    kept.keep(VERSION, equivariant.compiled)
+    assert kept.find("7net-mf-0:pbe") is None
+    again = SevenNetPotential()
+    assert again._built is None
+    for one, other in zip(again.evaluate([layered()]), equivariant.evaluate([layered()]), strict=True):
+        assert one.energy == other.energy
+        np.testing.assert_array_equal(one.features, other.features)
+    assert again._built is None
+    assert again.forces(layered()).forces == pytest.approx(equivariant.forces(layered()).forces, abs=1e-5)
+    # What is no such file is built again, and kept anew.
+    (path,) = tmp_path.rglob("*.npz")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:5000]):
+        path.write_bytes(damaged)
+        assert kept.find(VERSION) is None
+    path.write_bytes(whole)
+    assert kept.find(VERSION) is not None
+
+
+def test_harmonics_are_those_of_the_package() -> None:
+    bonds = pytest.importorskip("ionvolt.physics.potentials.sevennet_bonds")
+    from e3nn.o3 import spherical_harmonics
+
+    arrows = torch.from_numpy(np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32))
+    expected = spherical_harmonics([0, 1, 2, 3], arrows, normalize=True, normalization="component")
+    np.testing.assert_allclose(bonds.Embedding.harmonics(arrows), expected, atol=2e-6)
+
+
 def test_pieces_of_a_crystal_are_the_whole(equivariant: SevenNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
     inference = pytest.importorskip("ionvolt.physics.potentials.sevennet_inference")
     whole = equivariant.evaluate([olivine()])[0]
-    for name, most in (("ATOMS_TOGETHER", 5), ("LENGTHS_TOGETHER", 10), ("BONDS_TOGETHER", 10)):
-        monkeypatch.setattr(inference, name, most)
+    bonds = pytest.importorskip("ionvolt.physics.potentials.sevennet_bonds")
+    for module, name, most in (
+        (inference, "ATOMS_TOGETHER", 5), (inference, "LENGTHS_TOGETHER", 10), (bonds, "BONDS_TOGETHER", 10),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, most)
     pieces = equivariant.evaluate([olivine()])[0]
     assert pieces.energy == pytest.approx(whole.energy, abs=1e-5)
     assert pieces.features == pytest.approx(whole.features, abs=1e-5)

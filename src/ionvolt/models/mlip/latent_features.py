@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.interface import PotentialOutput
-from ionvolt.physics.potentials.sevennet import N_LAYERS, N_SCALARS, load_sevennet
+from ionvolt.physics.potentials.sevennet import N_SCALARS, load_sevennet
+from ionvolt.physics.potentials.sevennet_package import N_LAYERS
 from ionvolt.structures.crystal import Crystal
 
 ATOM_SIZE = N_LAYERS * N_SCALARS

@@ -7,7 +7,7 @@ PBE+U and for r2SCAN, at a quarter of the cost. All weights are part of the pack
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from ionvolt.errors import InputError
 from ionvolt.physics.potentials.chgnet_graph import require_known
 from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
-from ionvolt.physics.potentials.lean_import import left_out
-from ionvolt.physics.potentials.sevennet_building import forms_only, moments_once
+from ionvolt.physics.potentials.sevennet_package import N_LAYERS, PackageNetwork, build, build_shipped, import_package
 from ionvolt.quiet import silenced
 from ionvolt.store.checkpoints import TRUST, read_checkpoint
 from ionvolt.structures.crystal import SYMBOLS, Crystal
@@ -36,18 +35,8 @@ PBE_HEAD = "7net-mf-0:pbe"
 R2SCAN_HEAD = "7net-mf-0:r2scan"
 """The two outputs of SevenNet-MF-0."""
 
-UNUSED = {
-    "pandas": (),
-    "sympy": ("Integer", "Poly", "diff", "factorial", "pi", "sqrt", "symbols"),
-}
-"""What the packages import for tables of checkpoints and for harmonics by angles."""
-
 N_SCALARS = 128
 """Numbers of an atom that do not turn with the crystal, in each layer."""
-
-N_LAYERS = 2
-"""The last convolutions, whose vectors are handed out."""
-
 
 ATOMS_TOGETHER = 400
 """Atoms of crystals that are evaluated together."""
@@ -59,7 +48,18 @@ REMEDY = "Give a checkpoint written by SevenNet"
 
 
 class SevenNetPotential:
-    """SevenNet on the CPU. One object serves many threads."""
+    """SevenNet on the CPU. One object serves many threads.
+
+    Attributes:
+        version: Name of the network, or of the checkpoint that a user brings.
+        compiled: What answers in the package's place where no gradient is asked for; None where it cannot.
+    """
+
+    version: str
+    compiled: CompiledNetwork | None
+    _build: Callable[[], PackageNetwork]
+    _built: PackageNetwork | None
+    _building: threading.Lock
 
     def __init__(self, version: str = VERSION) -> None:
         """Load weights from the installed package.
@@ -67,12 +67,28 @@ class SevenNetPotential:
         Args:
             version: ``VERSION``, ``PBE_HEAD`` or ``R2SCAN_HEAD``.
         """
-        _import_e3nn()
-        from sevenn.util import load_checkpoint
+        self._set(version, lambda: build_shipped(version), _kept(version))
+        if self.compiled is None and (compiled := _compiled(self.package.network)):
+            self.compiled = compiled
+            _keep(version, compiled)
 
-        name, _, head = version.partition(":")
-        self._build(load_checkpoint(name), head.upper())
+    def _set(self, version: str, build: Callable[[], PackageNetwork], compiled: CompiledNetwork | None) -> None:
         self.version = version
+        self.compiled = compiled
+        self._build, self._built, self._building = build, None, threading.Lock()
+
+    @property
+    def package(self) -> PackageNetwork:
+        """The package's own network, built when it is first asked for: for forces, and where nothing is compiled."""
+        with self._building:
+            if self._built is None:
+                self._built = self._build()
+            return self._built
+
+    @property
+    def cutoff(self) -> float:
+        """Length of the longest bonds, Å."""
+        return (self.compiled or self.package).cutoff
 
     @classmethod
     def from_checkpoint(cls, path: Path, head: str = "", *, trusted: bool = False) -> SevenNetPotential:
@@ -90,54 +106,21 @@ class SevenNetPotential:
             InputError: No such checkpoint, not to be read as numbers only, or it has no such head.
         """
         read = read_checkpoint(path, MOST_BYTES, REMEDY, trusted=trusted, may_trust=TRUST)
-        _import_e3nn()
+        import_package()
         potential = cls.__new__(cls)
         try:
             checkpoint = _checkpoint(path, read.content)
             heads = list(checkpoint.config.get("_modal_map") or {})
             chosen = _head(path, head, heads)
-            potential._build(checkpoint, chosen)
+            package = build(checkpoint, chosen)
         except InputError:
             raise
         except Exception as error:  # settings are read all over the package, and fail in any way where they are none
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(str(path), f"no network of SevenNet comes of it ({reason})", REMEDY) from error
-        potential.version = f"{path.name}{':' if chosen else ''}{chosen} {read.sha256[:12]}"
+        version = f"{path.name}{':' if chosen else ''}{chosen} {read.sha256[:12]}"
+        potential._set(version, lambda: package, _compiled(package.network))
         return potential
-
-    def _build(self, checkpoint: Any, head: str) -> None:
-        import e3nn
-        import sevenn._keys as keys
-
-        from ionvolt.physics.potentials.sevennet_convolution import PiecewiseConvolution
-
-        chosen = e3nn.get_optimization_defaults()
-        # The products that einsums would be optimised for are done here: a second of loading for nothing.
-        e3nn.set_optimization_defaults(optimize_einsums=False)
-        try:
-            with silenced(), left_out(UNUSED), moments_once(), forms_only():
-                network: Any = checkpoint.build_model()
-        finally:
-            e3nn.set_optimization_defaults(**chosen)
-        if head:
-            network.prepare_modal_deploy(head)
-        self.keys = keys
-        self.cutoff = float(network.cutoff)
-        network.delete_module_by_key("force_output")
-        network.set_is_batch_data(False)
-        for name, module in list(network.named_children()):
-            if name.endswith("_convolution"):
-                network.replace_module(name, PiecewiseConvolution(module))
-        self.network = network.eval().requires_grad_(False)
-        self.compiled = _compiled(self.network)
-        self._seen = threading.local()
-        gates = [module for name, module in network.named_children() if name.endswith("equivariant_gate")]
-        self.n_scalars = min(_scalars(module.gate.irreps_out) for module in gates[-N_LAYERS:])
-        for gate in gates[-N_LAYERS:]:
-            gate.register_forward_hook(self._keep)
-
-    def _keep(self, layer: object, inputs: object, output: Any) -> None:
-        self._seen.vectors.append(output[self.keys.NODE_FEATURE][:, : self.n_scalars])
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
         """Energies and atom vectors of crystals as they are, in their order.
@@ -157,29 +140,24 @@ class SevenNetPotential:
         assert self.compiled is not None
         bonds = [self._bonds(crystal) for crystal in crystals]
         begins = np.cumsum([0, *map(len, crystals)])
-        kinds = [self.network.type_map[number] for crystal in crystals for number in crystal.numbers.tolist()]
+        kinds = [self.compiled.kinds[number] for crystal in crystals for number in crystal.numbers.tolist()]
         ends = np.concatenate([ends + begin for (ends, _), begin in zip(bonds, begins, strict=False)], axis=1)
         vectors = np.concatenate([vectors for _, vectors in bonds])
         energies, layers = self.compiled(kinds, ends, vectors)
-        features = np.stack([layer[:, : self.n_scalars] for layer in layers[-N_LAYERS:]], axis=1)
+        n_scalars = min(layer.shape[1] for layer in layers[-N_LAYERS:])
+        features = np.stack([layer[:, :n_scalars] for layer in layers[-N_LAYERS:]], axis=1)
         for begin, end in pairwise(begins):
             yield PotentialOutput(
                 float(energies[begin:end].sum()), features[begin:end].copy(), None, energies[begin:end].copy()
             )
 
-    def _require_elements(self, crystal: Crystal) -> None:
-        unknown = sorted(set(crystal.numbers.tolist()) - set(self.network.type_map))
-        if unknown:
-            names = ", ".join(SYMBOLS[number] for number in unknown)
-            raise refusal(crystal.source, f"the potential does not know {names}", "Leave it out")
-
     def _forward(self, crystal: Crystal) -> PotentialOutput:
         import torch
 
-        data = self._data(crystal)
+        package = self.package
         with torch.no_grad():
-            answer, vectors = self._run(data)
-        energies = answer[self.keys.ATOMIC_ENERGY].double().reshape(-1)
+            answer, vectors = package.run(self._data(crystal))
+        energies = answer[package.keys.ATOMIC_ENERGY].double().reshape(-1)
         features = torch.stack(vectors, dim=1).numpy().copy()
         return PotentialOutput(float(energies.sum()), features, None, energies.numpy().copy())
 
@@ -191,33 +169,30 @@ class SevenNetPotential:
         """
         import torch
 
-        data = self._data(crystal)
-        edges = data[self.keys.EDGE_VEC].requires_grad_()
+        package, data = self.package, self._data(crystal)
+        keys = package.keys
+        edges = data[keys.EDGE_VEC].requires_grad_()
         with torch.enable_grad():
-            answer, _ = self._run(data)
-            energy = answer[self.keys.ATOMIC_ENERGY].sum()
+            answer, _ = package.run(data)
+            energy = answer[keys.ATOMIC_ENERGY].sum()
             (slope,) = torch.autograd.grad(energy, [edges])
         # An edge goes from its first atom to its second.
-        by_edge, (start, end) = slope.double().numpy(), data[self.keys.EDGE_IDX].numpy()
+        by_edge, (start, end) = slope.double().numpy(), data[keys.EDGE_IDX].numpy()
         found = np.zeros((len(crystal), 3))
         np.add.at(found, start, by_edge)
         np.subtract.at(found, end, by_edge)
         stress = edges.detach().double().numpy().T @ by_edge / crystal.volume
-        return Forces(float(answer[self.keys.ATOMIC_ENERGY].detach().double().sum()), found, (stress + stress.T) / 2)
-
-    def _run(self, data: dict[str, Any]) -> tuple[Any, list[Any]]:
-        """The network's answer, and the vectors that its last gates let through."""
-        self._seen.vectors = []
-        try:
-            return self.network(data), self._seen.vectors
-        finally:
-            self._seen.vectors = None
+        return Forces(float(answer[keys.ATOMIC_ENERGY].detach().double().sum()), found, (stress + stress.T) / 2)
 
     def _bonds(self, crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """First and second atoms of the directed bonds, shape (2, n), all one way, then all the other; vectors in Å."""
+        network = self.compiled or self.package
         bonds = find_pairs(crystal, self.cutoff, both=False)
         require_known(crystal, bonds, self.cutoff)
-        self._require_elements(crystal)
+        unknown = sorted(set(crystal.numbers.tolist()) - set(network.kinds))
+        if unknown:
+            names = ", ".join(SYMBOLS[number] for number in unknown)
+            raise refusal(crystal.source, f"the potential does not know {names}", "Leave it out")
         frac = crystal.wrapped
         vectors = (frac[bonds.j] + bonds.image - frac[bonds.i]) @ crystal.lattice
         ends = np.stack([np.concatenate([bonds.i, bonds.j]), np.concatenate([bonds.j, bonds.i])])
@@ -228,7 +203,7 @@ class SevenNetPotential:
 
         ends, vectors = self._bonds(crystal)
         numbers = torch.from_numpy(crystal.numbers.astype(np.int64))
-        keys = self.keys
+        keys = self.package.keys
         return {
             keys.NODE_FEATURE: numbers,
             keys.ATOMIC_NUMBERS: numbers,
@@ -242,18 +217,28 @@ class SevenNetPotential:
 def _compiled(network: Any) -> CompiledNetwork | None:
     """What answers in the network's place where no gradient is asked for; None without numba, or if it is another."""
     try:
-        from ionvolt.physics.potentials.sevennet_inference import CompiledNetwork
+        from ionvolt.physics.potentials.sevennet_compiling import compile_network
     except ImportError:
         return None
     try:
-        return CompiledNetwork(network)
+        return compile_network(network)
     except NotImplementedError:
         return None
 
 
-def _scalars(irreps: Any) -> int:
-    """Numbers at the beginning of a vector that do not turn with the crystal."""
-    return sum(count for count, irrep in irreps if irrep.l == 0 and irrep.p == 1)
+def _kept(version: str) -> CompiledNetwork | None:
+    """The network that an earlier process compiled; None without numba."""
+    try:
+        from ionvolt.physics.potentials import sevennet_kept
+    except ImportError:
+        return None
+    return sevennet_kept.find(version)
+
+
+def _keep(version: str, compiled: CompiledNetwork) -> None:
+    from ionvolt.physics.potentials import sevennet_kept
+
+    sevennet_kept.keep(version, compiled)
 
 
 def _checkpoint(path: Path, content: Any) -> Any:
@@ -279,22 +264,6 @@ def _head(path: Path, wanted: str, heads: list[str]) -> str:
         rule = f"it has no head {wanted!r}" if wanted else "it has several heads"
         raise InputError(str(path), rule, f"Choose one, as in {path}:{heads[-1]}: {', '.join(heads)}")
     return chosen
-
-
-def _import_e3nn() -> None:
-    """Import it without PyTorch's compiler, a second of importing that one decorator asks for and nothing here uses."""
-    import torch
-
-    chosen = torch.compiler.disable
-    torch.compiler.disable = lambda function: function  # type: ignore[assignment, misc]
-    # e3nn and sevenn script functions while they are imported; from PyTorch 2.14 on everybody would be told.
-    with silenced(r"`torch\.jit\."), left_out(UNUSED):
-        try:
-            import e3nn.o3  # noqa: F401
-        finally:
-            torch.compiler.disable = chosen
-        import sevenn.checkpoint
-        import sevenn.util  # noqa: F401
 
 
 def load_sevennet(version: str = VERSION) -> SevenNetPotential:

@@ -8,8 +8,8 @@ crystals that have most bonds in common, a host and ions tried in it, are best e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -20,9 +20,7 @@ from torch import Tensor
 from torch.nn.functional import silu
 
 from ionvolt.physics.potentials import _sevennet_numba as kernels
-
-SAME_LENGTH = 1e-6
-"""Å below which two bonds are of one length."""
+from ionvolt.physics.potentials.sevennet_bonds import Bonds, Embedding, bonds_of
 
 ATOMS_TOGETHER = 48
 """Atoms whose messages are held at once, 31 kB each."""
@@ -30,25 +28,23 @@ ATOMS_TOGETHER = 48
 LENGTHS_TOGETHER = 4000
 """Lengths whose weights are held at once, 7 kB each; where there are more, atoms that come together share theirs."""
 
-BONDS_TOGETHER = 16_000
-"""Bonds up to which the matrices of their directions are kept from layer to layer, 3 kB each."""
-
 DEGREES = 4
 """Degrees that the kernel knows, 0 to 3."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Mixing:
+class Mixing:
     """Linear maps of vectors, one for each degree: (2l+1, n_in) to (2l+1, n_out), shapes (n_in, n_out)."""
 
     maps: list[Tensor]
 
     def __call__(self, parts: list[Tensor]) -> list[Tensor]:
+        """What comes of vectors' parts, one for each degree."""
         return [part @ one for part, one in zip(parts, self.maps, strict=False)]
 
 
 @dataclass(eq=False)
-class _Convolution:
+class Convolution:
     """A convolution.
 
     Attributes:
@@ -63,7 +59,8 @@ class _Convolution:
     ways: NDArray[np.int64]
     widths: list[int]
 
-    def __call__(self, parts: list[Tensor], bonds: _Bonds) -> list[Tensor]:
+    def __call__(self, parts: list[Tensor], bonds: Bonds) -> list[Tensor]:
+        """Sums of the messages that reach each atom."""
         x = torch.cat([part.flatten(1) for part in parts], 1).numpy()
         n_atoms, first = len(x), bonds.first
         size = sum((2 * degree + 1) * width for degree, width in enumerate(self.widths))
@@ -98,46 +95,18 @@ class _Convolution:
 
 
 @dataclass(frozen=True, eq=False)
-class _Bonds:
-    """Bonds in the order of the atoms that they lead to.
-
-    Attributes:
-        first: Where each atom's bonds begin, and where the last one's end, shape (n_atoms + 1,).
-        source: Atom from which each message comes.
-        length: Which length each bond has.
-        basis: The lengths as the networks take them, shape (n_lengths, n_basis).
-        harmonics: Spherical harmonics of the directions, shape (n_bonds, n_harmonics).
-        kept: Matrices of the directions that were asked for, by the coupling that made them.
-    """
-
-    first: NDArray[np.int64]
-    source: NDArray[np.int64]
-    length: NDArray[np.int64]
-    basis: Tensor
-    harmonics: Tensor
-    kept: dict[int, Tensor] = field(default_factory=dict)
-
-    def turns(self, coupling: Tensor, some: slice) -> Tensor:
-        """Matrices of the directions of some bonds, shape (n, n_turns)."""
-        if len(self.source) > BONDS_TOGETHER:
-            return self.harmonics[some] @ coupling
-        if id(coupling) not in self.kept:
-            self.kept[id(coupling)] = self.harmonics @ coupling
-        return self.kept[id(coupling)][some]
-
-
-@dataclass(frozen=True, eq=False)
-class _Layer:
+class Layer:
     """One interaction: self-connection, convolution with a mixing before and after it, and the gate."""
 
-    self_connection: _Mixing
-    mix_before: _Mixing
-    convolution: _Convolution
-    mix_after: _Mixing
+    self_connection: Mixing
+    mix_before: Mixing
+    convolution: Convolution
+    mix_after: Mixing
     n_scalars: int
     scale: float
 
-    def __call__(self, parts: list[Tensor], bonds: _Bonds) -> list[Tensor]:
+    def __call__(self, parts: list[Tensor], bonds: Bonds) -> list[Tensor]:
+        """New vectors of each atom."""
         messages = self.mix_after(self.convolution(self.mix_before(parts), bonds))
         for part, own in zip(
             messages, self.self_connection(parts), strict=False
@@ -152,28 +121,32 @@ class _Layer:
         return found
 
 
+@dataclass(frozen=True, eq=False)
 class CompiledNetwork:
-    """A network of the package's, for energies and atom vectors on the CPU."""
+    """A network of the package's, for energies and atom vectors on the CPU.
 
-    def __init__(self, network: Any) -> None:
-        """Read a network's weights.
+    Attributes:
+        kinds: How the network counts elements, by atomic number.
+        embedding: How bonds enter.
+        elements: Vectors of the elements, shape (n_elements, n).
+        layers: Interactions.
+        readout: From the last scalars to the energy, shape (n, 1).
+        scale: Energies of atoms are multiplied by it, eV, by element, shape (n_elements,).
+        shift: eV, shape (n_elements,).
+    """
 
-        Raises:
-            NotImplementedError: It is built in another way than is written out here.
-        """
-        modules = dict(network.named_children())
-        n_layers = sum(name.endswith("_convolution") for name in modules)
-        self.embedding = modules["edge_embedding"]
-        (self.elements,) = _mixing(modules["onehot_to_feature_x"]).maps
-        self.layers = [_layer(modules, number) for number in range(n_layers)]
-        for before, layer in pairwise(self.layers):
-            if torch.equal(before.convolution.coupling, layer.convolution.coupling):
-                layer.convolution.coupling = before.convolution.coupling
-        hidden, last = (_mixing(modules[f"reduce_{name}"]).maps[0] for name in ("input_to_hidden", "hidden_to_energy"))
-        self.readout = hidden @ last
-        rescale = modules["rescale_atomic_energy"]
-        _require(type(rescale).__name__ == "SpeciesWiseRescale" and "one_hot_modality" not in modules)
-        self.scale, self.shift = rescale.scale.detach(), rescale.shift.detach()
+    kinds: dict[int, int]
+    embedding: Embedding
+    elements: Tensor
+    layers: list[Layer]
+    readout: Tensor
+    scale: Tensor
+    shift: Tensor
+
+    @property
+    def cutoff(self) -> float:
+        """Length of the longest bonds, Å."""
+        return self.embedding.cutoff
 
     @torch.inference_mode()
     def __call__(
@@ -190,7 +163,7 @@ class CompiledNetwork:
             Energies of the atoms in eV, shape (n_atoms,), and after each layer their scalars, shape (n_atoms, n).
         """
         element = torch.tensor(kinds)
-        bonds = self._bonds(len(element), ends, vectors)
+        bonds = bonds_of(self.embedding, len(element), ends, vectors)
         parts = [self.elements[element][:, None]]
         scalars = []
         for layer in self.layers:
@@ -199,22 +172,76 @@ class CompiledNetwork:
         energies = (scalars[-1] @ self.readout)[:, 0] * self.scale[element] + self.shift[element]
         return energies.double().numpy(), [one.numpy() for one in scalars]
 
-    def _bonds(self, n_atoms: int, ends: NDArray[np.int64], vectors: NDArray[np.float64]) -> _Bonds:
-        to, source = ends
-        order = np.argsort(to, kind="stable")
-        first = np.concatenate([[0], np.cumsum(np.bincount(to, minlength=n_atoms))])
-        arrows = vectors[order]
-        distances = np.sqrt((arrows**2).sum(1))
-        _, known, length = np.unique(np.round(distances / SAME_LENGTH), return_index=True, return_inverse=True)
-        lengths = torch.from_numpy(distances[known].astype(np.float32))
-        basis = self.embedding.basis_function(lengths) * self.embedding.cutoff_function(lengths)[:, None]
-        harmonics = self.embedding.spherical(torch.from_numpy(arrows.astype(np.float32)))
-        return _Bonds(first, source[order], length, basis, harmonics)
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All of its numbers by name."""
+        bonds = self.embedding
+        found: dict[str, Any] = {
+            "kinds": np.array(sorted(self.kinds.items())),
+            "waves": bonds.waves,
+            "bonds": np.array([bonds.height, bonds.cutoff, bonds.power]),
+            "elements": self.elements,
+            "readout": self.readout,
+            "scale": self.scale,
+            "shift": self.shift,
+        }
+        for number, layer in enumerate(self.layers):
+            convolution = layer.convolution
+            lists = {
+                "own": layer.self_connection.maps,
+                "before": layer.mix_before.maps,
+                "after": layer.mix_after.maps,
+                "radial": convolution.radial,
+            }
+            for name, parts in lists.items():
+                found |= {f"{number}.{name}.{k}": part for k, part in enumerate(parts)}
+            found |= {
+                f"{number}.coupling": convolution.coupling,
+                f"{number}.ways": convolution.ways,
+                f"{number}.widths": np.array(convolution.widths),
+                f"{number}.gate": np.array([layer.n_scalars, layer.scale]),
+            }
+        return {name: part.numpy() if isinstance(part, Tensor) else part for name, part in found.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> CompiledNetwork:
+        """What ``to_arrays`` gave.
+
+        Raises:
+            KeyError: One is missing.
+        """
+
+        def tensor(name: str) -> Tensor:
+            return torch.from_numpy(arrays[name])
+
+        def tensors(name: str) -> list[Tensor]:
+            return [tensor(f"{name}.{k}") for k in range(sum(one.startswith(f"{name}.") for one in arrays))]
+
+        height, cutoff, power = arrays["bonds"].tolist()
+        layers: list[Layer] = []
+        while f"{len(layers)}.ways" in arrays:
+            n = len(layers)
+            n_scalars, scale = arrays[f"{n}.gate"].tolist()
+            widths, ways = arrays[f"{n}.widths"].tolist(), arrays[f"{n}.ways"]
+            convolution = Convolution(tensors(f"{n}.radial"), tensor(f"{n}.coupling"), ways, widths)
+            own, before, after = (Mixing(tensors(f"{n}.{name}")) for name in ("own", "before", "after"))
+            layers.append(Layer(own, before, convolution, after, int(n_scalars), scale))
+        share_couplings(layers)
+        return cls(
+            {int(number): int(kind) for number, kind in arrays["kinds"]},
+            Embedding(tensor("waves"), height, cutoff, int(power)),
+            tensor("elements"),
+            layers,
+            tensor("readout"),
+            tensor("scale"),
+            tensor("shift"),
+        )
 
 
-def _require(so: bool) -> None:
-    if not so:
-        raise NotImplementedError
+def share_couplings(layers: Sequence[Layer]) -> None:
+    """Let layers with the same couplings hold one, so that matrices of directions are made once for both."""
+    for before, layer in pairwise(layers):
+        if torch.equal(before.convolution.coupling, layer.convolution.coupling):
+            layer.convolution.coupling = before.convolution.coupling
 
 
 def _split(flat: Tensor, widths: list[int]) -> list[Tensor]:
@@ -225,89 +252,3 @@ def _split(flat: Tensor, widths: list[int]) -> list[Tensor]:
         parts.append(flat[:, place : place + size].reshape(len(flat), 2 * degree + 1, width))
         place += size
     return parts
-
-
-def _degrees(irreps: Any) -> list[int]:
-    """How many vectors of each degree there are; degrees in order, none that changes its sign by inversion alone."""
-    _require(all(irrep.l == degree and irrep.p == 1 for degree, (_, irrep) in enumerate(irreps)))
-    _require(len(irreps) <= DEGREES)
-    return [int(count) for count, _ in irreps]
-
-
-def _mixing(module: Any) -> _Mixing:
-    linear = module.linear
-    _degrees(linear.irreps_in.simplify())
-    _degrees(linear.irreps_out.simplify())
-    _require(not linear.bias.numel())
-    maps: list[Tensor] = []
-    for number, (way, weight) in enumerate(zip(linear.instructions, linear.weight_views(), strict=True)):
-        _require(way.i_in == way.i_out == number)
-        maps.append((weight.detach() * way.path_weight).contiguous())
-    return _Mixing(maps)
-
-
-def _layer(modules: dict[str, Any], number: int) -> _Layer:
-    own, before, convolution, after, gate = (
-        modules[f"{number}_{name}"]
-        for name in (
-            "self_connection_intro", "self_interaction_1", "convolution", "self_interaction_2", "equivariant_gate",
-        )
-    )  # fmt: skip
-    whole = getattr(convolution, "whole", convolution)
-    gate = gate.gate
-    activations = [*gate.act_scalars.acts, *gate.act_gates.acts]
-    scales = {float(one.cst) for one in activations if one.f is silu}
-    _require(len(scales) == 1 and all(one.f is silu for one in activations))
-    _require(type(modules[f"{number}_self_connection_intro"]).__name__ == "SelfConnectionLinearIntro")
-    mixed = _mixing(after)
-    return _Layer(
-        _mixing(own),
-        _mixing(before),
-        _convolution(whole),
-        _Mixing([one / whole.denominator.detach() for one in mixed.maps]),
-        int(gate.irreps_scalars.num_irreps),
-        scales.pop(),
-    )
-
-
-def _convolution(whole: Any) -> _Convolution:
-    from e3nn.o3 import wigner_3j
-
-    product = whole.convolution
-    counts, harmonics = _degrees(product.irreps_in1), product.irreps_in2
-    places = np.concatenate([[0], np.cumsum([(2 * degree + 1) * count for degree, count in enumerate(counts)])])
-    arcs = harmonics.slices()
-    widths = [0] * DEGREES
-    taken: list[tuple[int, int, int]] = []
-    couplings, n_turns, n_weights = [], 0, 0
-    for way in product.instructions:
-        degree, target = product.irreps_in1[way.i_in1].ir.l, product.irreps_out[way.i_out].ir
-        _require(target.p == 1 and target.l < DEGREES and way.connection_mode == "uvu" and way.i_out == len(taken))
-        coefficients = wigner_3j(degree, harmonics[way.i_in2].ir.l, target.l, dtype=torch.float64)
-        coupling = torch.zeros(harmonics.dim, 2 * target.l + 1, 2 * degree + 1)
-        coupling[arcs[way.i_in2]] = (way.path_weight * coefficients).permute(1, 2, 0).float()
-        couplings.append(coupling.flatten(1))
-        taken.append((degree, target.l, widths[target.l]))
-        widths[target.l] += counts[degree]
-    widths = widths[: max(target for _, target, _ in taken) + 1]
-    begins = np.concatenate([[0], np.cumsum([(2 * degree + 1) * width for degree, width in enumerate(widths)])])
-    ways = []
-    for degree, target, offset in taken:
-        n_in, n_out, count = 2 * degree + 1, 2 * target + 1, counts[degree]
-        ways.append([n_in, n_out, count, places[degree], n_weights, n_turns, widths[target], begins[target] + offset])
-        n_weights, n_turns = n_weights + count, n_turns + n_in * n_out
-    return _Convolution(_radial(whole.weight_nn), torch.cat(couplings, 1), np.array(ways, dtype=np.int64), widths)
-
-
-def _radial(network: Any) -> list[Tensor]:
-    """Weights of the layers; the scale of each activation is part of the layer after it."""
-    found, scale = [], 1.0
-    for layer in network.children():
-        weight = layer.weight.detach() / (layer.h_in * layer.var_in) ** 0.5
-        found.append(weight * scale)
-        if layer.act is None:
-            found[-1] = found[-1] * layer.var_out**0.5
-        else:
-            _require(layer.act.f is silu)
-            scale = float(layer.act.cst) * layer.var_out**0.5
-    return found
