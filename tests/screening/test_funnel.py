@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystals import disulfide, layered, perovskite, sodium_chloride
+from crystals import disulfide, layered, perovskite, rock_salt, sodium_chloride
 from ionvolt.errors import DataError, InputError
-from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.ions import WORKING_IONS, capacity_grav, remove_ion
 from ionvolt.screening.front import Filters, best, front
 from ionvolt.screening.places import MERGED, shard_file
 from ionvolt.screening.plan import Plan
 from ionvolt.screening.records import COLUMNS, kind_of, read_records, schema, write_records
 from ionvolt.screening.results import merge, rows_of
-from ionvolt.screening.rules import assumed, judge
+from ionvolt.screening.rules import IN_PART, assumed, judge
 from ionvolt.screening.run import prepare
 from ionvolt.screening.selection import _Best, deviation, normal, read_selection, score, select, stream
 from ionvolt.screening.settings import Settings, parse_elements, parse_keep, parse_window
 from ionvolt.screening.stages import interval, within
-from ionvolt.screening.worker import work
+from ionvolt.screening.worker import _with_capacity, work
+from ionvolt.structures import Crystal
+from ionvolt.structures.charge_balance import count_electrons, metal_charges
 from screening.conftest import crystal_of, line
 
 TIS2 = remove_ion(disulfide("Li"), WORKING_IONS["Li"])
@@ -243,6 +246,36 @@ def test_rules_know_hosts() -> None:
     assert row["capacity_is_estimate"]
     assert 0 < row["capacity_grav"] < judge(TIS2, WORKING_IONS["Mg"], Settings(("Mg",)))["capacity_grav"]
     assert judge(TIS2, WORKING_IONS["Mg"], Settings(("Mg",), min_capacity=900))["status"] == "dropped"
+
+
+def test_ions_that_no_metal_pays_for_are_not_counted() -> None:
+    magnesia = Crystal.from_pymatgen(rock_salt("Mg").to_pymatgen().make_supercell((2, 2, 1)))
+    mixed = replace(magnesia, numbers=np.where(np.arange(8) == 0, 25, magnesia.numbers))
+    assert mixed.formula == "Mg3MnO4"
+    mg = WORKING_IONS["Mg"]
+    row = judge(mixed, mg, Settings(("Mg",)))
+    # Mn(II) becomes Mn(VII) at most: five electrons, for which two and a half of the three Mg can leave.
+    assert row["end_members"] == "discharged"
+    assert row["capacity_is_estimate"]
+    highest = metal_charges(mixed)
+    assert highest is not None
+    share = (highest.highest - 2) / 6
+    assert 0 < share < 1
+    assert row["capacity_grav"] == pytest.approx(share * capacity_grav(mixed, mg))
+    answer = {"voltage": 3.0, "capacity_grav": capacity_grav(mixed, mg), "energy_grav": 9e9, "warnings": ["w"]}
+    told = _with_capacity(answer, row)
+    assert told["energy_grav"] == pytest.approx(3.0 * row["capacity_grav"])
+    assert told["warnings"] == ["w", IN_PART]
+    whole = judge(disulfide("Li"), WORKING_IONS["Li"], Settings(("Li",)))
+    assert not whole["capacity_is_estimate"]
+    assert _with_capacity(answer, whole) == answer
+
+
+def test_where_charges_do_not_add_up_the_elements_tell_what_is_inert() -> None:
+    salt = rock_salt("Ca", 5.0, "N")  # CaN: charges of nitride and calcium do not add up
+    assert count_electrons(salt) is None
+    assert judge(salt, WORKING_IONS["Ca"], Settings(("Ca",)))["reason"] == "no metal in it changes its charge"
+    assert judge(rock_salt("Mn", 4.4, "N"), WORKING_IONS["Ca"], Settings(("Ca",)))["status"] == "kept"
 
 
 def test_a_host_that_holds_the_ion_and_can_only_take_more_is_a_charged_one() -> None:

@@ -11,20 +11,25 @@ from ionvolt.prediction import theoretical_capacity
 from ionvolt.reading import Assume, Reading, read_question
 from ionvolt.screening.records import Row
 from ionvolt.screening.settings import Settings
-from ionvolt.structures.charge_balance import count_electrons
+from ionvolt.structures.charge_balance import Electrons, count_electrons, metal_charges
 from ionvolt.structures.chemistry import has_anion
 from ionvolt.structures.crystal import Crystal
 
 _NONE = 0.05
 """Electrons a cell below which there are none; as in ``reading``."""
 
+_TOLERANCE = 0.02
+"""Share of the electrons that may be missing for all ions to come out; as in ``reading``."""
+
+IN_PART = "its metals have electrons for a part of the ions only: capacity and energy are those of that part"
+
 
 def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
     """The row of a crystal and an ion.
 
     A crystal is dropped where it holds an excluded element, where it is no insertion host (no anion, molecules, a slab
-    in a vacuum), where its metals have no electrons to give or take, and where its capacity is known to be below the
-    least that is asked for. What cannot be told stays.
+    in a vacuum), where it has no metal that changes its charge or its metals have no electrons to give or take, and
+    where its capacity is known to be below the least that is asked for. What cannot be told stays.
 
     Raises:
         InputError: It cannot be used with this ion.
@@ -33,7 +38,7 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
     if early:
         return {"status": "dropped", "reason": early}
     electrons = count_electrons(crystal)
-    if electrons is not None and max(electrons) < _NONE:
+    if _is_inert(crystal, electrons):
         # Whatever it is read as, nothing is oxidised and nothing reduced.
         return {"status": "dropped", "reason": "no metal in it changes its charge"}
     reading = read_question(crystal, ion, assume=assumed(crystal, ion))
@@ -48,6 +53,14 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
     if grav is not None and grav < settings.min_capacity:
         return {**row, "status": "dropped", "reason": f"a capacity of {grav:.0f} mAh/g is below the least asked for"}
     return {**row, "status": "kept"}
+
+
+def _is_inert(crystal: Crystal, electrons: Electrons | None) -> bool:
+    """Whether no metal changes its charge; where charges do not add up, as with azides, the elements tell."""
+    if electrons is not None:
+        return max(electrons) < _NONE
+    by_elements = metal_charges(crystal.composition)
+    return by_elements is not None and not by_elements.limits
 
 
 def assumed(crystal: Crystal, ion: WorkingIon) -> Assume:
@@ -65,12 +78,18 @@ def assumed(crystal: Crystal, ion: WorkingIon) -> Assume:
 def capacity_of(reading: Reading) -> tuple[float | None, float | None, bool]:
     """mAh/g, mAh/cm³ and whether they are an estimate; None where nothing tells.
 
-    ``predict`` counts whole ions in the cell as it is. A small cell may take a part of one, so here the electrons count
+    ``predict`` counts all ions of a discharged structure; here those count for which its metals have electrons. And it
+    counts whole ions in the cell of a host as it is; a small cell may take a part of one, so here the electrons count
     where no whole ion fits.
     """
     grav, vol, estimate = theoretical_capacity(reading)
-    host, ion = reading.query.host, reading.ion
-    if grav is not None or reading.query.discharged is not None:
+    host, discharged, ion = reading.query.host, reading.query.discharged, reading.ion
+    if discharged is not None:
+        share = paid_share(reading)
+        if grav is None or vol is None or share is None or share > 1 - _TOLERANCE:
+            return grav, vol, estimate
+        return share * grav, share * vol, True
+    if grav is not None:
         return grav, vol, estimate
     electrons = count_electrons(host)
     if electrons is None:
@@ -79,6 +98,19 @@ def capacity_of(reading: Reading) -> tuple[float | None, float | None, bool]:
     if n_ions < 0.01:
         return None, None, False
     return capacity_of_formula(host, ion, n_ions), capacity_vol_of_host(host, ion, n_ions), True
+
+
+def paid_share(reading: Reading) -> float | None:
+    """Of the ions that are to leave a discharged structure, the share that its metals have electrons for.
+
+    MgO with a little manganese oxide in it gives up as much Mg as its manganese pays for, not all. None without a
+    discharged structure, and where charges cannot be told.
+    """
+    discharged = reading.query.discharged
+    electrons = None if discharged is None else count_electrons(discharged)
+    if electrons is None or not reading.n_ions:
+        return None
+    return min(1.0, electrons.give / (reading.n_ions * reading.ion.charge))
 
 
 def _of_composition(crystal: Crystal, ion: WorkingIon, excluded: Sequence[str]) -> str:

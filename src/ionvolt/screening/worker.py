@@ -24,6 +24,7 @@ from ionvolt.screening.journal import MOST_ATTEMPTS, journal, read_journals, rem
 from ionvolt.screening.places import selection_file, shard_file
 from ionvolt.screening.plan import Plan, Shard, open_plan
 from ionvolt.screening.records import Row, read_records, write_records
+from ionvolt.screening.rules import IN_PART
 from ionvolt.screening.selection import IonSelection, read_selection, select
 from ionvolt.screening.stages import Stage, Task, load_stage
 from ionvolt.store import claim, unclaimed
@@ -223,14 +224,16 @@ def _answers(
 
 
 def _with_capacity(row: Row, earlier: Row) -> Row:
-    """The capacity that the rules told, where a model gives none; and the energy that follows."""
+    """The capacity that the rules told, where a model has none or counts ions that nothing pays for; and the energy."""
+    if row.get("voltage") is None or not earlier.get("capacity_is_estimate"):
+        return row
+    in_part = earlier.get("end_members") == "discharged"
     for size in ("grav", "vol"):
-        capacity = earlier.get(f"capacity_{size}")
-        if row.get("voltage") is None or row.get(f"capacity_{size}") is not None or capacity is None:
-            continue
-        row = {**row, f"capacity_{size}": capacity, "capacity_is_estimate": True}
-        row[f"energy_{size}"] = capacity * row["voltage"]
-    return row
+        capacity, told = earlier.get(f"capacity_{size}"), row.get(f"capacity_{size}")
+        if capacity is not None and (told is None or in_part):
+            row = {**row, f"capacity_{size}": capacity, "capacity_is_estimate": True}
+            row[f"energy_{size}"] = capacity * row["voltage"]
+    return row | {"warnings": [*(row.get("warnings") or ()), IN_PART]} if in_part else row
 
 
 def _check(worker: _Worker) -> None:
