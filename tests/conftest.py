@@ -9,6 +9,9 @@ import pytest
 
 # Processes of xdist have it, others not: commands would print narrower tables there.
 os.environ.pop("COLUMNS", None)
+# Where it is set, each command that a test starts would compile the whole package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
