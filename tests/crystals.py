@@ -57,7 +57,7 @@ def sodium_chloride() -> Crystal:
 
 
 def in_group(group: str, lattice: Lattice, species: list[str], sites: list[list[float]]) -> Structure:
-    """The full cell of a space group (gemmi's name) from one site of each orbit; pymatgen takes seconds for a cubic one."""
+    """The full cell of a space group, by the name in gemmi: pymatgen takes seconds for a cubic one."""
     operations = gemmi.SpaceGroup(group).operations()
     cell = Structure(lattice, [], [])
     for symbol, site in zip(species, sites, strict=True):

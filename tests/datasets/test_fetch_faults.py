@@ -235,7 +235,6 @@ def test_parts_of_another_database_are_dropped(api: Api, tmp_path: Path) -> None
 
 
 def test_a_release_in_the_middle_mixes_nothing(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.structures.mp_client import Patience
 
     answer = Api.answer
 
