@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FILE = "none.x"
 COMMANDS = {
     "predict": ("predict", FILE, "--ion", "Li"),

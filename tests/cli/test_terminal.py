@@ -17,6 +17,8 @@ from ionvolt.computation import VoltageResult
 from ionvolt.models.card import ModelCard, write_card
 from ionvolt.physics.profile import Profile, Step
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = st.lists(st.lists(st.integers(0, 10**6).map(str), min_size=5, max_size=5), min_size=1, max_size=6)
 
 

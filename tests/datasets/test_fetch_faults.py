@@ -24,6 +24,8 @@ from ionvolt.datasets.importers import Imported
 from ionvolt.errors import DataError, UnavailableError
 from materials_project import KEY, Api, Fault, remember_fields, serving_api
 
+pytestmark = pytest.mark.slow
+
 ELECTRODES, SUMMARY, HEARTBEAT = "materials/insertion_electrodes", "materials/summary", "heartbeat"
 UNDISTURBED = {ELECTRODES: 4, SUMMARY: 4}
 IDS = [f"mp-{1000 + i}" for i in range(10)]

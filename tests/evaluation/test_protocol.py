@@ -302,6 +302,7 @@ def test_recipes_have_their_own_names() -> None:
     assert all(learner.name == name for name, learner in found.items())
 
 
+@pytest.mark.slow
 def test_networks_run_under_the_protocol(data_file: Path) -> None:
     from ionvolt.datasets import read_dataset
     from ionvolt.evaluation import networks

@@ -148,6 +148,7 @@ def test_answers_queries_in_their_order() -> None:
     assert answers[0].lower is None
 
 
+@pytest.mark.slow
 def test_predicting_needs_neither_scikit_learn_nor_matminer(tmp_path) -> None:
     model = a_model("extra-trees")
     save_classical(model, tmp_path)

@@ -70,7 +70,7 @@ def test_sevennet(version: str) -> None:
         assert output.magmoms is None
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", [VERSIONS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in VERSIONS[1:])])
 def test_chgnet(version: str) -> None:
     from chgnet.model.dynamics import CHGNetCalculator
 
