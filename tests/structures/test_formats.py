@@ -15,7 +15,6 @@ from ase import Atoms
 from ase.io import write as ase_write
 from ase.io.trajectory import Trajectory
 from pymatgen.core import Lattice, Structure
-from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 from ionvolt.errors import InputError
 from ionvolt.structures import Crystal, Limits, as_crystal, read_disordered, read_file, read_many, read_text
@@ -291,6 +290,8 @@ def test_res_that_is_refused(old, new, part):
 
 
 def test_pymatgen_json_and_dictionaries(tmp_path):
+    from pymatgen.entries.computed_entries import ComputedStructureEntry  # takes seconds
+
     structure = WHOLE["olivine"].to_pymatgen()
     structure.add_oxidation_state_by_guess()
     path = tmp_path / "a.json"
