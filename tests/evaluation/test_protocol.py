@@ -344,6 +344,7 @@ def test_the_command_refuses_in_one_line(data_file: Path, tmp_path: Path) -> Non
     assert "a fold for each ion" in run_command(*loio).refused()
 
 
+@pytest.mark.slow
 def test_baseline_trained_and_evaluated_as_it_is(data_file: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     pytest.importorskip("matminer")
