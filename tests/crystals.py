@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import gemmi
 import numpy as np
 from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
@@ -55,13 +56,27 @@ def sodium_chloride() -> Crystal:
 # Known electrodes, typed in from crystallographic tables and rounded
 
 
+def in_group(group: str, lattice: Lattice, species: list[str], sites: list[list[float]]) -> Structure:
+    """The full cell of a space group, by the name in gemmi: pymatgen takes seconds for a cubic one."""
+    operations = gemmi.SpaceGroup(group).operations()
+    cell = Structure(lattice, [], [])
+    for symbol, site in zip(species, sites, strict=True):
+        places: list[np.ndarray] = []
+        for operation in operations:
+            place = np.array(operation.apply_to_xyz(site)) % 1
+            if all(np.abs((place - other + 0.5) % 1 - 0.5).max() > 1e-5 for other in places):
+                places.append(place)
+        for place in places:
+            cell.append(symbol, place)
+    return cell
+
+
 def _from_group(group: str, lattice: Lattice, species: list[str], sites: list[list[float]]) -> Crystal:
-    return Crystal.from_pymatgen(Structure.from_spacegroup(group, lattice, species, sites))
+    return Crystal.from_pymatgen(in_group(group, lattice, species, sites))
 
 
 def _primitive(name: str, group: str, lattice: Lattice, species: list[str], sites: list[list[float]]) -> Crystal:
-    cell = Structure.from_spacegroup(group, lattice, species, sites).get_primitive_structure()
-    return Crystal.from_pymatgen(cell, source=name)
+    return Crystal.from_pymatgen(in_group(group, lattice, species, sites).get_primitive_structure(), source=name)
 
 
 @cache
@@ -69,7 +84,7 @@ def olivine(metal: str = "Fe", ion: str = "Li") -> Crystal:
     """LiFePO4, triphylite."""
     return _primitive(
         "olivine",
-        "Pnma",
+        "P n m a",
         Lattice.orthorhombic(10.33, 6.01, 4.69),
         [ion, metal, "P", "O", "O", "O"],
         [[0, 0, 0], [0.282, 0.25, 0.975], [0.095, 0.25, 0.418], [0.097, 0.25, 0.743], [0.457, 0.25, 0.206],
@@ -81,7 +96,11 @@ def olivine(metal: str = "Fe", ion: str = "Li") -> Crystal:
 def layered(metal: str = "Co", ion: str = "Li") -> Crystal:
     """LiCoO2, O3 stacking."""
     return _primitive(
-        "layered", "R-3m", Lattice.hexagonal(2.816, 14.05), [metal, ion, "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2395]]
+        "layered",
+        "R -3 m:H",
+        Lattice.hexagonal(2.816, 14.05),
+        [metal, ion, "O"],
+        [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2395]],
     )
 
 
@@ -91,7 +110,7 @@ def spinel(ion: str, a: float, u: float = 0.2632, metal: str = "Mn") -> Crystal:
     (the cell below has it on the ion, an eighth of the diagonal away)."""
     return _primitive(
         f"{ion}{metal}2O4 spinel",
-        "Fd-3m",
+        "F d -3 m:1",
         Lattice.cubic(a),
         [ion, metal, "O"],
         [[0, 0, 0], [0.625, 0.625, 0.625], [u + 0.125, u + 0.125, u + 0.125]],
@@ -103,7 +122,7 @@ def disulfide(ion: str = "Li", metal: str = "Ti") -> Crystal:
     """LiTiS2, octahedral lithium between the layers of 1T-TiS2."""
     return _primitive(
         f"{ion}{metal}S2",
-        "P-3m1",
+        "P -3 m 1",
         Lattice.hexagonal(3.46, 6.19),
         [metal, ion, "S"],
         [[0, 0, 0], [0, 0, 0.5], [1 / 3, 2 / 3, 0.23]],
@@ -113,23 +132,27 @@ def disulfide(ion: str = "Li", metal: str = "Ti") -> Crystal:
 # Full of equal distances, in conventional cells
 
 IDEAL: dict[str, Crystal] = {
-    "rock salt": _from_group("Fm-3m", Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
-    "spinel": _from_group("Fd-3m", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[0.125] * 3, [0.5] * 3, [0.2625] * 3]),
-    "ideal spinel": _from_group("Fd-3m", Lattice.cubic(8.0), ["Mn", "Mn", "O"], [[0.125] * 3, [0.5] * 3, [0.25] * 3]),
+    "rock salt": _from_group("F m -3 m", Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    "spinel": _from_group("F d -3 m:1", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[0.125] * 3, [0.5] * 3, [0.2625] * 3]),
+    "ideal spinel": _from_group(
+        "F d -3 m:1", Lattice.cubic(8.0), ["Mn", "Mn", "O"], [[0.125] * 3, [0.5] * 3, [0.25] * 3]
+    ),
     "perovskite": perovskite("Ti"),
-    "fluorite": _from_group("Fm-3m", Lattice.cubic(5.46), ["Ca", "F"], [[0, 0, 0], [0.25] * 3]),
+    "fluorite": _from_group("F m -3 m", Lattice.cubic(5.46), ["Ca", "F"], [[0, 0, 0], [0.25] * 3]),
     "caesium chloride": caesium_chloride(),
     "bcc": crystal(2.87 * np.eye(3), "Fe Fe", [[0] * 3, [0.5] * 3]),
     "ordered fcc": crystal(3.75 * np.eye(3), "Au Cu Cu Cu", [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]),
-    "ideal hcp": _from_group("P6_3/mmc", Lattice.hexagonal(3.2, 3.2 * (8 / 3) ** 0.5), ["Mg"], [[1 / 3, 2 / 3, 0.25]]),
+    "ideal hcp": _from_group(
+        "P 63/m m c", Lattice.hexagonal(3.2, 3.2 * (8 / 3) ** 0.5), ["Mg"], [[1 / 3, 2 / 3, 0.25]]
+    ),
     "ideal layered": _from_group(
-        "R-3m", Lattice.hexagonal(2.9, 2.9 * 24**0.5), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.25]]
+        "R -3 m:H", Lattice.hexagonal(2.9, 2.9 * 24**0.5), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.25]]
     ),
     "double perovskite": _from_group(
-        "Fm-3m", Lattice.cubic(7.8), ["Sr", "Mg", "W", "O"], [[0.25] * 3, [0, 0, 0], [0.5] * 3, [0.25, 0, 0]]
+        "F m -3 m", Lattice.cubic(7.8), ["Sr", "Mg", "W", "O"], [[0.25] * 3, [0, 0, 0], [0.5] * 3, [0.25, 0, 0]]
     ),
     "layered": _from_group(
-        "R-3m", Lattice.hexagonal(2.82, 14.05), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2604]]
+        "R -3 m:H", Lattice.hexagonal(2.82, 14.05), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2604]]
     ),
 }
 

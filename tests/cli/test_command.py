@@ -8,6 +8,8 @@ import pytest
 
 from ionvolt import __version__
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = (
     (),
     ("predict",),

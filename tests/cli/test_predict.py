@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -260,32 +259,6 @@ def test_nothing_there(ionvolt, mg_model, tmp_path):
     result = predict(ionvolt, mg_model, *args)
     assert (result.code, result.json) == (2, [])
     assert len(result.lines) == 3
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("predict", "x.cif"),
-        ("explain", "x.cif"),
-        ("compute", "x.cif"),
-        ("order", "x.cif"),
-        ("predict", "x.cif", "y/*.cif"),
-        ("compute", "--pairs", "x.csv"),
-    ],
-    ids=" ".join,
-)
-def test_a_missing_file_is_answered_before_anything_heavy_is_imported(command, tmp_path):
-    ion = [] if command[0] == "order" else ["--ion", "Li"]
-    code = (
-        "import sys; from ionvolt.cli.main import main; sys.argv = ['ionvolt', *sys.argv[1:]]\n"
-        "try: main()\n"
-        "finally: print(sorted({'torch', 'numpy', 'pymatgen', 'gemmi'} & sys.modules.keys()))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command, *ion], capture_output=True, text=True, timeout=60, cwd=tmp_path
-    )
-    assert (done.returncode, done.stdout) == (2, "[]\n")
-    assert done.stderr.splitlines()[0].startswith("ionvolt: x.c")
 
 
 def test_odd_file_names(ionvolt, mg_model, files):

@@ -215,7 +215,7 @@ def test_a_host_unlike_any_electrode_is_called_far() -> None:
 
     import ionvolt
 
-    tungsten = Structure.from_spacegroup("Im-3m", Lattice.cubic(3.165), ["W"], [[0, 0, 0]])
+    tungsten = Structure(Lattice.cubic(3.165), ["W", "W"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     far, near = (
         any("far from" in w for w in ionvolt.predict(host, "Li", model=PAPER_MODEL).warnings)
         for host in (tungsten, next(path for path in EXAMPLES if path.stem == "V2O5"))

@@ -17,6 +17,8 @@ from ionvolt.computation import VoltageResult
 from ionvolt.models.card import ModelCard, write_card
 from ionvolt.physics.profile import Profile, Step
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = st.lists(st.lists(st.integers(0, 10**6).map(str), min_size=5, max_size=5), min_size=1, max_size=6)
 
 
@@ -90,23 +92,6 @@ def test_a_card_of_brackets(ionvolt, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "card.json").write_text("[" * 200_000)
     assert "cannot be read" in ionvolt("models", "show", tmp_path / "m").refused()
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("train", "none.parquet", "--ion", "Li", "-o", "x"),
-        ("transfer", "none.parquet", "--ion", "Li", "-o", "x", "--from", "y"),
-        ("baseline", "none.parquet", "--ion", "Li", "-o", "x"),
-        ("evaluate", "mean", "none.parquet"),
-        ("explain-model", "cgcnn-mp2020", "none.parquet", "-o", "x"),
-        ("reproduce", "none.parquet", "-o", "x"),
-        ("data", "describe", "none.parquet"),
-    ],
-    ids=lambda words: " ".join(words[:2]),
-)
-def test_a_missing_data_set_is_two_everywhere(ionvolt, words: tuple[str, ...]) -> None:
-    assert "none.parquet" in ionvolt(*words).refused(2)
 
 
 # -- tables that fit --

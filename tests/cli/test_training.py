@@ -138,7 +138,7 @@ def test_a_file_where_the_folder_should_be(ionvolt, data, tmp_path):
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(ionvolt, console, data, tmp_path):
-    args = ["train", data, "--ion", "Li", "--members", 2, "--epochs", 40]
+    args = ["train", data, "--ion", "Li", "--members", 2, "--epochs", 20]
     assert ionvolt(*args, "-o", tmp_path / "whole" / "li").code == 0
 
     killed = tmp_path / "killed" / "li"
@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(ionvolt, console, data, tmp_path
         process.wait()
     assert not (killed / WEIGHTS).exists()
     done = len(log.read_text().splitlines())
-    assert done < 40
+    assert done < 20
 
     checkpoint = (killed / "member-0" / "checkpoint.safetensors").stat().st_mtime_ns
     assert ionvolt(*args, "-o", killed).code == 0

@@ -21,6 +21,8 @@ from ionvolt.datasets.importers import Imported, import_source
 from ionvolt.errors import DataError, InputError
 from materials_project import KEY, Api, remember_fields, serving_api, spelled_in_letters, structure
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:

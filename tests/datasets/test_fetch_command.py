@@ -16,6 +16,8 @@ from ionvolt.cli.main import main
 from ionvolt.datasets import read_dataset
 from materials_project import KEY, Api, Fault, remember_fields, serving_api
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., tuple[int, str, str]]
 
 

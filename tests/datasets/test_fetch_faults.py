@@ -15,15 +15,16 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("mp_api")
+pytest.importorskip("mp_api")  # its client, which takes seconds to import, comes with the first test
 
 from datasets.mp_records import made_up
 from ionvolt.datasets import fetch
 from ionvolt.datasets.fetch import fetch_source, parts_of
 from ionvolt.datasets.importers import Imported
 from ionvolt.errors import DataError, UnavailableError
-from ionvolt.structures.mp_client import Patience
 from materials_project import KEY, Api, Fault, remember_fields, serving_api
+
+pytestmark = pytest.mark.slow
 
 ELECTRODES, SUMMARY, HEARTBEAT = "materials/insertion_electrodes", "materials/summary", "heartbeat"
 UNDISTURBED = {ELECTRODES: 4, SUMMARY: 4}
@@ -171,6 +172,8 @@ def test_nobody_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [ELECTRODES, SUMMARY])
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 422}, {"cut": "within"}])
 def test_what_has_come_is_not_asked_for_again(api: Api, tmp_path: Path, path: str, fault: dict[str, Any]) -> None:
+    from ionvolt.structures.mp_client import Patience
+
     patience = Patience(tries=3)
     api.faults = [Fault(path, skip=2, **fault)] + [Fault(path, **fault)] * 2
     with pytest.raises(UnavailableError, match="the same command goes on") as error:
@@ -234,6 +237,7 @@ def test_parts_of_another_database_are_dropped(api: Api, tmp_path: Path) -> None
 
 
 def test_a_release_in_the_middle_mixes_nothing(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
     answer = Api.answer
 
     def and_release(self: Api, path: str, given: dict[str, str]) -> Any:
@@ -259,6 +263,8 @@ def test_a_folder_of_somebody_else_is_not_touched(api: Api, tmp_path: Path) -> N
 def test_a_slow_answer_is_waited_for_only_so_long(
     api: Api, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from ionvolt.structures.mp_client import Patience
+
     answer = Api.answer
 
     def slowly(self: Api, path: str, given: dict[str, str]) -> Any:

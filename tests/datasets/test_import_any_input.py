@@ -17,6 +17,8 @@ from ionvolt.datasets import framework_of, read_dataset, write_dataset
 from ionvolt.datasets.importers import Imported, import_source
 from ionvolt.errors import DataError, InputError
 
+pytestmark = pytest.mark.slow
+
 HEADER = "battery_id,working_ion,average_voltage,formula_charge,id_charge,id_discharge,framework,num_steps\n"
 POSCAR = """CsCl
 1.0

@@ -9,6 +9,8 @@ from ionvolt.datasets import clean, framework_folds, framework_split, random_spl
 from ionvolt.datasets.describe import describe
 from ionvolt.datasets.importers import import_source
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def file(shared_data, tmp_path_factory):

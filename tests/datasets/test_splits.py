@@ -30,7 +30,7 @@ fractions = st.tuples(st.integers(0, 10), st.integers(0, 10), st.integers(1, 10)
 )
 SPLITTERS = [random_split, framework_split]
 FOLDERS = [random_folds, framework_folds, chemical_system_folds]
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=30, deadline=None)
 
 
 def parts_of(split: Split):

@@ -24,6 +24,8 @@ from ionvolt.structures.charge_balance import count_electrons, metal_charges
 from ionvolt.structures.chemistry import MOBILE_IONS
 from ionvolt.structures.crystal import ATOMIC_NUMBERS
 
+pytestmark = pytest.mark.slow
+
 OLIVINE, LAYERED, SPINEL = example("LiFePO4"), example("NaCoO2"), example("MgMn2O4")
 HOSTS = ((OLIVINE, LI), (LAYERED, NA), (SPINEL, MG))
 CHANGES = [(c, i, changes) for c, i in HOSTS for changes in combined(substitutions(c, i, DesignSettings()), 2)]

@@ -135,6 +135,7 @@ def test_nothing_to_find_is_said() -> None:
         run(settings=replace(SMALL, elements=("Zr",), exclude=("Co",)))
 
 
+@pytest.mark.slow
 def test_what_is_written(tmp_path: Path) -> None:
     found = run(tmp_path / "run")
     write_results(found, tmp_path / "run")

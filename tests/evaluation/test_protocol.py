@@ -302,6 +302,7 @@ def test_recipes_have_their_own_names() -> None:
     assert all(learner.name == name for name, learner in found.items())
 
 
+@pytest.mark.slow
 def test_networks_run_under_the_protocol(data_file: Path) -> None:
     from ionvolt.datasets import read_dataset
     from ionvolt.evaluation import networks
@@ -343,6 +344,7 @@ def test_the_command_refuses_in_one_line(data_file: Path, tmp_path: Path) -> Non
     assert "a fold for each ion" in run_command(*loio).refused()
 
 
+@pytest.mark.slow
 def test_baseline_trained_and_evaluated_as_it_is(data_file: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     pytest.importorskip("matminer")

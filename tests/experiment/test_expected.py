@@ -82,6 +82,7 @@ def test_a_wrong_measurement_does_not_move_its_own_answer():
     assert leave_one_framework_out([olivine], training) == leave_one_framework_out([olivine], others)
 
 
+@pytest.mark.slow
 def test_what_validate_shows():
     rows = [c for c in all_cathodes() if c.name in ("Li in FePO4 (olivine)", "Mg in Ti2S4 (thiospinel)")]
     found = {(e.model, e.cathode): e for e in expected_estimates(rows)}

@@ -77,7 +77,7 @@ def as_sets(crystal: Crystal, found: Neighbours) -> tuple[np.ndarray, np.ndarray
     return np.take_along_axis(elements, order, 1), np.take_along_axis(distances, order, 1)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(crystals())
 def test_both_back_ends_are_one(crystal: Crystal) -> None:
     one, two = numba_neighbours(crystal), vesin_neighbours(crystal)
@@ -86,7 +86,7 @@ def test_both_back_ends_are_one(crystal: Crystal) -> None:
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(crystals())
 def test_distances_are_those_of_pymatgen(crystal: Crystal) -> None:
     expected = np.full((len(crystal), 12), RADIUS + 1)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from ionvolt.models.classical.model import ClassicalModel, load_classical, save_
 from ionvolt.training.classical import fit as training
 from ionvolt.training.classical.fit import NAMES, fit_classical, flattened
 
-pytest.importorskip("sklearn")
-pytest.importorskip("matminer")
+pytestmark = pytest.mark.skipif(
+    not (find_spec("sklearn") and find_spec("matminer")), reason="scikit-learn or matminer is not installed"
+)
 
 
 def some_rows(n: int = 60, p: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -148,6 +150,7 @@ def test_answers_queries_in_their_order() -> None:
     assert answers[0].lower is None
 
 
+@pytest.mark.slow
 def test_predicting_needs_neither_scikit_learn_nor_matminer(tmp_path) -> None:
     model = a_model("extra-trees")
     save_classical(model, tmp_path)

@@ -1,6 +1,7 @@
 """One network for all ions: what it sees and what it must not."""
 
 import numpy as np
+import pytest
 import torch
 
 from crystals import rock_salt
@@ -9,6 +10,8 @@ from ionvolt.models.cgcnn.joint import JointNetwork, collate_for_ions
 from ionvolt.training.cgcnn.distillation import DISTILLATION, distil
 from ionvolt.training.cgcnn.joint import JOINT, joint_voltages, train_joint
 from models.small import DISCHARGED
+
+pytestmark = pytest.mark.slow
 
 CRYSTALS = [*DISCHARGED, rock_salt("Mg", 4.2), rock_salt("Mn", 4.4)]
 

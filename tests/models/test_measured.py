@@ -213,6 +213,7 @@ def test_it_is_no_predictor():
     assert not any("measured" in name for name in shipped_models())
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_crystals():
     """Both ends of LiTiS2: r2SCAN lies above PBE+U in sulfides, and so does the measured voltage."""
     full, empty = (host_structures()[name].crystal() for name in ("LiTiS2", "TiS2"))

@@ -31,9 +31,11 @@ def checkpoint(shared_data: Path, ion: str) -> Path:
 
 @pytest.fixture(scope="module")
 def published(shared_data: Path) -> tuple[list[Crystal], Table]:
-    """The 255 structures and what the authors' code says of them."""
+    """Every third of the 255 structures and what the authors' code says of them."""
     with (shared_data / "published_checkpoints" / "predictions_na_cgcnn.csv").open() as file:
         rows = list(csv.DictReader(file))
+    assert len(rows) == 255
+    rows = rows[::3]
     crystals = [read_file(shared_data / "na_cgcnn" / f"{row['id']}.cif") for row in rows]
     return crystals, {ion: np.array([float(row[f"{ion}_checkpoint_V"]) for row in rows]) for ion in IONS}
 
@@ -54,7 +56,7 @@ def test_a_converted_checkpoint_answers_as_the_authors_code(
 ) -> None:
     ensemble = import_checkpoint(checkpoint(shared_data, ion), WORKING_IONS[ion])
     assert ensemble.ties == "published"
-    assert len(published_graphs) == 255
+    assert len(published_graphs) == 85
     difference = np.abs(ensemble.voltages(published_graphs, [ion])[0, 0] - published[1][ion])
     tied = np.array([has_tie(crystal) for crystal in published[0]])
     assert difference[~tied].max() <= 1e-3
@@ -68,8 +70,8 @@ def test_ties_chosen_by_the_crystal_move_a_voltage_by_no_more_than_60_mv(
 ) -> None:
     """The same voltages to 1 mV where no atom has a tie, and within bounds where one has."""
     tied = np.array([has_tie(crystal) for crystal in published[0]])
-    assert 10 < tied.sum() < 245
-    worst = np.zeros(255)
+    assert 10 < tied.sum() < 75
+    worst = np.zeros(85)
     for ion in IONS:
         ensemble = import_checkpoint(checkpoint(shared_data, ion), WORKING_IONS[ion])
         worst = np.maximum(worst, np.abs(ensemble.voltages(invariant_graphs, [ion])[0, 0] - published[1][ion]))

@@ -14,6 +14,8 @@ from ionvolt.structures import Crystal, check, read_disordered
 from ionvolt.structures.disorder import DisorderedCrystal
 from ordering.cells import FLUOROPHOSPHATE, NMC811, OLIVINE, P2_BRONZE, SPINEL_5V, TITANATE, cif
 
+pytestmark = pytest.mark.slow
+
 
 class Likes:
     """A potential whose energy falls by so much eV for every two nickel neighbours."""

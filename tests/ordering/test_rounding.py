@@ -45,6 +45,7 @@ def test_the_whole_composition_comes_before_single_orbits():
     assert all(sum(counts.values()) == 6 for counts in found.counts.values())
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(*[st.integers(1, 97)] * 3), min_size=1, max_size=3),
     st.integers(1, 12),

@@ -1,14 +1,26 @@
-"""Loading the potentials leaves out what they do not use, and takes it from nobody."""
+"""Loading potentials leaves out what they do not use, takes it from nobody, and is silent on PyTorch's plans."""
 
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CODE = """
 import sys
+import warnings
+import torch
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.sevennet import load_sevennet
 
-load_chgnet(), load_sevennet()
+before = torch.compiler.disable
+load_sevennet()
+assert torch.compiler.disable is before
+assert "torch._dynamo" not in sys.modules
+load_chgnet()
+warnings.resetwarnings()
+print("loaded", file=sys.stderr)
 heavy = ("pandas", "sympy", "matplotlib", "scipy.signal", "chgnet.model.dynamics")
 assert not [name for name in heavy if name in sys.modules], sorted(name for name in heavy if name in sys.modules)
 
@@ -25,7 +37,6 @@ import sevenn.checkpoint
 
 assert sevenn.checkpoint.pd.DataFrame is pandas.DataFrame
 
-import torch
 from e3nn import o3
 from e3nn.math import _normalize_activation
 
@@ -38,5 +49,8 @@ assert _normalize_activation.moment.__module__ == "e3nn.math._normalize_activati
 
 
 def test_what_is_left_out_comes_when_it_is_asked_for() -> None:
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error:`torch.jit", "-c", CODE], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
+    assert "torch.jit" not in done.stderr.partition("loaded")[0]

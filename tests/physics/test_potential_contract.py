@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crystals import nickel_aluminide
+from crystals import disulfide, nickel_aluminide, sodium_chloride
 from ionvolt.physics.potentials.ase_calculator import ASEPotential
 from ionvolt.physics.potentials.chgnet import VERSIONS, load_chgnet
 from ionvolt.physics.potentials.interface import Forces
@@ -60,10 +60,17 @@ def sevennets_vectors(calculator: Any) -> Callable[[Crystal], NDArray[np.float32
 def test_sevennet(version: str) -> None:
     calculator = sevennets(version)
     crystals = [shaken(layered("Li", "Co", 2.82, 14.05).discharged)]
-    check_potential(load_potential(version), crystals, calculator=calculator, features=sevennets_vectors(calculator))
+    potential = load_potential(version)
+    check_potential(potential, crystals, calculator=calculator, features=sevennets_vectors(calculator))
+    for crystal in (disulfide(), sodium_chloride()):  # other elements
+        (output,) = potential.evaluate([crystal])
+        assert output.energy == pytest.approx(
+            calculator.get_potential_energy(crystal.to_pymatgen().to_ase_atoms()), abs=1e-4
+        )
+        assert output.magmoms is None
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", [VERSIONS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in VERSIONS[1:])])
 def test_chgnet(version: str) -> None:
     from chgnet.model.dynamics import CHGNetCalculator
 

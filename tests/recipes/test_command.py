@@ -13,6 +13,8 @@ from recipes import fake
 from recipes.test_mlip import SETTINGS
 from recipes.toy import toy
 
+pytestmark = pytest.mark.slow
+
 RUNNER = CliRunner()
 
 

@@ -14,6 +14,8 @@ from ionvolt.models.measured.estimate import FOLDERS, read_measured
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.measured import recipe
 
+pytestmark = pytest.mark.slow
+
 RUNNER = CliRunner()
 TABLES = Path(ionvolt.experiment.__file__).parent
 

@@ -57,6 +57,7 @@ def test_begin_look_and_take_away(run: Path, tmp_path: Path) -> None:
     assert run_command("screen", "merge", run).out.strip() == str(run / "records.parquet")
 
 
+@pytest.mark.slow
 def test_questions_in_sql(run: Path) -> None:
     pytest.importorskip("duckdb", reason="DuckDB is not installed (extra screen)")
     question = "SELECT ion, count(*) AS n FROM records WHERE status = 'kept' GROUP BY ion ORDER BY ion"
@@ -73,6 +74,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     assert "no such file" in run_command("screen", tmp_path / "no.cif", "-i", "Mg", "-o", tmp_path / "run").refused()
 
 
+@pytest.mark.slow
 def test_crystals_are_written_as_a_table_that_a_screen_reads(lines: Path, tmp_path: Path) -> None:
     written = run_command("data", "crystals", lines, "-o", tmp_path / "many.parquet")
     assert written.code == 1
@@ -99,6 +101,7 @@ def sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "asked"
 
 
+@pytest.mark.slow
 def test_slurm_gets_an_array_of_workers(lines: Path, tmp_path: Path, sbatch: Path) -> None:
     folder = tmp_path / "a run"
     submitted = run_command(

@@ -27,6 +27,8 @@ from ionvolt.screening.worker import work
 from ionvolt.structures.writing import structure_text
 from screening.conftest import Begin, begun, crystal_of, expected, keys, line
 
+pytestmark = pytest.mark.slow
+
 RULES = Settings(("Mg", "Al"), stages=("rules",))
 
 

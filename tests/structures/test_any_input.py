@@ -70,19 +70,19 @@ def fate(text, **options):
     return crystal
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(mutated())
 def test_mutated_files(text):
     fate(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(mutated(), st.sampled_from(["cif", "poscar", "res", "xyz", "json", "traj", "zip"]))
 def test_mutated_files_of_a_stated_format(text, fmt):
     fate(text, fmt=fmt)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from(["", "data_a\n", "\x1f\x8b\x08", P1, POSCAR]))
 def test_bytes(junk, head):
     fate(head.encode("latin-1") + junk)
@@ -108,7 +108,7 @@ def test_text(text):
         refused_in_one_line(error)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     hnp.arrays(np.float64, (3, 3), elements=st.floats() | st.floats(-20, 20)),
     hnp.arrays(np.float64, (4, 3), elements=st.floats() | st.floats(-2, 2)),

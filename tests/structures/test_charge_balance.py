@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.core import Composition, Lattice
 
+from crystals import in_group
 from ionvolt.structures import chemistry
 from ionvolt.structures.charge_balance import COVALENT, count_electrons, nonmetal_bonds, nonmetal_charges
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
@@ -92,25 +93,25 @@ def test_of_a_crystal_as_of_its_formula(name: str, gives: float) -> None:
 
 
 def made(group: str, lattice: Lattice, species: list[str], sites: list[list[float]]) -> Crystal:
-    return Crystal.from_pymatgen(Structure.from_spacegroup(group, lattice, species, sites))
+    return Crystal.from_pymatgen(in_group(group, lattice, species, sites))
 
 
-PYRITE = made("Pa-3", Lattice.cubic(5.416), ["Fe", "S"], [[0, 0, 0], [0.385] * 3])
-CALCITE = made("R-3c", Lattice.hexagonal(4.80, 15.7), ["Mn", "C", "O"], [[0, 0, 0], [0, 0, 0.25], [0.268, 0, 0.25]])
+PYRITE = made("P a -3", Lattice.cubic(5.416), ["Fe", "S"], [[0, 0, 0], [0.385] * 3])
+CALCITE = made("R -3 c:H", Lattice.hexagonal(4.80, 15.7), ["Mn", "C", "O"], [[0, 0, 0], [0, 0, 0.25], [0.268, 0, 0.25]])
 PEROXIDE = made(
-    "P6_3/mmc",
+    "P 63/m m c",
     Lattice.hexagonal(3.14, 7.65),
     ["Li", "Li", "O"],
     [[0, 0, 0], [1 / 3, 2 / 3, 0.75], [1 / 3, 2 / 3, 0.149]],
 )
 CYANIDE = made(
-    "Fm-3m",
+    "F m -3 m",
     Lattice.cubic(10.2),
     ["Fe", "Fe", "C", "N"],
     [[0, 0, 0], [0.5, 0.5, 0.5], [0.19, 0, 0], [0.305, 0, 0]],
 )
 BARITE = made(
-    "Pnma",
+    "P n m a",
     Lattice.orthorhombic(8.884, 5.457, 7.157),
     ["Ba", "S", "O", "O", "O"],
     [[0.1845, 0.25, 0.158], [0.437, 0.75, 0.191], [0.587, 0.75, 0.106], [0.317, 0.75, 0.049], [0.419, 0.974, 0.311]],

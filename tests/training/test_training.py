@@ -17,6 +17,8 @@ from ionvolt.training.cgcnn.networks import new_network, pooled_vectors, set_sca
 from ionvolt.training.loop import History, evaluate, fit
 from ionvolt.training.settings import HEAD, PAPER, Settings
 
+pytestmark = pytest.mark.slow
+
 N = 20
 ALL = np.arange(N)
 PARTS = [(ALL[:14], ALL[14:]), (ALL[6:], ALL[:6])]

@@ -32,7 +32,7 @@ def sound(answer: httpx.Response) -> None:
 
 @given(mutated())
 @settings(
-    max_examples=150, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+    max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
 )
 def test_mutated_files(server: Served, text: str) -> None:
     start = time.monotonic()

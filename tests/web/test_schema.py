@@ -52,7 +52,7 @@ def test_every_operation(server: Served, method: str, path: str, mode: Generatio
     description = schemathesis.openapi.from_url(f"{server.address}/api/v1/openapi.json")
     operation = description[path][method]
 
-    @settings(max_examples=150 if method == "POST" else 5, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60 if method == "POST" else 5, deadline=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy(generation_mode=mode))
     def ask(case: Case) -> None:
         case.call_and_validate(checks=CHECKS)

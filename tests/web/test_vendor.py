@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[2] / "scripts" / "vendor"
 FETCH = FOLDER / "fetch.py"
 # No npm, and a pip that finds no package.

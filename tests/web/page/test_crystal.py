@@ -11,8 +11,39 @@ from web.page.browser import crystal, example, expect, needs_3d, needs_browser
 pytestmark = [pytest.mark.slow, needs_browser, needs_3d]
 
 
-def test_the_atoms_are_coloured_by_local_voltage_or_element(opened):
+def test_the_atoms_of_a_crystal(opened):
+    """On one page: drawing in 3D without a graphics card takes most of the time."""
     page = example(opened(in_3d=True), "LiFePO4")
+    hovering_tells_of_an_atom_and_clicking_finds_it_in_the_table(page)
+    page.mouse.move(0, 0)
+    coloured_by_local_voltage_or_element(page)
+    coloured_by_coordination_and_oxidation_state(page)
+
+
+def hovering_tells_of_an_atom_and_clicking_finds_it_in_the_table(page):
+    image = crystal(page)
+    box = page.locator("#stage").bounding_box()
+    tip = page.locator("#tip")
+    # Atoms are where colour is; the largest patches come first.
+    spread = image.max(2) - image.min(2)
+    candidates = np.argwhere(spread > 90)[:: max(1, (spread > 90).sum() // 60)]
+    for y, x in candidates:
+        page.mouse.move(box["x"] + int(x), box["y"] + int(y))
+        page.wait_for_timeout(140)
+        if tip.is_visible():
+            break
+    expect(tip).to_be_visible()
+    text = tip.inner_text()
+    assert re.search(r"^(Fe|P|O)\s+atom \d+", text), text
+    assert re.search(r"\d\.\d+ ± \d\.\d+ V", text), text
+    assert re.search(r"coordination \d+\.\d: ", text), text
+    page.mouse.click(box["x"] + int(x), box["y"] + int(y))
+    lit = page.locator("#site-table tr.lit")
+    expect(lit).to_have_count(1)
+    assert lit.locator("th").inner_text() == re.search(r"atom (\d+)", text)[1]
+
+
+def coloured_by_local_voltage_or_element(page):
     image = crystal(page)
     red, blue = image[..., 0], image[..., 2]
     assert (blue - red > 60).sum() > 500  # below the mean
@@ -36,28 +67,18 @@ def test_the_atoms_are_coloured_by_local_voltage_or_element(opened):
     assert Image.open(waiting.value.path()).size[0] > 200
 
 
-def test_hovering_tells_of_an_atom_and_clicking_finds_it_in_the_table(opened):
-    page = example(opened(in_3d=True), "LiFePO4")
-    image = crystal(page)
-    box = page.locator("#stage").bounding_box()
-    tip = page.locator("#tip")
-    # Atoms are where colour is; the largest patches come first.
-    spread = image.max(2) - image.min(2)
-    candidates = np.argwhere(spread > 90)[:: max(1, (spread > 90).sum() // 60)]
-    for y, x in candidates:
-        page.mouse.move(box["x"] + int(x), box["y"] + int(y))
-        page.wait_for_timeout(140)
-        if tip.is_visible():
-            break
-    expect(tip).to_be_visible()
-    text = tip.inner_text()
-    assert re.search(r"^(Fe|P|O)\s+atom \d+", text), text
-    assert re.search(r"\d\.\d+ ± \d\.\d+ V", text), text
-    assert re.search(r"coordination \d+\.\d: ", text), text
-    page.mouse.click(box["x"] + int(x), box["y"] + int(y))
-    lit = page.locator("#site-table tr.lit")
-    expect(lit).to_have_count(1)
-    assert lit.locator("th").inner_text() == re.search(r"atom (\d+)", text)[1]
+def coloured_by_coordination_and_oxidation_state(page):
+    page.get_by_label("Coordination", exact=True).check(force=True)
+    expect(page.locator("#legend")).to_contain_text("effective coordination number")
+    page.get_by_label("Oxidation state", exact=True).check(force=True)
+    expect(page.locator("#legend .keys")).to_contain_text("Fe 3+")
+    expect(page.locator("#legend .keys")).to_contain_text("O 2−")
+    plain = crystal(page)
+    page.locator("#polyhedra").check()
+    assert np.abs(crystal(page) - plain).sum() > 100_000
+    atoms = int(page.locator("#stage").get_attribute("data-atoms"))
+    page.locator("#beyond").uncheck()
+    expect(page.locator("#stage")).not_to_have_attribute("data-atoms", str(atoms))
 
 
 def test_cells_are_chosen_and_the_keyboard_turns_the_crystal(opened):
@@ -74,19 +95,3 @@ def test_cells_are_chosen_and_the_keyboard_turns_the_crystal(opened):
     assert np.abs(crystal(page) - before).sum() > 100_000
     page.keyboard.press("0")
     assert np.abs(crystal(page) - before).mean() < 3
-
-
-def test_atoms_by_coordination_and_oxidation_state(opened):
-    page = example(opened(in_3d=True), "LiFePO4")
-    crystal(page)
-    page.get_by_label("Coordination", exact=True).check(force=True)
-    expect(page.locator("#legend")).to_contain_text("effective coordination number")
-    page.get_by_label("Oxidation state", exact=True).check(force=True)
-    expect(page.locator("#legend .keys")).to_contain_text("Fe 3+")
-    expect(page.locator("#legend .keys")).to_contain_text("O 2−")
-    plain = crystal(page)
-    page.locator("#polyhedra").check()
-    assert np.abs(crystal(page) - plain).sum() > 100_000
-    atoms = int(page.locator("#stage").get_attribute("data-atoms"))
-    page.locator("#beyond").uncheck()
-    expect(page.locator("#stage")).not_to_have_attribute("data-atoms", str(atoms))
