@@ -16,12 +16,7 @@ POSSIBLE = (-3.0, 7.0)
 
 
 def prediction_of(reading: Reading, answer: Estimate, states: States | None) -> Prediction:
-    """A model's answer as people get it.
-
-    Args:
-        reading: What was asked.
-        answer: What the model said.
-        states: What was computed of crystals so far; None where nobody asks whether they are relaxed.
+    """A model's answer as people get it; ``states`` is None where nobody asks whether the structures are relaxed.
 
     Raises:
         InputError: No electrode has such a voltage.
