@@ -38,6 +38,7 @@ from ionvolt.models.registry import load_model
 from ionvolt.physics import trial_insertion
 from ionvolt.physics.potentials import chgnet, sevennet
 from ionvolt.physics.potentials.sevennet_bonds import bonds_of
+from ionvolt.prediction import answers
 from ionvolt.structures import as_crystal, read_file
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
@@ -79,7 +80,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (sevennet.SevenNetPotential, "_bonds", "bonds"),
     (sevennet.SevenNetPotential, "evaluate", "potential"),
     (trial_insertion, "relax", "room"),
-    (prediction, "relaxation_doubts", "check"),
+    (answers, "relaxation_doubts", "check"),
     (foundation_model.FoundationModel, "estimate_featurised", "learners"),
 )
 

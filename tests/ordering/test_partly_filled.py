@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from ionvolt import computation, tool_server
-from ionvolt.computation import Computer, compute_partly_filled
+from ionvolt import tool_server
+from ionvolt.computation import Computer, compute_partly_filled, partly_filled
 from ionvolt.explain import explain, explain_many
 from ionvolt.ions import working_ion
 from ionvolt.models.registry import PAPER_MODEL, load_model
@@ -59,8 +59,8 @@ def test_compute_puts_whole_ions_into_the_emptied_host(monkeypatch: pytest.Monke
         asked.append(given)
         return RESULT
 
-    monkeypatch.setattr(computation, "compute_checked", noted)
-    monkeypatch.setattr(computation, "replace", lambda one, **changes: SimpleNamespace(**vars(one) | changes))
+    monkeypatch.setattr(partly_filled, "compute_checked", noted)
+    monkeypatch.setattr(partly_filled, "replace", lambda one, **changes: SimpleNamespace(**vars(one) | changes))
     with pytest.raises(DisorderError) as found:
         as_crystal(P2_BRONZE)
     computer = cast("Computer", SimpleNamespace(options=RelaxOptions()))

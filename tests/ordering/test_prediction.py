@@ -45,8 +45,8 @@ def orderings(*volts_and_weights: tuple[float, float], charges=None) -> Ordering
 @pytest.fixture(autouse=True)
 def as_if_relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cells here stand for orderings; whether they are relaxed is tested elsewhere."""
-    monkeypatch.setattr("ionvolt.prediction.relaxation_doubts", lambda crystals, states: ())
-    monkeypatch.setattr("ionvolt.prediction.strains", lambda crystals, states: (0.0,))
+    monkeypatch.setattr("ionvolt.prediction.answers.relaxation_doubts", lambda crystals, states: ())
+    monkeypatch.setattr("ionvolt.prediction.answers.strains", lambda crystals, states: (0.0,))
     monkeypatch.setattr("ionvolt.reading._misfit", lambda crystal, ion: ())
 
 

@@ -74,8 +74,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_error)
 
-    def client(request: Request) -> str:
-        return client_of(request, behind_proxy=settings.behind_proxy)
+    add_predictions(app, service, buffer)
+    add_jobs(app, service, buffer)
+    add_facts(app, service)
+    add_state(app, service, buffer, metrics)
+    add_pages(app)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            app.openapi_schema = with_request_schemas(schema)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def add_predictions(app: FastAPI, service: Service, buffer: Buffer) -> None:
+    """What is answered while one waits: voltages, explanations, structures in other formats."""
 
     @app.post(
         "/api/v1/predict",
@@ -87,8 +103,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def predict(request: Request) -> Response:
         """Voltages of structures, each for one or more working ions."""
         async with buffer.body(request) as body:
-            question = await predict_question(request.headers.get("content-type", ""), body, settings)
-            return _json({"results": await while_wanted(request, service.predict(question, client(request)))})
+            question = await predict_question(request.headers.get("content-type", ""), body, service.settings)
+            return _json({"results": await while_wanted(request, service.predict(question, _client(request, service)))})
 
     @app.post(
         "/api/v1/explain",
@@ -101,7 +117,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """What each atom of a structure adds to its voltage."""
         async with buffer.body(request) as body:
             question = explain_question(request.headers.get("content-type", ""), body)
-            return _json(await while_wanted(request, service.explain(question, client(request))))
+            return _json(await while_wanted(request, service.explain(question, _client(request, service))))
 
     @app.post(
         "/api/v1/structures",
@@ -114,7 +130,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """A structure in common formats: CIF, POSCAR, extended XYZ and pymatgen's JSON."""
         async with buffer.body(request) as body:
             question = structures_question(request.headers.get("content-type", ""), body)
-            return _json(await while_wanted(request, service.structures(question, client(request))))
+            return _json(await while_wanted(request, service.structures(question, _client(request, service))))
+
+
+def add_jobs(app: FastAPI, service: Service, buffer: Buffer) -> None:
+    """What takes longer than a request: its start, its state, its events, its end."""
 
     @app.post(
         "/api/v1/jobs",
@@ -127,8 +147,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def start(request: Request) -> Response:
         """Ask for what takes longer than a request; its results are told as they come, and kept for an hour."""
         async with buffer.body(request) as body:
-            question, asked = job_question(request.headers.get("content-type", ""), body, settings)
-            more: dict[str, Any] = {"client": client(request), "size": len(body), "attended": asked.attended}
+            question, asked = job_question(request.headers.get("content-type", ""), body, service.settings)
+            more: dict[str, Any] = {"client": _client(request, service), "size": len(body), "attended": asked.attended}
             if asked.kind == "predict":
                 job = service.start_predict(question, **more)
             else:
@@ -161,6 +181,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service.jobs.cancel(job)
         return _json(job.to_dict())
 
+
+def add_facts(app: FastAPI, service: Service) -> None:
+    """What there is to ask for: models, examples, ions, known electrodes, materials."""
+
     @app.get("/api/v1/models", tags=["facts"], response_model=schemas.ModelsResponse, responses=problems(403))
     async def models() -> Response:
         """Models that the server answers with."""
@@ -189,7 +213,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     async def materials(request: Request, formula: Annotated[str, Query(max_length=100)]) -> Response:
         """Materials of a formula in the Materials Project, the most stable first; their ids can be predicted."""
-        return _json({"materials": await while_wanted(request, service.search(formula, client(request)))})
+        return _json({"materials": await while_wanted(request, service.search(formula, _client(request, service)))})
+
+
+def add_state(app: FastAPI, service: Service, buffer: Buffer, metrics: Metrics) -> None:
+    """How the server is, for those who watch it."""
 
     @app.get("/healthz", tags=["state"], response_model=schemas.Health, responses=problems(403))
     async def healthz() -> Response:
@@ -211,6 +239,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         }
         return Response(metrics.text(gauges), media_type="text/plain; version=0.0.4")
 
+
+def add_pages(app: FastAPI) -> None:
+    """The page, its files and its third-party scripts."""
+
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
         return served(STATIC, "index.html", "Install IonVolt with its page; the API answers below /api/v1")
@@ -223,14 +255,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def vendor(name: str) -> Response:
         return served(vendor_folder(), name, "Run `make vendor` to fetch the page's third-party scripts")
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-            app.openapi_schema = with_request_schemas(schema)
-        return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]
-    return app
+def _client(request: Request, service: Service) -> str:
+    return client_of(request, behind_proxy=service.settings.behind_proxy)
 
 
 def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,0 +1,116 @@
+"""The voltage of potentials corrected: when the Δ-model comes along, what doubts do to it, what a cell will show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ionvolt.ions import EndMembers
+from ionvolt.physics.average import AverageVoltage
+from ionvolt.physics.cache import Cache
+from ionvolt.physics.potentials.chgnet import VERSIONS
+from ionvolt.physics.potentials.sevennet import VERSION
+from ionvolt.prediction import States, relaxation_doubts, strains, widened
+from ionvolt.reading import doubts_about
+from ionvolt.structures.crystal import Crystal
+
+if TYPE_CHECKING:
+    from ionvolt.models.interface import Estimate
+    from ionvolt.models.measured import MeasuredEstimate
+
+PARTLY = (
+    "full extraction is unlikely (probability {:.0f} %): the voltage is that of the part of the ions that comes out, "
+    "learned from unrelaxed structures; voltage_potential is that of all"
+)
+
+CORRECTED = frozenset({VERSION, *VERSIONS})
+"""Potentials for which the Δ-model answers: CHGNet relaxes, as it did for the model's training."""
+
+UNCORRECTED = (
+    f"the voltage is that of the potential alone, without an interval: the correction was learned for {VERSION}, on "
+    "structures that CHGNet relaxes"
+)
+
+
+def corrected(
+    average: AverageVoltage, discharged: Crystal | None, given: EndMembers
+) -> tuple[Estimate | None, tuple[str, ...]]:
+    """The corrected voltage of a computed electrode, and reservations.
+
+    Args:
+        average: What the potentials said.
+        discharged: The discharged structure as it was given; None where it was made.
+        given: Which end members were given.
+
+    Returns:
+        The Δ-model's answer, None where the model does not come along, and notes on it.
+    """
+    from ionvolt.models.registry import shipped_delta
+
+    if average.potential not in CORRECTED:
+        return None, (UNCORRECTED,)
+    model = shipped_delta()
+    if model is None:
+        return None, ()
+    if given == "both":
+        return model.estimate_computed(average, "both"), ()
+    if discharged is None:
+        return model.estimate_computed(average, "both", "inserted"), ()
+    partly, probability = model.estimate_partly(discharged, average.ion.symbol)
+    if partly is not None:
+        return partly, (PARTLY.format(100 * probability),)
+    # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
+    if average.converged is None:
+        return model.estimate_computed(average, "discharged"), ()
+    return model.estimate_computed(average, "both", "relaxed"), ()
+
+
+def judged(
+    answer: Estimate | None, average: AverageVoltage, given: EndMembers
+) -> tuple[Estimate | None, tuple[str, ...]]:
+    """An answer as the structures behind it allow: wider where they are strained, out of the domain where in doubt.
+
+    Returns:
+        The answer, and doubts and notes.
+    """
+    relaxed = average.converged is not None
+    doubts = doubts_about(average.discharged, average.charged, average.ion, relaxed=relaxed)
+    notes: tuple[str, ...] = ()
+    if not relaxed:
+        ends = [average.discharged, *([average.charged] if given == "both" else [])]
+        states: States = {}
+        doubts += relaxation_doubts(ends, states)
+        if answer is not None:
+            answer, notes = widened(answer, strains(ends, states), given)
+    if answer is not None and doubts:
+        answer = replace(answer, in_domain=False)
+    return answer, (*doubts, *notes)
+
+
+def expected(
+    average: AverageVoltage, given: EndMembers, cache: Cache, answer: Estimate | None = None
+) -> MeasuredEstimate | None:
+    """What a cell is expected to show.
+
+    Args:
+        average: What the potentials said. Ends that are relaxed, or both given, are asked of r2SCAN, too.
+        given: Which end members were given.
+        cache: Where the potential's answers are remembered.
+        answer: The corrected voltage: it counts where the host is the discharged structure less its ions, unrelaxed.
+
+    Returns:
+        None for ends, or a potential, that were not held against measured voltages.
+    """
+    from ionvolt.models.measured import expected_measured, functional_gap
+
+    ion = average.ion.symbol
+    if average.potential != VERSION:
+        return None
+    if average.converged is None and given != "both":
+        if answer is None or given != "discharged":
+            return None
+        return expected_measured(
+            ion, average.charged, answer.voltage, end_members="discharged", calculated_std=answer.std or 0.0
+        )
+    gap = functional_gap(average.discharged, average.charged, ion, cache)
+    return expected_measured(ion, average.charged, average.voltage, gap=gap)
