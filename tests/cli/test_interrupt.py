@@ -47,7 +47,9 @@ def _ended_by(ending: int, words: tuple[object, ...], target: Path, rows: int) -
     """The exit code of a command that is ended once its file holds so many rows; its processes must be gone, too."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     arguments = [sys.executable, "-c", COMMAND, "predict", *map(str, words)]
-    process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        arguments, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=_hear_interrupts
+    )
     try:
         _wait(lambda: target.exists() and target.read_bytes().count(b"\n") > rows)
         children = _children(process.pid)
@@ -60,6 +62,11 @@ def _ended_by(ending: int, words: tuple[object, ...], target: Path, rows: int) -
     assert (b"rows are kept" in err) == (ending == signal.SIGINT)
     _wait(lambda: not any(_is_alive(child) for child in children))
     return process.returncode
+
+
+def _hear_interrupts() -> None:
+    """Take SIGINT as it comes: tests that run in the background of a shell would hand on that it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait(done) -> None:
