@@ -18,6 +18,8 @@ from ionvolt.ions import remove_ion, working_ion
 from ionvolt.models.measured.chemistry import chemistry_of
 from ionvolt.models.measured.estimate import FOLDERS, load_measured
 
+pytestmark = pytest.mark.slow
+
 
 def test_calculated_voltages_belong_to_rows_of_the_table():
     names = [(p.cathode.name, p.part) for p in points()]
@@ -82,7 +84,6 @@ def test_a_wrong_measurement_does_not_move_its_own_answer():
     assert leave_one_framework_out([olivine], training) == leave_one_framework_out([olivine], others)
 
 
-@pytest.mark.slow
 def test_what_validate_shows():
     rows = [c for c in all_cathodes() if c.name in ("Li in FePO4 (olivine)", "Mg in Ti2S4 (thiospinel)")]
     found = {(e.model, e.cathode): e for e in expected_estimates(rows)}

@@ -18,6 +18,8 @@ from ionvolt.models.cgcnn.published import MAX_BYTES, import_checkpoint
 from ionvolt.structures import read_file
 from ionvolt.structures.crystal import Crystal
 
+pytestmark = pytest.mark.slow
+
 IONS = ("Li", "Na", "K", "Mg", "Ca", "Zn", "Al", "Y")
 MG = WORKING_IONS["Mg"]
 

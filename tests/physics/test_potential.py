@@ -16,6 +16,8 @@ from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.pairs import find_pairs
 
+pytestmark = pytest.mark.slow
+
 CRYSTALS = [layered(), disulfide(), sodium_chloride(), spinel("Mg", 8.4), olivine()]
 
 

@@ -20,6 +20,8 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.writing import structure_text
 from screening.conftest import crystal_of, line
 
+pytestmark = pytest.mark.slow
+
 N = 700
 
 
