@@ -17,6 +17,8 @@ from ionvolt.errors import InputError
 from ionvolt.physics.cache import Cache
 from ionvolt.structures import read_file
 
+pytestmark = pytest.mark.slow
+
 SMALL = DesignSettings(guide="probability", candidates=8, budget=3, changes=1)
 
 
@@ -135,7 +137,6 @@ def test_nothing_to_find_is_said() -> None:
         run(settings=replace(SMALL, elements=("Zr",), exclude=("Co",)))
 
 
-@pytest.mark.slow
 def test_what_is_written(tmp_path: Path) -> None:
     found = run(tmp_path / "run")
     write_results(found, tmp_path / "run")
@@ -182,7 +183,6 @@ def test_mistakes_are_one_line() -> None:
         assert words in command(*arguments).refused()
 
 
-@pytest.mark.slow
 def test_the_command_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     arguments = [

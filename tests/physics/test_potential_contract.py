@@ -20,6 +20,8 @@ from ionvolt.testing import check_potential, descriptions
 from ionvolt.testing.crystals import layered
 from ionvolt.testing.potentials import shaken
 
+pytestmark = pytest.mark.slow
+
 
 def sevennets(version: str) -> Any:
     """The package's own calculator."""
@@ -54,7 +56,6 @@ def sevennets_vectors(calculator: Any) -> Callable[[Crystal], NDArray[np.float32
     return vectors
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:No tensor product accelerator")
 @pytest.mark.parametrize("version", [VERSION, PBE_HEAD, R2SCAN_HEAD])
 def test_sevennet(version: str) -> None:
@@ -70,7 +71,7 @@ def test_sevennet(version: str) -> None:
         assert output.magmoms is None
 
 
-@pytest.mark.parametrize("version", [VERSIONS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in VERSIONS[1:])])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_chgnet(version: str) -> None:
     from chgnet.model.dynamics import CHGNetCalculator
 
