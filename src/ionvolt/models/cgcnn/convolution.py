@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ionvolt.models.cgcnn.kept import Kept
 from ionvolt.models.cgcnn.layers import GAUSSIAN_STEP, N_CENTRES, expand_distances, running_statistics
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class GraphConvolution(nn.Module):
         self.linear = nn.Linear(2 * n_features + N_CENTRES, 2 * n_features)
         self.edge_norm = nn.BatchNorm1d(2 * n_features)
         self.atom_norm = nn.BatchNorm1d(n_features)
-        self._folded: Folded | None = None
+        self._folded: Kept[Folded] | None = None
 
     def forward(self, atoms: Tensor, neighbours: Tensor, distances: Tensor) -> Tensor:
         """New atom vectors, shape (N, n_features).
@@ -75,12 +76,12 @@ class GraphConvolution(nn.Module):
         return updated
 
     def _current_fold(self) -> Folded:
-        from ionvolt.models.cgcnn.fused_inference import fold, versions_of
+        from ionvolt.models.cgcnn.fused_inference import fold
 
-        layers = self.linear, self.edge_norm, self.atom_norm
-        if self._folded is None or self._folded.versions != versions_of(*layers):
-            self._folded = fold(*layers)
-        return self._folded
+        if self._folded is None or not self._folded.holds:
+            layers = self.linear, self.edge_norm, self.atom_norm
+            self._folded = Kept(layers, fold(*layers))
+        return self._folded.made
 
     def _compiled(
         self, own: Tensor, other: Tensor, edge_weights: Tensor, neighbours: Tensor, distances: Tensor

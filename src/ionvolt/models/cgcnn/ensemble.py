@@ -20,7 +20,8 @@ from ionvolt.graphs.elements import KNOWN_ELEMENTS
 from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard, parameters_of
 from ionvolt.models.cgcnn.convolution import kernels_available
-from ionvolt.models.cgcnn.fused_heads import FusedHeads, Kept, fuse_heads
+from ionvolt.models.cgcnn.fused_heads import FusedHeads, fuse_heads
+from ionvolt.models.cgcnn.kept import Kept
 from ionvolt.models.cgcnn.local_voltages import local_voltages
 from ionvolt.models.cgcnn.network import CGCNN, N_FEATURES, Head, LocalHead, Trunk
 from ionvolt.models.interface import AtomContributions, Estimate, Query

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from ionvolt.models.cgcnn.kept import Kept
 from ionvolt.models.cgcnn.network import Head
-
-Fused = TypeVar("Fused")
-
-
-class Kept(Generic[Fused]):
-    """What was made of some modules, for as long as nobody trains them or loads other weights into them."""
-
-    def __init__(self, modules: Iterable[nn.Module], made: Fused) -> None:
-        self.made = made
-        self._tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
-        self._versions = self._now()
-
-    def _now(self) -> list[int]:
-        return [tensor._version for tensor in self._tensors]
-
-    @property
-    def holds(self) -> bool:
-        """Whether the modules are as they were."""
-        return self._now() == self._versions
 
 
 @dataclass(frozen=True)

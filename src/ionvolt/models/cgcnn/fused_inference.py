@@ -13,15 +13,12 @@ from torch.nn import functional
 from ionvolt.models.cgcnn import _convolution_numba as kernels
 from ionvolt.models.cgcnn.layers import GAUSSIAN_STEP, running_statistics
 
-Versions = tuple[tuple[int, int], ...]
-
 
 @dataclass(frozen=True)
 class Folded:
     """What inference needs of a convolution of F features.
 
     Attributes:
-        versions: State of the convolution's tensors when they were folded.
         weight: Of the atoms, for the atom itself and as another's neighbour, shape (F, 4 F).
         bias: Shape (4 F,).
         edge_weights: Of the expanded distance, with the kernels' padding, shape (centres, 2 F).
@@ -29,7 +26,6 @@ class Folded:
         shift: Shape (F,).
     """
 
-    versions: Versions
     weight: Tensor
     bias: Tensor
     edge_weights: NDArray[np.float32]
@@ -54,16 +50,6 @@ class Folded:
         return out
 
 
-def versions_of(linear: nn.Linear, edge_norm: nn.BatchNorm1d, atom_norm: nn.BatchNorm1d) -> Versions:
-    """Which tensors they have and how often each was written to: the same as long as nobody trains or loads them."""
-    held = [
-        tensor
-        for module in (linear, edge_norm, atom_norm)
-        for tensor in (*module._parameters.values(), *module._buffers.values())  # attributes are looked up slowly
-    ]
-    return tuple([(id(tensor), tensor._version) for tensor in held if tensor is not None])
-
-
 @torch.no_grad()
 def fold(linear: nn.Linear, edge_norm: nn.BatchNorm1d, atom_norm: nn.BatchNorm1d) -> Folded:
     """Fold the layers of a convolution as they are now."""
@@ -72,7 +58,6 @@ def fold(linear: nn.Linear, edge_norm: nn.BatchNorm1d, atom_norm: nn.BatchNorm1d
     weight = linear.weight * scale[:, None]
     atom_scale, atom_shift = _affine(atom_norm)
     return Folded(
-        versions=versions_of(linear, edge_norm, atom_norm),
         weight=torch.cat([weight[:, :n], weight[:, n : 2 * n]]).t().contiguous(),
         bias=torch.cat([linear.bias * scale + shift, torch.zeros(2 * n)]),
         edge_weights=padded(weight[:, 2 * n :].t()).numpy(),

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ionvolt.graphs import GraphBatch
 from ionvolt.models.cgcnn import _convolution_numba as kernels
-from ionvolt.models.cgcnn.fused_heads import Kept
 from ionvolt.models.cgcnn.fused_inference import fold
+from ionvolt.models.cgcnn.kept import Kept
 from ionvolt.models.cgcnn.layers import GAUSSIAN_STEP
 from ionvolt.models.cgcnn.network import Trunk
 
