@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -37,22 +37,11 @@ COMMANDS = {
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
-@dataclass
-class Commands(MutableMapping[str, Any]):
+class Commands(Mapping[str, Any]):
     """Commands by name, made when they are first asked for."""
 
-    made: dict[str, Any] = field(default_factory=dict)
-
     def __getitem__(self, name: str) -> Any:
-        if name not in self.made:
-            self.made[name] = _command(name, *COMMANDS[name])
-        return self.made[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self.made[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self.made[name]
+        return _command(name, *COMMANDS[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -61,6 +50,7 @@ class Commands(MutableMapping[str, Any]):
         return len(COMMANDS)
 
 
+@cache
 def _command(name: str, place: str, short_help: str) -> Any:
     module, _, attribute = place.partition(":")
     found = getattr(import_module(f"ionvolt.cli.{module}"), attribute)
@@ -77,7 +67,7 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
-        self.commands = Commands()
+        self.commands: Any = Commands()
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, of which none is imported."""
