@@ -19,7 +19,7 @@ from ionvolt.errors import DataError
 from ionvolt.physics.potentials.chgnet import ATOMS_TOGETHER
 from ionvolt.physics.potentials.interface import Potential, PotentialOutput
 from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
-from ionvolt.store import content_key, read_arrays, write_arrays
+from ionvolt.store import cache_folder, content_key, read_arrays, write_arrays
 from ionvolt.structures.crystal import Crystal
 
 FORMAT = 1
@@ -28,9 +28,7 @@ FORMAT = 1
 
 def default_folder() -> Path:
     """``physics`` in IonVolt's cache folder, where the system keeps such (Linux: ``XDG_CACHE_HOME``, ``~/.cache``)."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("ionvolt", appauthor=False) / "physics"
+    return cache_folder("physics")
 
 
 def key(crystal: Crystal, *settings: object) -> str:

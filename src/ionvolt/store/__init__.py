@@ -3,7 +3,16 @@
 from ionvolt.store.arrays import read_arrays, write_arrays
 from ionvolt.store.cells import spreadsheet_cell
 from ionvolt.store.claims import claim, unclaimed
-from ionvolt.store.files import atomic_file, atomic_folder, is_trace, write_bytes, write_json, write_rows, write_text
+from ionvolt.store.files import (
+    atomic_file,
+    atomic_folder,
+    cache_folder,
+    is_trace,
+    write_bytes,
+    write_json,
+    write_rows,
+    write_text,
+)
 from ionvolt.store.fingerprints import content_key, file_sha256, fingerprint, sha256
 from ionvolt.store.growing import Column, GrowingTable, growing_table
 from ionvolt.store.reading import read_parquet, read_regular
@@ -13,6 +22,7 @@ __all__ = [
     "GrowingTable",
     "atomic_file",
     "atomic_folder",
+    "cache_folder",
     "claim",
     "content_key",
     "file_sha256",

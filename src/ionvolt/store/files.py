@@ -114,3 +114,10 @@ def _remove_abandoned(path: Path) -> None:
 
 def _refusal(path: Path, error: OSError) -> DataError:
     return DataError(f"{path}: it cannot be written ({error.strerror or error}). Choose another place")
+
+
+def cache_folder(name: str) -> Path:
+    """A folder of IonVolt's among what the system keeps of programs (Linux: ``XDG_CACHE_HOME``, ``~/.cache``)."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ionvolt", appauthor=False) / name

@@ -5,14 +5,13 @@ A file goes by the content of the checkpoint that it was made of. One that canno
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from ionvolt.errors import DataError
 from ionvolt.physics.potentials.sevennet_inference import CompiledNetwork
-from ionvolt.store import read_arrays, write_arrays
+from ionvolt.store import cache_folder, file_sha256, read_arrays, write_arrays
 
 FORMAT = 1
 """Counted up when what a file holds or how it comes about changes."""
@@ -39,13 +38,10 @@ def keep(version: str, network: CompiledNetwork) -> None:
 
 
 def _path(version: str) -> Path | None:
-    from platformdirs import user_cache_path
-
     spec = find_spec("sevenn") if version in _CHECKPOINTS else None
     if spec is None or spec.origin is None:
         return None
     checkpoint = Path(spec.origin).parent / "pretrained_potentials" / _CHECKPOINTS[version]
     if not checkpoint.is_file():
         return None
-    content = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return user_cache_path("ionvolt", appauthor=False) / "networks" / f"{version}-{content[:16]}-{FORMAT}.npz"
+    return cache_folder("networks") / f"{version}-{file_sha256(checkpoint)[:16]}-{FORMAT}.npz"
