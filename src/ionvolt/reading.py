@@ -21,7 +21,7 @@ from ionvolt.physics.orderings import without_farthest
 from ionvolt.physics.reaction import balance
 from ionvolt.structures.bond_valence import misfit
 from ionvolt.structures.bonding import VACUUM, is_molecular, vacuum
-from ionvolt.structures.charge_balance import Electrons, count_electrons
+from ionvolt.structures.charge_balance import NO_ELECTRONS, SHORTFALL, Electrons, count_electrons
 from ionvolt.structures.chemistry import MOBILE_IONS, has_anion
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
 
@@ -185,7 +185,7 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
     query = Query(ion.symbol, host, "discharged", crystal, float(_count(crystal, ion)))
     doubts = (*_kind(host, ion, crystal), *_misfit(crystal, ion))
     electrons = count_electrons(crystal)
-    if electrons is not None and electrons.give < 0.05:
+    if electrons is not None and electrons.give < NO_ELECTRONS:
         doubts += (
             f"the metals of {crystal.formula} have no electrons to give up: {ion.symbol} comes out only where anions "
             f"are oxidised. To put more {ion.symbol} in, take it as the host (--assume charged)",
@@ -225,7 +225,7 @@ def _host(crystal: Crystal, ion: WorkingIon, assume: Assume, discharged_formula:
     taken = count_electrons(host)
     if taken is not None and n_ions is not None:
         doubts += _too_many(host, ion, taken, n_ions, discharged_formula or "")
-    elif taken is not None and taken.take < 0.05:
+    elif taken is not None and taken.take < NO_ELECTRONS:
         doubts += (f"no metal of {host.formula} can take up an electron, so {ion.symbol} cannot go in by insertion",)
     query = Query(ion.symbol, host, "charged", n_ions=n_ions)
     return Reading(query, crystal, ion, removed, False, tuple(notes), doubts)
@@ -247,14 +247,14 @@ def _host_of_formula(
 
 def _too_many(host: Crystal, ion: WorkingIon, electrons: Electrons, n_ions: float, formula: str) -> tuple[str, ...]:
     needed = n_ions * ion.charge
-    if needed > 1.02 * electrons.all + 1e-6:
+    if needed > (1 + SHORTFALL) * electrons.all + 1e-6:
         raise InputError(
             formula,
             f"{needed:.3g} electrons a cell are needed, and the metals of {host.formula} have no more than "
             f"{electrons.all:.3g}",
             "Give a formula with less of the ion",
         )
-    if needed > 1.02 * electrons.take + 1e-6:
+    if needed > (1 + SHORTFALL) * electrons.take + 1e-6:
         return (
             f"{formula} needs {needed:.3g} electrons a cell, and the metals of {host.formula} take "
             f"{electrons.take:.3g} by insertion: a conversion reaction, which no model here has learned",

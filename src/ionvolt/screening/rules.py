@@ -11,15 +11,9 @@ from ionvolt.prediction import theoretical_capacity
 from ionvolt.reading import Assume, Reading, read_question
 from ionvolt.screening.records import Row
 from ionvolt.screening.settings import Settings
-from ionvolt.structures.charge_balance import Electrons, count_electrons, metal_charges
+from ionvolt.structures.charge_balance import NO_ELECTRONS, SHORTFALL, Electrons, count_electrons, metal_charges
 from ionvolt.structures.chemistry import has_anion
 from ionvolt.structures.crystal import Crystal
-
-_NONE = 0.05
-"""Electrons a cell below which there are none; as in ``reading``."""
-
-_TOLERANCE = 0.02
-"""Share of the electrons that may be missing for all ions to come out; as in ``reading``."""
 
 IN_PART = "its metals have electrons for a part of the ions only: capacity and energy are those of that part"
 
@@ -58,7 +52,7 @@ def judge(crystal: Crystal, ion: WorkingIon, settings: Settings) -> Row:
 def _is_inert(crystal: Crystal, electrons: Electrons | None) -> bool:
     """Whether no metal changes its charge; where charges do not add up, as with azides, the elements tell."""
     if electrons is not None:
-        return max(electrons) < _NONE
+        return max(electrons) < NO_ELECTRONS
     by_elements = metal_charges(crystal.composition)
     return by_elements is not None and not by_elements.limits
 
@@ -72,7 +66,7 @@ def assumed(crystal: Crystal, ion: WorkingIon) -> Assume:
     if end_member(crystal, ion) == "charged":
         return "auto"
     electrons = count_electrons(crystal)
-    return "charged" if electrons is not None and electrons.give < _NONE <= electrons.take else "auto"
+    return "charged" if electrons is not None and electrons.give < NO_ELECTRONS <= electrons.take else "auto"
 
 
 def capacity_of(reading: Reading) -> tuple[float | None, float | None, bool]:
@@ -86,7 +80,7 @@ def capacity_of(reading: Reading) -> tuple[float | None, float | None, bool]:
     host, discharged, ion = reading.query.host, reading.query.discharged, reading.ion
     if discharged is not None:
         share = paid_share(reading)
-        if grav is None or vol is None or share is None or share > 1 - _TOLERANCE:
+        if grav is None or vol is None or share is None or share > 1 - SHORTFALL:
             return grav, vol, estimate
         return share * grav, share * vol, True
     if grav is not None:

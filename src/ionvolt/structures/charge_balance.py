@@ -49,6 +49,13 @@ _OXO: dict[str, tuple[float, ...]] = {
 }  # fmt: skip
 
 
+NO_ELECTRONS = 0.05
+"""Electrons a cell below which there are none."""
+
+SHORTFALL = 0.02
+"""Share of the electrons that a change needs and that may be missing for it: charges are formal."""
+
+
 class Electrons(NamedTuple):
     """Electrons of the metals of a cell or formula that change their charge.
 
