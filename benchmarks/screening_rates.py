@@ -19,6 +19,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -68,37 +70,39 @@ def part_of(source: Path, folder: Path, units: int) -> Path:
     return part
 
 
-def ray_overhead(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:
-    """Seconds of the first two stages with two processes and with two actors of Ray, in turns; daemons included."""
-    part = part_of(source, folder, units)
-    ray = [sys.executable, "-m", "ray.scripts.scripts"]
-    seconds: dict[str, list[float]] = {"-j": [], "--ray": []}
-    for n, how in enumerate(("-j", "--ray", "--ray", "-j")):
-        target = folder / f"ray-{n}"
+def in_turns(part: Path, folder: Path, ion: str, ways: Sequence[tuple[object, ...]]) -> list[float]:
+    """Seconds of the first two stages in two ways: the first, the second, the second, the first; of each the sum."""
+    seconds = [0.0, 0.0]
+    for turn, way in enumerate((0, 1, 1, 0)):
+        target = folder / f"turn-{turn}"
         shutil.rmtree(target, ignore_errors=True)
-        if how == "--ray":
-            start = [*ray, "start", "--head", "--num-cpus", "2", "--include-dashboard", "false"]
-            subprocess.run(start, check=True, stdout=subprocess.DEVNULL)
-        try:
-            words = ["-j", 2] if how == "-j" else ["--ray", "auto"]
-            _, spent = run(part, "-i", ion, "-o", target, "--stages", "rules,network", *words)
-        finally:
-            if how == "--ray":
-                subprocess.run([*ray, "stop"], check=True, stdout=subprocess.DEVNULL)
-        seconds[how].append(spent)
-    return {"units": units, "seconds": seconds, "overhead": sum(seconds["--ray"]) / sum(seconds["-j"]) - 1}
+        with ray_cluster() if "--ray" in ways[way] else nullcontext():
+            seconds[way] += run(part, "-i", ion, "-o", target, "--stages", "rules,network", *ways[way])[1]
+    return seconds
+
+
+@contextmanager
+def ray_cluster() -> Iterator[None]:
+    """A cluster of two cores on this machine."""
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    start = [*ray, "start", "--head", "--num-cpus", "2", "--include-dashboard", "false"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        subprocess.run([*ray, "stop"], check=True, stdout=subprocess.DEVNULL)
+
+
+def ray_overhead(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:
+    """Two actors of Ray against two processes; daemons included."""
+    processes, actors = in_turns(part_of(source, folder, units), folder, ion, [("-j", 2), ("--ray", "auto")])
+    return {"units": units, "seconds": {"-j": processes, "--ray": actors}, "overhead": actors / processes - 1}
 
 
 def speed_up(source: Path, folder: Path, units: int, ion: str) -> dict[str, Any]:
-    """Seconds of the first two stages with one process and with two, in turns."""
-    part = part_of(source, folder, units)
-    seconds: dict[int, list[float]] = {1: [], 2: []}
-    for n in (1, 2, 2, 1):
-        target = folder / f"part-{n}-{len(seconds[n])}"
-        shutil.rmtree(target, ignore_errors=True)
-        _, spent = run(part, "-i", ion, "-o", target, "--stages", "rules,network", "-j", n)
-        seconds[n].append(spent)
-    return {"units": units, "seconds": seconds, "speed_up": sum(seconds[1]) / sum(seconds[2])}
+    """Two processes against one."""
+    one, two = in_turns(part_of(source, folder, units), folder, ion, [("-j", 1), ("-j", 2)])
+    return {"units": units, "seconds": {1: one, 2: two}, "speed_up": one / two}
 
 
 def kill(source: Path, folder: Path, ion: str, keep: int, stages: str, limit: float) -> dict[str, Any]:
