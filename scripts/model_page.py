@@ -99,18 +99,21 @@ def local_table(card: ModelCard) -> str:
 
 def potential_table(cards: dict[str, ModelCard]) -> str:
     """Errors of the models on the universal potential, for all ions and each."""
-    lines = ["| model, split | all | " + " | ".join(WORKING_IONS) + " |", "|---|---|" + "---|" * len(WORKING_IONS)]
+    head = "| model, split | all | median | within 0.1 V | within 0.3 V | "
+    lines = [head + " | ".join(WORKING_IONS) + " |", "|---|---|---|---|---|" + "---|" * len(WORKING_IONS)]
     for card, test, everything in potential_tests(cards):
         cells = [f"{everything['mae']:.3f} ({everything['mae_low']:.3f}–{everything['mae_high']:.3f})"]
+        cells.append(f"{everything['median']:.2f}")
+        cells += [f"{100 * everything[name]:.0f} %" for name in ("within_01", "within_03")]
         cells += [f"{card.values(test, ion)['mae']:.2f}" for ion in WORKING_IONS]
         lines.append(f"| {card.kind}: {test} | " + " | ".join(cells) + " |")
         if "mae_physics" in everything:
             physics = [f"{card.values(test, ion)['mae_physics']:.2f}" for ion in WORKING_IONS]
             words = "the same, potential alone"
-            lines.append(f"| {words} | {everything['mae_physics']:.3f} | " + " | ".join(physics) + " |")
+            lines.append(f"| {words} | {everything['mae_physics']:.3f} | | | | " + " | ".join(physics) + " |")
     card = next(iter(potential_tests(cards)))[0]
     counts = [str(card.ion_training(ion)["n_rows"]) for ion in WORKING_IONS]
-    lines.append("| *electrodes* | | " + " | ".join(counts) + " |")
+    lines.append("| *electrodes* | | | | | " + " | ".join(counts) + " |")
     return "\n".join(lines)
 
 

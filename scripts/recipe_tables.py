@@ -93,21 +93,22 @@ def discharged_table(data: ElectrodeSet) -> str:
 def leaderboard_table(data: ElectrodeSet, entries: Sequence[Entry], before: str) -> str:
     """What was computed now, and those rows of the table before that were not."""
     lines = [
-        "| model | needs | all ions | " + " | ".join(WORKING_IONS) + " | cost |",
-        "|---|---|---|" + "---|" * (len(WORKING_IONS) + 1),
+        "| model | needs | all ions | median | within 0.1 V | within 0.3 V | " + " | ".join(WORKING_IONS) + " | cost |",
+        "|---|---|---|---|---|---|" + "---|" * (len(WORKING_IONS) + 1),
     ]
     rows = {cells[0]: cells for line in before.splitlines()[2:-1] if (cells := line.strip("| ").split(" | "))}
     for entry in entries:
         m, by_ion = entry.errors(data), entry.by_ion(data)
         words = entry.words + (f" ({entry.note})" if entry.note else "")
         cells = [words, entry.needs, f"{m.mae:.3f} ({m.mae_low:.3f}–{m.mae_high:.3f})"]
+        cells += [f"{m.median:.2f}", f"{m.within_01:.0%}", f"{m.within_03:.0%}"]
         cells += [f"{by_ion[ion]:.2f}" if ion in by_ion else "–" for ion in WORKING_IONS]
         rows[words] = [*cells, entry.cost]
     needs = [str(words) for words in NEEDS]
     ordered = sorted(rows.values(), key=lambda cells: (needs.index(cells[1]), -float(cells[2].split()[0])))
     lines += [f"| {' | '.join(cells)} |" for cells in ordered]
     counts = " | ".join(str(int((data.ions == ion).sum())) for ion in WORKING_IONS)
-    lines.append(f"| *electrodes* | | *{len(data)}* | {counts} | |")
+    lines.append(f"| *electrodes* | | *{len(data)}* | | | | {counts} | |")
     return "\n".join(lines)
 
 

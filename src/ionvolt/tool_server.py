@@ -143,8 +143,12 @@ def models() -> dict[str, Any]:
 
 
 def _error(found: dict[str, Any]) -> dict[str, float] | None:
-    """Mean absolute error of a test and its interval."""
-    return {name: found[name] for name in ("mae", "mae_low", "mae_high") if name in found} or None
+    """Mean absolute error of a test and its interval (V), and where the card has them the median and shares."""
+    return {
+        name: found[name]
+        for name in ("mae", "mae_low", "mae_high", "median", "within_01", "within_03")
+        if name in found
+    } or None
 
 
 @contextmanager

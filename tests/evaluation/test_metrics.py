@@ -13,6 +13,12 @@ def test_by_hand() -> None:
     assert found.r2 == pytest.approx(1 - 2.25 / 5)
 
 
+def test_median_and_shares() -> None:
+    found = metrics([1.0, 2.0, 3.0, 4.0, 5.0], [1.05, 2.1, 2.7, 4.31, 7.0])
+    assert found.median == pytest.approx(0.3)
+    assert (found.within_01, found.within_03) == (2 / 5, 3 / 5)
+
+
 def test_sign_of_the_bias() -> None:
     assert metrics([1, 2], [2, 3]).bias == 1
     assert metrics([1, 2], [0, 1]).bias == -1

@@ -75,16 +75,13 @@ def baseline(
         return
     settings = ", ".join(f"{k} {v:g}" for k, v in trained.card.training["settings"].items())
     print(folded(f"{output}: {model} for {', '.join(ions)} ({settings})"))
+    from ionvolt.evaluation.metrics import words_of_test
     from ionvolt.models.card import TEST
 
     for symbol in trained.card.ions:
         if t := trained.card.values(TEST, symbol):
             n_test = trained.card.ion_training(symbol)["n_test"]
-            words = (
-                f"{symbol}: test ({split} split, n = {t['n']} frameworks, {n_test} electrodes): "
-                f"MAE {t['mae']:.3f} V, 95 % interval {t['mae_low']:.3f} to {t['mae_high']:.3f}; "
-                f"mean predictor {t['mae_of_mean_predictor']:.3f}"
-            )
+            words = f"{symbol}: test ({split} split, n = {t['n']} frameworks, {n_test} electrodes): {words_of_test(t)}"
             print(folded(words))
         elif not final:
             print(f"{symbol}: no test row fell into this split")

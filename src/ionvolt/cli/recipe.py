@@ -174,11 +174,12 @@ def _job(
 def _print(lines: list[ReportLine]) -> None:
     columns = [
         Column("test", True), Column("ion", True), Column("n"), Column("MAE\n(V)"), Column("95 % interval\n(V)"),
-        Column("in 90 %\ninterval"),
+        Column("median\n(V)"), Column("within\n0.1 V"), Column("within\n0.3 V"), Column("in 90 %\ninterval"),
     ]  # fmt: skip
     rows = [
         [
             line.test, line.ion, str(line.n), f"{line.mae:.3f}", f"{line.mae_low:.3f} to {line.mae_high:.3f}",
+            f"{line.median:.3f}", f"{line.within_01:.0%}", f"{line.within_03:.0%}",
             f"{c:.1%}" if (c := line.more.get("coverage_90")) else "",
         ]
         for line in lines

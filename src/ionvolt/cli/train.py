@@ -258,6 +258,7 @@ def _claim(output: Path, identity: dict[str, Any], replace: bool) -> None:
 
 
 def _print_ensemble(ensemble: Ensemble, symbol: str, histories: list[History], output: Path) -> None:
+    from ionvolt.evaluation.metrics import words_of_test
     from ionvolt.models.card import TEST
 
     card = ensemble.card
@@ -267,8 +268,7 @@ def _print_ensemble(ensemble: Ensemble, symbol: str, histories: list[History], o
     if t := card.values(TEST, symbol):
         words = (
             f"test ({card.training['split']} split, n = {t['n']} frameworks, {facts['n_test']} electrodes): "
-            f"MAE {t['mae']:.3f} V, 95 % interval {t['mae_low']:.3f} to {t['mae_high']:.3f}; "
-            f"mean predictor {t['mae_of_mean_predictor']:.3f}"
+            f"{words_of_test(t)}"
         )
         print(folded(words))
     overlap = facts.get("test_rows_of_pretraining_frameworks")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,9 @@ class Metrics:
         mae: Mean absolute error.
         mae_low: Lower end of the 95 % bootstrap interval of the MAE.
         mae_high: Upper end.
+        median: Median absolute error: the mean is made by the tail.
+        within_01: Share of errors of at most 0.1 V.
+        within_03: Share of errors of at most 0.3 V.
         rmse: Root mean squared error.
         bias: Mean of predicted minus target.
         r2: Coefficient of determination.
@@ -26,6 +30,9 @@ class Metrics:
     mae: float
     mae_low: float
     mae_high: float
+    median: float
+    within_01: float
+    within_03: float
     rmse: float
     bias: float
     r2: float
@@ -49,19 +56,37 @@ def metrics(
         raise ValueError(f"metrics needs two equal, non-empty vectors, not {y.shape} and {p.shape}")
     error = p - y
     labels = np.arange(y.size) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    sums = np.bincount(labels, np.abs(error))
+    off = np.abs(error)
+    sums = np.bincount(labels, off)
     sizes = np.bincount(labels)
     draw = np.random.default_rng(seed).integers(0, sizes.size, size=(n_bootstrap, sizes.size))
     low, high = np.quantile(sums[draw].sum(1) / sizes[draw].sum(1), [0.025, 0.975])
     spread = float(((y - y.mean()) ** 2).sum())
     return Metrics(
         n=int(sizes.size),
-        mae=float(np.abs(error).mean()),
+        mae=float(off.mean()),
         mae_low=float(low),
         mae_high=float(high),
+        median=float(np.median(off)),
+        within_01=share_within(off, 0.1),
+        within_03=share_within(off, 0.3),
         rmse=float(np.sqrt((error**2).mean())),
         bias=float(error.mean()),
         r2=float(1 - (error**2).sum() / spread) if spread > 0 else float("nan"),
+    )
+
+
+def share_within(off: NDArray[np.float64], volts: float) -> float:
+    """Share of absolute errors (V) of at most ``volts``; one that is larger by rounding alone counts."""
+    return float((off <= volts + 1e-9).mean())
+
+
+def words_of_test(values: Mapping[str, float]) -> str:
+    """What a model's card says of its test, ``metrics`` by name and ``mae_of_mean_predictor``, in a line."""
+    return (
+        f"MAE {values['mae']:.3f} V, 95 % interval {values['mae_low']:.3f} to {values['mae_high']:.3f}, "
+        f"median {values['median']:.3f}, {values['within_01']:.0%} within 0.1 V, {values['within_03']:.0%} "
+        f"within 0.3 V; mean predictor {values['mae_of_mean_predictor']:.3f}"
     )
 
 

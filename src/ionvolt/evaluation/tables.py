@@ -59,8 +59,8 @@ def summarise(results: Results, models: Sequence[str] | None = None) -> list[dic
 
 
 HEADER = (
-    "model", "ion", "n", "rows", "MAE\n(V)", "95 % interval\n(V)", "RMSE\n(V)", "bias\n(V)", "R2",
-    "mean's\nMAE (V)",
+    "model", "ion", "n", "rows", "MAE\n(V)", "95 % interval\n(V)", "median\n(V)", "within\n0.1 V", "within\n0.3 V",
+    "RMSE\n(V)", "bias\n(V)", "R2", "mean's\nMAE (V)",
 )  # fmt: skip
 """Heads of the table that ``as_rows`` fills."""
 
@@ -73,7 +73,9 @@ def as_rows(records: Sequence[dict[str, Any]]) -> list[list[str]]:
         mean = "–" if r["mae_of_mean_predictor"] is None else f"{r['mae_of_mean_predictor']:.3f}"
         interval = f"{r['mae_low']:.3f} to {r['mae_high']:.3f}"
         counts = [str(r[name]) for name in ("n", "n_test")]
-        errors = [f"{r['mae']:.3f}", interval, f"{r['rmse']:.3f}", f"{r['bias']:+.3f}", r2, mean]
+        within = [f"{r[name]:.0%}" for name in ("within_01", "within_03")]
+        errors = [f"{r['mae']:.3f}", interval, f"{r['median']:.3f}", *within]
+        errors += [f"{r['rmse']:.3f}", f"{r['bias']:+.3f}", r2, mean]
         rows.append([r["model"], r["ion"], *counts, *errors])
     return rows
 

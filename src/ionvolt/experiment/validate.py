@@ -287,7 +287,7 @@ def _score(model: str, group: str, estimates: Sequence[Estimate], cathodes: Sequ
         mae=result.mae,
         mae_low=None if few else result.mae_low,
         mae_high=None if few else result.mae_high,
-        median=float(np.median(np.abs(predicted - measured))),
+        median=result.median,
         bias=round(result.bias, 9) + 0.0,  # no -0.0
         within=float((np.abs(predicted - measured) <= allowed).mean()),
         covered=float(np.mean([covers for covers, _ in intervals])) if intervals else None,

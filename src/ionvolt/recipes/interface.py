@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ionvolt.evaluation.metrics import Metrics
 from ionvolt.recipes.job import Job
 
 
@@ -40,6 +41,9 @@ class ReportLine:
         mae: Mean absolute error, V.
         mae_low: Lower end of its 95 % interval, V.
         mae_high: Upper end.
+        median: Median absolute error, V.
+        within_01: Share of errors of at most 0.1 V.
+        within_03: Share of errors of at most 0.3 V.
         more: Further numbers and words of the test, by name.
     """
 
@@ -49,7 +53,18 @@ class ReportLine:
     mae: float
     mae_low: float
     mae_high: float
+    median: float
+    within_01: float
+    within_03: float
     more: dict[str, Any]
+
+    @classmethod
+    def of(cls, test: str, ion: str, n: int, errors: Metrics, more: dict[str, Any]) -> ReportLine:
+        """The line that says ``errors`` of a test's ``n`` rows."""
+        return cls(
+            test, ion, n, errors.mae, errors.mae_low, errors.mae_high,
+            errors.median, errors.within_01, errors.within_03, more,
+        )  # fmt: skip
 
 
 class Recipe(Protocol):

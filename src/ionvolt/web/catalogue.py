@@ -54,10 +54,13 @@ def described(card: ModelCard, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_SHOWN = ("n", "mae", "mae_low", "mae_high", "median", "within_01", "within_03", "rmse")
+
+
 def _errors(card: ModelCard, ion: str) -> dict[str, dict[str, float]]:
-    """Mean absolute and root mean square error (V) on held-out electrodes, by protocol."""
+    """Errors (V) and shares within 0.1 and 0.3 V of held-out electrodes, by protocol; older cards lack some."""
     return {
-        protocol: {key: numbers[key] for key in ("n", "mae", "mae_low", "mae_high", "rmse")}
+        protocol: {key: numbers[key] for key in _SHOWN if key in numbers}
         for protocol, numbers in card.errors(ion).items()
         if "mae_low" in numbers
     }

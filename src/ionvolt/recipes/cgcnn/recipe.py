@@ -54,7 +54,7 @@ class CgcnnRecipe:
         for test, by_ion in reports(self.settings, job).items():
             for ion, report in by_ion.items():
                 m = report.own.metrics
-                lines.append(ReportLine(test, ion, m.n, m.mae, m.mae_low, m.mae_high, report.to_dict()))
+                lines.append(ReportLine.of(test, ion, m.n, m, report.to_dict()))
         return lines
 
     def models(self, job: Job) -> list[Path]:

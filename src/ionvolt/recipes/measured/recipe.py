@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,8 @@ def _held_out(points: Sequence[MeasuredPoint], *, recalled: bool) -> list[HeldOu
 def _evaluate(way: Way, job: Job) -> dict[str, Any]:
     """Figures and report lines of a way; what stands in the folder for the same tables and rows is read."""
     points = _points(way, job)
-    settings = [CANDIDATES, UNCERTAIN_SLOPE, [p.cathode.name for p in points]]
+    columns = [field.name for field in fields(ReportLine)]
+    settings = [CANDIDATES, UNCERTAIN_SLOPE, [p.cathode.name for p in points], columns]
     mark = fingerprint([*_tables(job), repr(settings)])
     path = job.own_folder / "held-out" / f"{FOLDERS[way]}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -145,7 +146,7 @@ def _line(way: Way, name: str, held: Sequence[HeldOut]) -> ReportLine:
         [h.point.framework for h in held],
     )
     more: dict[str, Any] = dict(figures(held).get("all", {}))
-    return ReportLine(way, name, len(held), m.mae, m.mae_low, m.mae_high, more)
+    return ReportLine.of(way, name, len(held), m, more)
 
 
 def _fit(way: Way, job: Job, folder: Path) -> None:

@@ -102,5 +102,4 @@ class MlipRecipe:
 
 
 def _line(test: str, ion: str, errors: Errors) -> ReportLine:
-    m = errors.metrics
-    return ReportLine(test, ion, errors.rows, m.mae, m.mae_low, m.mae_high, errors.to_dict())
+    return ReportLine.of(test, ion, errors.rows, errors.metrics, errors.to_dict())

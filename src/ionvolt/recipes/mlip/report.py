@@ -65,7 +65,6 @@ class HeldOutReport:
     Attributes:
         everything: Errors of all rows.
         ions: Errors by ion, those that have rows.
-        median: Median absolute error, V.
         share_of_half: Share of the rows, those with the largest errors, that hold half of the summed error.
         by_distance: Mean distance and mean absolute error (V) of tenths of the rows, nearest first.
         by_anion: Rows and mean absolute error (V), by the anions of the framework.
@@ -73,14 +72,13 @@ class HeldOutReport:
 
     everything: Errors
     ions: dict[str, Errors]
-    median: float
     share_of_half: float
     by_distance: list[tuple[float, float]]
     by_anion: dict[str, tuple[int, float]]
 
     def records(self, test: str) -> list[Record]:
         """As they stand in a card: all rows, each ion, tenths by distance, and anions."""
-        more = {"median": rounded(self.median), "share_of_rows_with_half_of_the_error": rounded(self.share_of_half)}
+        more = {"share_of_rows_with_half_of_the_error": rounded(self.share_of_half)}
         found = [Record(test, values=self.everything.to_dict() | more)]
         found += [Record(test, ion, values=errors.to_dict()) for ion, errors in self.ions.items()]
         tenths = len(self.by_distance)
@@ -108,7 +106,6 @@ def report_on(held: HeldOut) -> HeldOutReport:
             for number, ion in enumerate(IONS)
             if (held.ions == number).any()
         },
-        median=float(np.median(error)),
         share_of_half=float(np.searchsorted(largest, largest[-1] / 2) / len(error)),
         by_distance=[
             (float(held.distance[part].mean()), float(error[part].mean()))
