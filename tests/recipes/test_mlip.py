@@ -145,10 +145,10 @@ def test_host_learners_are_kept_with_their_composition(done: Job) -> None:
     rows = table.parts["charged"]
     again = learners.answers(rows, rows.places(first.rows))
     for case in ("charged", "composition"):
-        assert again[case].keys() == {"networks", "host_krr", "atomic_gp"}
+        assert again[case].keys() == {"networks", "crystal_krr", "atomic_gp"}
         for name, voltages in again[case].items():
             assert voltages == pytest.approx(first.voltages[case][name], abs=1e-5)
-    shift = first.voltages["composition"]["host_krr"] - first.voltages["charged"]["host_krr"]
+    shift = first.voltages["composition"]["crystal_krr"] - first.voltages["charged"]["crystal_krr"]
     moved = first.voltages["composition"]["networks"] - first.voltages["charged"]["networks"]
     assert moved == pytest.approx(np.broadcast_to(shift, moved.shape), abs=1e-6)
 

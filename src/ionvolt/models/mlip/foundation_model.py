@@ -2,7 +2,7 @@
 
 The ion is tried in the host's voids (``inserted``). Learners of two kinds answer, and their mean counts: small networks
 that correct the voltage of the trial atom by atom, as in the Δ-model, and kernel ridge regression on the crystal
-(``kernel.HostIonKRR``), which also uses the discharged composition where it is known.
+(``crystal_krr.CrystalIonKRR``), which also uses the discharged composition where it is known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections
-from ionvolt.models.mlip.host_krr import HostIonKRR, KRRSettings
+from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
@@ -57,7 +57,7 @@ class FoundationModel:
     """
 
     networks: list[DeltaNetwork]
-    kernel: HostIonKRR
+    kernel: CrystalIonKRR
     domain: ApplicabilityDomain
     card: ModelCard
 
@@ -128,7 +128,7 @@ def network_voltages(networks: Sequence[DeltaNetwork], inserted: Sequence[TrialF
 
 
 def kernel_voltages(
-    kernel: HostIonKRR, inserted: Sequence[TrialFeatures], ions: NDArray[np.int64], content: Array
+    kernel: CrystalIonKRR, inserted: Sequence[TrialFeatures], ions: NDArray[np.int64], content: Array
 ) -> tuple[Array, Array]:
     """What the kernel on crystals says, in V, shape (n_hosts,), and by how much the ion content moved it.
 
@@ -161,6 +161,6 @@ def load_foundation(folder: Path) -> FoundationModel:
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
         parameters = parameters_of(card, FoundationParameters, folder)
-        kernel = HostIonKRR.from_arrays(arrays, parameters.kernel)
+        kernel = CrystalIonKRR.from_arrays(arrays, parameters.kernel)
         networks = [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(parameters.n_members)]
         return FoundationModel(networks, kernel, ApplicabilityDomain.from_arrays(arrays), card)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.models.mlip.host_krr import mean_differences, standardise
+from ionvolt.models.mlip.crystal_krr import mean_differences, standardise
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.conformal import Conformal, Difficulty
 from ionvolt.structures.crystal import SYMBOLS, Crystal

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections
 from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
-from ionvolt.models.mlip.host_krr import HostIonKRR
+from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
 from ionvolt.models.tensors import Arrays, fill, named_arrays
 from ionvolt.recipes.mlip.rows import PartRows
 from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part
@@ -78,31 +78,31 @@ class HostLearners:
 
     Attributes:
         networks: Members that differ in their random start; they do not know the composition.
-        host_krr: Knows the composition, and shifts the others by what it makes of it.
+        crystal_krr: Knows the composition, and shifts the others by what it makes of it.
         atomic_gp: Is not shipped; None in fitted models.
     """
 
     networks: list[DeltaNetwork]
-    host_krr: HostIonKRR
+    crystal_krr: CrystalIonKRR
     atomic_gp: AtomicGP | None
 
     def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
         """See ``Learners``."""
         some, ions = [rows.trials[i] for i in places], rows.ions[places]
-        without, _ = kernel_voltages(self.host_krr, some, ions, np.full(len(places), np.nan))
-        known, _ = kernel_voltages(self.host_krr, some, ions, rows.content[places])
+        without, _ = kernel_voltages(self.crystal_krr, some, ions, np.full(len(places), np.nan))
+        known, _ = kernel_voltages(self.crystal_krr, some, ions, rows.content[places])
         alone: Voltages = {"networks": network_voltages(self.networks, some)}
         if self.atomic_gp is not None:
             pairs = [trial.pair for trial in some]
             physics = np.array([pair.physics for pair in pairs])
             alone["atomic_gp"] = physics + self.atomic_gp.corrections(pairs)
         shifted = {name: voltages + (known - without) for name, voltages in alone.items()}
-        return {"charged": alone | {"host_krr": without}, "composition": shifted | {"host_krr": known}}
+        return {"charged": alone | {"crystal_krr": without}, "composition": shifted | {"crystal_krr": known}}
 
     def arrays(self) -> Arrays:
         """See ``Learners``."""
         more = {} if self.atomic_gp is None else self.atomic_gp.arrays()
-        return network_arrays(self.networks) | self.host_krr.arrays() | more
+        return network_arrays(self.networks) | self.crystal_krr.arrays() | more
 
 
 def fit_learners(
@@ -153,7 +153,7 @@ def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, setting
     networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(n_members)]
     atoms = AtomicGP.from_arrays(own) if "atom_kernel.mean" in own else None
     if part == "charged":
-        return HostLearners(networks, HostIonKRR.from_arrays(own, settings.host_kernel), atoms)
+        return HostLearners(networks, CrystalIonKRR.from_arrays(own, settings.host_kernel), atoms)
     if atoms is None:
         raise KeyError("atom_kernel.mean")
     return PairLearners(part, networks, atoms)

@@ -75,7 +75,7 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
     chosen = {"networks": asdict(of.networks), "unit": of.unit, "kernel": asdict(settings.host_kernel)}
     tests = reports(table, settings, job, "charged")
     card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen)
-    return FoundationModel(learners.networks, learners.host_krr, domain, card)
+    return FoundationModel(learners.networks, learners.crystal_krr, domain, card)
 
 
 def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.ions import EndMembers
 from ionvolt.models.mlip.atomic_gp import AtomicGPSettings
-from ionvolt.models.mlip.host_krr import KRRSettings
+from ionvolt.models.mlip.crystal_krr import KRRSettings
 from ionvolt.training.mlip.fit import CorrectionSettings
 from ionvolt.training.settings import Settings
 
@@ -101,8 +101,8 @@ class MlipSettings:
     host_kernel: KRRSettings = field(default_factory=KRRSettings)
     shipped: Mapping[Case, tuple[str, ...]] = field(
         default_factory=lambda: {
-            "charged": ("networks", "host_krr"),
-            "composition": ("networks", "host_krr"),
+            "charged": ("networks", "crystal_krr"),
+            "composition": ("networks", "crystal_krr"),
             "discharged": ("networks", "atomic_gp"),
             "both": ("networks", "atomic_gp"),
         }
@@ -123,4 +123,4 @@ class MlipSettings:
     def of_part(self, part: Part) -> dict[str, Any]:
         """Settings on which the learners of a part hang, as plain JSON types."""
         found: dict[str, Any] = {"corrections": asdict(self.corrections[part])}
-        return found | ({"host_krr": asdict(self.host_kernel)} if part == "charged" else {})
+        return found | ({"crystal_krr": asdict(self.host_kernel)} if part == "charged" else {})

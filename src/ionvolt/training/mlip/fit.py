@@ -20,7 +20,7 @@ from ionvolt.models.mlip.delta_network import (
     collate_pairs,
     ion_descriptors,
 )
-from ionvolt.models.mlip.host_krr import HostIonKRR, KRRSettings, fit_kernel
+from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings, fit_kernel
 from ionvolt.models.mlip.trial_features import TrialFeatures, importance
 from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
@@ -67,7 +67,7 @@ class HostRows:
         return np.array([IONS.index(host.pair.ion) for host in self.trials], dtype=np.int64)
 
 
-def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> HostIonKRR:
+def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> CrystalIonKRR:
     """Fit the kernel on crystals on some rows."""
     return fit_kernel(
         np.stack([rows.trials[i].features for i in train]),

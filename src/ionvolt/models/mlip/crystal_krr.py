@@ -53,7 +53,7 @@ _STORED: dict[str, Any] = {
 
 
 @dataclass(frozen=True, eq=False)
-class HostIonKRR:
+class CrystalIonKRR:
     """A fitted kernel model.
 
     Attributes:
@@ -87,7 +87,7 @@ class HostIonKRR:
         return {f"kernel.{name}": array for name, array in stored.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays, settings: KRRSettings) -> HostIonKRR:
+    def from_arrays(cls, arrays: Arrays, settings: KRRSettings) -> CrystalIonKRR:
         """What stored arrays say."""
         own: dict[str, Any] = {name: arrays[f"kernel.{name}"].astype(dtype) for name, dtype in _STORED.items()}
         own["target_mean"] = float(own["target_mean"][0])
@@ -167,7 +167,7 @@ def fit_kernel(
     descriptors: Array32,
     settings: KRRSettings,
     importance: Array32 | None = None,
-) -> HostIonKRR:
+) -> CrystalIonKRR:
     """Fit on training rows.
 
     Args:
@@ -192,4 +192,6 @@ def fit_kernel(
     for kernel in (hosts, hosts * like):
         matrix = between_ions * (kernel + settings.offset) + settings.ridge * np.eye(len(target))
         weights.append(np.linalg.solve(matrix, target - offset))
-    return HostIonKRR(settings, mean, scale, counts, references, ions, content, similarity, np.array(weights), offset)
+    return CrystalIonKRR(
+        settings, mean, scale, counts, references, ions, content, similarity, np.array(weights), offset
+    )
