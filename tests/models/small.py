@@ -9,11 +9,11 @@ import torch
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.atomic_gp import AtomicGPSettings, fit_atomic_gp
+from ionvolt.models.mlip.crystal_krr import KRRSettings
 from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel
 from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
-from ionvolt.models.mlip.crystal_krr import KRRSettings
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.uncertainty.conformal import calibrate

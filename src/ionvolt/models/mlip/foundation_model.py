@@ -19,8 +19,8 @@ from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.attribution import attribute_host
-from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays

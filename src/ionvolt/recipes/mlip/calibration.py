@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
-from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.models.mlip.crystal_krr import standardise
+from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.conformal import Conformal, calibrate
 from ionvolt.models.uncertainty.domain import (

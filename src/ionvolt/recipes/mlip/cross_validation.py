@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.datasets.splits import chemical_system_folds, framework_folds, random_folds
 from ionvolt.errors import DataError
-from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.crystal_krr import standardise
+from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.domain import ensemble_mean, nearest
 from ionvolt.recipes.job import Job

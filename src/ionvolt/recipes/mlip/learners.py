@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.models.mlip.atomic_gp import AtomicGP
+from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections
 from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
-from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
 from ionvolt.models.tensors import Arrays, fill, named_arrays
 from ionvolt.recipes.mlip.rows import PartRows
 from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part

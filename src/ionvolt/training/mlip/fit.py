@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
+from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings, fit_kernel
 from ionvolt.models.mlip.delta_network import (
     IONS,
     AtomBatch,
@@ -20,7 +21,6 @@ from ionvolt.models.mlip.delta_network import (
     collate_pairs,
     ion_descriptors,
 )
-from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings, fit_kernel
 from ionvolt.models.mlip.trial_features import TrialFeatures, importance
 from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
