@@ -20,7 +20,11 @@ def crystal_features(crystal: Crystal) -> CrystalFeatures:
     pooled = np.stack([atoms.mean(0), atoms.std(0), atoms.min(0), atoms.max(0)], axis=1)
     layers = pooled.reshape(2, ATOM_SIZE // 2, 4).transpose(0, 2, 1)
     return CrystalFeatures(
-        -3.0 * len(crystal), atoms.astype(np.float32), layers.ravel().astype(np.float32), crystal.volume
+        -3.0 * len(crystal),
+        atoms.astype(np.float32),
+        layers.ravel().astype(np.float32),
+        crystal.volume,
+        numbers=crystal.numbers,
     )
 
 

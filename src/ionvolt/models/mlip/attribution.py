@@ -24,7 +24,7 @@ from ionvolt.models.interface import AtomContributions, Estimate
 from ionvolt.models.mlip.atom_pairing import charged_onto_discharged, images_of_cell, with_atoms
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, collate_pairs
-from ionvolt.models.uncertainty.domain import ensemble_mean, ensemble_std
+from ionvolt.models.uncertainty.domain import ensemble_std
 from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.references import metal_energy
 from ionvolt.structures.crystal import Crystal
@@ -44,6 +44,7 @@ def attribute_pair(
     estimate: Estimate,
     networks: Sequence[DeltaNetwork],
     kernel: AtomicGP,
+    n_kinds: int,
     kept: float,
     ends: tuple[Crystal, Crystal],
 ) -> AtomContributions:
@@ -54,6 +55,7 @@ def attribute_pair(
         estimate: The answer.
         networks: Learners of the correction.
         kernel: A learner of another kind, averaged with them.
+        n_kinds: Kinds of learners in the answer's mean: one on whole crystals cannot be shared out.
         kept: How much of the correction the answer keeps, 0 to 1.
         ends: The discharged and the charged crystal.
     """
@@ -63,7 +65,7 @@ def attribute_pair(
     potential = _from_potential(pair, shared, discharged.numbers == ion.number)
     members = onto(shared, network_contributions(networks, pair))
     atoms = onto(shared, kernel_contributions(kernel, pair))
-    contributions = potential + kept * ensemble_mean(members, atoms)
+    contributions = potential + kept * (members.mean(0) + atoms) / n_kinds
     return AtomContributions(
         estimate=estimate,
         crystal=discharged,

@@ -8,7 +8,7 @@ relaxation, which the correction has to make up for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -20,9 +20,11 @@ from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
+from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
+from ionvolt.models.mlip.pair_features import crystal_corrections
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
 from ionvolt.models.uncertainty.conformal import Conformal
@@ -32,6 +34,7 @@ from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.structures.crystal import Crystal
+from ionvolt.typing import Array
 
 KIND = "delta"
 
@@ -45,17 +48,26 @@ VARIANTS: tuple[Variant, ...] = ("both", "discharged")
 
 @dataclass(eq=False)
 class Corrector:
-    """What corrects the voltages of one variant: the mean of networks and kernel.
+    """What corrects the voltages of one variant: the mean of its kinds of learners.
 
     Attributes:
         networks: Members that differ in their random start.
-        kernel: The learner of another kind than the members.
+        kernel: A learner of another kind than the members: a Gaussian process on atoms.
         domain: Judges the answers.
+        crystals: A third one, on whole crystals; None where the variant has none.
     """
 
     networks: list[DeltaNetwork]
     kernel: AtomicGP
     domain: ApplicabilityDomain
+    crystals: CrystalIonKRR | None = None
+
+    def corrections(self, pairs: Sequence[EndMemberPair]) -> tuple[Array, list[Array]]:
+        """What the potential's voltage lacks, V: by network, shape (n_members, n), and by each kernel, shape (n,)."""
+        kernels = [self.kernel.corrections(pairs)]
+        if self.crystals is not None:
+            kernels.append(crystal_corrections(self.crystals, pairs))
+        return corrections(self.networks, pairs), kernels
 
 
 @dataclass(frozen=True)
@@ -64,9 +76,11 @@ class DeltaParameters:
 
     Attributes:
         n_members: Networks of each variant.
+        crystal_kernels: Shapes of the kernels on crystals, by the variants that have one.
     """
 
     n_members: int
+    crystal_kernels: dict[str, KRRSettings] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -118,7 +132,8 @@ class DeltaModel:
         ):
             corrector = self.correctors[variant]
             kept = float(corrector.domain.fade(corrector.domain.distances([pair.charged]))[0])
-            found.append(attribute_pair(pair, answer, corrector.networks, corrector.kernel, kept, both))
+            n_kinds = 2 if corrector.crystals is None else 3
+            found.append(attribute_pair(pair, answer, corrector.networks, corrector.kernel, n_kinds, kept, both))
         return found
 
     def _answers(
@@ -215,13 +230,12 @@ class DeltaModel:
             if not chosen:
                 continue
             some = [pairs[i] for i in chosen]
-            members = corrections(corrector.networks, some)
-            kernel = corrector.kernel.corrections(some)
+            members, kernels = corrector.corrections(some)
             physics = np.array([pair.physics for pair in some])
-            learned = ensemble_mean(members, kernel)
+            learned = ensemble_mean(members, *kernels)
             distances = corrector.domain.distances([pair.charged for pair in some])
             voltages = physics + corrector.domain.fade(distances) * learned
-            spread = ensemble_std(members, kernel)
+            spread = ensemble_std(members, *kernels)
             ions = np.array([IONS.index(pair.ion) for pair in some])
             given = corrector.domain.conformal
             difficulty = difficulty_features(spread, distances, learned)
@@ -263,11 +277,16 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
         for index, network in enumerate(corrector.networks):
             arrays |= named_arrays(f"{variant}.network.{index}", network)
         more = corrector.kernel.arrays() | corrector.domain.arrays()
+        if corrector.crystals is not None:
+            more |= corrector.crystals.arrays()
         arrays |= {f"{variant}.{name}": array for name, array in more.items()}
     arrays |= model.full_extraction.arrays()
     for route, conformal in model.routes.items():
         arrays |= {f"route.{route}.{name}": array for name, array in conformal.arrays().items()}
-    model.card.hyperparameters = {"n_members": len(next(iter(model.correctors.values())).networks)}
+    model.card.hyperparameters = {
+        "n_members": len(next(iter(model.correctors.values())).networks),
+        "crystal_kernels": {v: asdict(c.crystals.settings) for v, c in model.correctors.items() if c.crystals},
+    }
     write_model(folder, arrays, model.card)
 
 
@@ -279,12 +298,18 @@ def load_delta(folder: Path) -> DeltaModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
-        n_members = parameters_of(card, DeltaParameters, folder).n_members
+        parameters = parameters_of(card, DeltaParameters, folder)
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
-            networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(n_members)]
-            correctors[variant] = Corrector(networks, AtomicGP.from_arrays(own), ApplicabilityDomain.from_arrays(own))
+            networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(parameters.n_members)]
+            shape = parameters.crystal_kernels.get(variant)
+            correctors[variant] = Corrector(
+                networks,
+                AtomicGP.from_arrays(own),
+                ApplicabilityDomain.from_arrays(own),
+                CrystalIonKRR.from_arrays(own, shape) if shape else None,
+            )
         routes: dict[Route, Conformal] = {}
         for route in ROUTES:
             prefix = f"route.{route}."

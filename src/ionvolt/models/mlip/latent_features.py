@@ -16,6 +16,9 @@ from ionvolt.structures.crystal import Crystal
 ATOM_SIZE = N_LAYERS * N_SCALARS
 """Numbers of an atom: what does not turn with the crystal, after the potential's last two convolutions."""
 
+LAST = slice(ATOM_SIZE // 2, ATOM_SIZE)
+"""Where an atom's vector of the last layer stands."""
+
 POOLED_SIZE = 4 * ATOM_SIZE
 """Numbers of a crystal: mean, deviation, least and largest over its atoms of each number in each layer."""
 
@@ -30,6 +33,7 @@ class CrystalFeatures:
         pooled: Shape (POOLED_SIZE,), float32.
         volume: Å^3 per cell.
         atom_energies: eV of each atom, shape (n_atoms,), float64; they add up to ``energy``. None where not kept.
+        numbers: Atomic numbers, shape (n_atoms,), int64. None where not kept.
     """
 
     energy: float
@@ -37,6 +41,7 @@ class CrystalFeatures:
     pooled: NDArray[np.float32]
     volume: float
     atom_energies: NDArray[np.float64] | None = None
+    numbers: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.atoms)
@@ -53,7 +58,7 @@ def pool_features(output: PotentialOutput, crystal: Crystal) -> CrystalFeatures:
     statistics = np.stack([layers.mean(0), layers.std(0), layers.min(0), layers.max(0)], axis=1)
     atoms = layers.reshape(len(layers), ATOM_SIZE).astype(np.float32)
     pooled = statistics.ravel().astype(np.float32)
-    return CrystalFeatures(output.energy, atoms, pooled, crystal.volume, output.atom_energies)
+    return CrystalFeatures(output.energy, atoms, pooled, crystal.volume, output.atom_energies, crystal.numbers)
 
 
 def compute_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_network import EndMemberPair
-from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures, compute_features, pool_features
+from ionvolt.models.mlip.latent_features import (
+    ATOM_SIZE,
+    LAST,
+    POOLED_SIZE,
+    CrystalFeatures,
+    compute_features,
+    pool_features,
+)
 from ionvolt.physics.interstitials import InterstitialSite
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.references import metal_energy
@@ -26,9 +33,6 @@ from ionvolt.structures.spacegroup import primitive_cell
 
 WITHIN = (-3.0, 9.0)
 """V: voltages of trials beyond these are taken as these; a void that is too narrow says no more than that."""
-
-LAST = slice(ATOM_SIZE // 2, ATOM_SIZE)
-"""Where an atom's vector of the last layer stands."""
 
 BLOCKS = ((POOLED_SIZE, 0.7), (POOLED_SIZE, 0.3), (ATOM_SIZE, 0.3), (1, 0.3), (1, 0.3))
 """Sizes of the kernel's blocks of features, and how much each counts: the host, the filled host, the ions' vectors in

@@ -7,7 +7,8 @@ data set alone, whatever part of it takes part in a run; several runs share the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,14 @@ def unpacked(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, CrystalF
         yield name, CrystalFeatures(float(arrays["energy"][i]), own, arrays["pooled"][i], float(arrays["volume"][i]))
 
 
-def read_structure_features(files: Mapping[Path, Sequence[str]], known: Set[str]) -> dict[str, CrystalFeatures]:
+def read_structure_features(
+    files: Mapping[Path, Sequence[str]], crystals: Mapping[str, Crystal]
+) -> dict[str, CrystalFeatures]:
     """The features in some files, by name; those that the potential refused are not among them.
 
     Args:
         files: From ``feature_files``.
-        known: Names of all structures of the data.
+        crystals: All structures of the data, by name; files do not hold their elements.
 
     Raises:
         DataError: A file is not there, cannot be read, or holds structures of other data.
@@ -145,9 +148,10 @@ def read_structure_features(files: Mapping[Path, Sequence[str]], known: Set[str]
     found: dict[str, CrystalFeatures] = {}
     for path, names in files.items():
         wanted, content = set(names), dict(unpacked(read(path)))
-        if not content.keys() <= known:
+        if not content.keys() <= crystals.keys():
             raise DataError(f"{path}: it holds features of other structures. Give the folder that belongs to the data")
-        found |= {name: features for name, features in content.items() if name in wanted}
+        for name in wanted & content.keys():
+            found[name] = replace(content[name], numbers=crystals[name].numbers)
     return found
 
 

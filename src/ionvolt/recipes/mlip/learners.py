@@ -18,10 +18,11 @@ from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections
 from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
+from ionvolt.models.mlip.pair_features import crystal_corrections
 from ionvolt.models.tensors import Arrays, fill, named_arrays
 from ionvolt.recipes.mlip.rows import PartRows
 from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part
-from ionvolt.training.mlip.fit import train_atomic_gp, train_delta_network, train_host_krr
+from ionvolt.training.mlip.fit import train_atomic_gp, train_delta_network, train_host_krr, train_pair_krr
 from ionvolt.typing import Array, Indices, LogCallback
 
 Voltages = dict[str, Array]
@@ -47,20 +48,25 @@ class PairLearners:
     Attributes:
         part: ``both`` or ``discharged``.
         networks: Members that differ in their random start.
-        atomic_gp: The learner of another kind than the members.
+        atomic_gp: A learner of another kind than the members.
+        crystal_krr: A third one; None where the part has none.
     """
 
     part: Part
     networks: list[DeltaNetwork]
     atomic_gp: AtomicGP
+    crystal_krr: CrystalIonKRR | None = None
 
     def voltages(self, pairs: Sequence[EndMemberPair]) -> Voltages:
         """What each learner says of pairs, whether they stand in the data or not."""
         physics = np.array([pair.physics for pair in pairs])
-        return {
+        found = {
             "networks": physics + corrections(self.networks, pairs),
             "atomic_gp": physics + self.atomic_gp.corrections(pairs),
         }
+        if self.crystal_krr is not None:
+            found["crystal_krr"] = physics + crystal_corrections(self.crystal_krr, pairs)
+        return found
 
     def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
         """See ``Learners``."""
@@ -69,7 +75,8 @@ class PairLearners:
 
     def arrays(self) -> Arrays:
         """See ``Learners``."""
-        return network_arrays(self.networks) | self.atomic_gp.arrays()
+        more = {} if self.crystal_krr is None else self.crystal_krr.arrays()
+        return network_arrays(self.networks) | self.atomic_gp.arrays() | more
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +144,13 @@ def fit_learners(
         )
     log("kernels")
     if rows.part != "charged":
-        return PairLearners(rows.part, networks, train_atomic_gp(rows.pairs, rows.target, train, corrections_of))
+        shape = settings.pair_kernels.get(rows.part)
+        return PairLearners(
+            rows.part,
+            networks,
+            train_atomic_gp(rows.pairs, rows.target, train, corrections_of),
+            train_pair_krr(rows.pairs, rows.target, train, shape) if shape else None,
+        )
     atoms = train_atomic_gp(rows.pairs, rows.target, train, corrections_of) if compared else None
     return HostLearners(networks, train_host_krr(rows.host_rows, train, settings.host_kernel), atoms)
 
@@ -156,7 +169,8 @@ def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, setting
         return HostLearners(networks, CrystalIonKRR.from_arrays(own, settings.host_kernel), atoms)
     if atoms is None:
         raise KeyError("atom_kernel.mean")
-    return PairLearners(part, networks, atoms)
+    shape = settings.pair_kernels.get(part)
+    return PairLearners(part, networks, atoms, CrystalIonKRR.from_arrays(own, shape) if shape else None)
 
 
 def network_arrays(networks: Sequence[DeltaNetwork]) -> Arrays:

@@ -87,9 +87,9 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
         learners = fit_part(rows, settings, job)
         assert isinstance(learners, PairLearners)
         domain = judging(table, settings, job, variant)
-        correctors[variant] = Corrector(learners.networks, learners.atomic_gp, domain)
+        correctors[variant] = Corrector(learners.networks, learners.atomic_gp, domain, learners.crystal_krr)
         tests |= reports(table, settings, job, variant)
-    chosen: dict[str, Any] = {variant: asdict(settings.corrections[variant]) for variant in VARIANTS}
+    chosen: dict[str, Any] = {variant: settings.of_part(variant) for variant in VARIANTS}
     card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)
     rows_of = full_extraction.extraction_rows(table)
     probabilities = full_extraction.held_out_probabilities(rows_of, table, settings)

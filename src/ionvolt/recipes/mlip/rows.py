@@ -104,7 +104,7 @@ def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequen
     """
     some = data[numbers]
     require_ids(some)
-    features = read_structure_features(feature_files(data, numbers, a_file, folder), structures(data).keys())
+    features = read_structure_features(feature_files(data, numbers, a_file, folder), structures(data))
     found: dict[Part, PartRows] = {}
     for part in parts:
         if part == "charged":

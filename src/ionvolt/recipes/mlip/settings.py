@@ -66,7 +66,9 @@ class MlipSettings:
         final_members: Networks of the fitted models.
         final_seed: Seed of the first of these.
         corrections: How the learners of corrections are trained, by part.
-        host_kernel: Settings of the kernel on crystals.
+        host_kernel: Settings of the kernel on crystals of hosts.
+        pair_kernels: Those of electrodes whose discharged structure is known, of the parts that have one. Where both
+            ends are given there is little left to tell by their likeness.
         shipped: Learners whose mean is the answer, by case; the others are computed for comparison.
         structures_a_file: Structures whose features stand in one file.
     """
@@ -99,11 +101,12 @@ class MlipSettings:
         }
     )
     host_kernel: KRRSettings = field(default_factory=KRRSettings)
+    pair_kernels: Mapping[Part, KRRSettings] = field(default_factory=lambda: {"discharged": KRRSettings()})
     shipped: Mapping[Case, tuple[str, ...]] = field(
         default_factory=lambda: {
             "charged": ("networks", "crystal_krr"),
             "composition": ("networks", "crystal_krr"),
-            "discharged": ("networks", "atomic_gp"),
+            "discharged": ("networks", "atomic_gp", "crystal_krr"),
             "both": ("networks", "atomic_gp"),
         }
     )
@@ -123,4 +126,8 @@ class MlipSettings:
     def of_part(self, part: Part) -> dict[str, Any]:
         """Settings on which the learners of a part hang, as plain JSON types."""
         found: dict[str, Any] = {"corrections": asdict(self.corrections[part])}
-        return found | ({"crystal_krr": asdict(self.host_kernel)} if part == "charged" else {})
+        if part == "charged":
+            found["crystal_krr"] = asdict(self.host_kernel)
+        elif part in self.pair_kernels:
+            found["crystal_krr"] = asdict(self.pair_kernels[part])
+        return found

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ionvolt.models.mlip import pair_features
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings, fit_kernel
 from ionvolt.models.mlip.delta_network import (
@@ -77,6 +78,22 @@ def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> Cry
         ion_descriptors()[:, : -len(IONS)],
         settings,
         importance(),
+    )
+
+
+def train_pair_krr(
+    pairs: Sequence[EndMemberPair], target: Array, train: Indices, settings: KRRSettings
+) -> CrystalIonKRR:
+    """Fit the kernel on crystals that corrects the potential's voltage on some rows."""
+    some = [pairs[i] for i in train]
+    return fit_kernel(
+        pair_features.pair_features(some),
+        np.array([IONS.index(pair.ion) for pair in some], dtype=np.int64),
+        pair_features.ion_contents(some),
+        target[train] - np.array([pair.physics for pair in some]),
+        ion_descriptors()[:, : -len(IONS)],
+        settings,
+        pair_features.importance(),
     )
 
 
