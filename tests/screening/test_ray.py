@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from ionvolt.device import VARIABLE
 from ionvolt.errors import DataError
 from ionvolt.screening.places import shard_file
-from ionvolt.screening.ray_executor import RayActors
+from ionvolt.screening.ray_executor import RayActors, actors_on_gpus
 from ionvolt.screening.run import prepare, screen
 from ionvolt.screening.settings import Settings
 from screening.conftest import expected, keys, line
@@ -68,11 +69,8 @@ class Node:
         self._log.close()
 
 
-@pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[tuple[str, Node, Node]]:
-    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
-    port = free_port()
-    head = Node(tmp_path, "--head", f"--port={port}")
+def wait_for(port: int) -> None:
+    """Until a head listens there."""
     deadline = time.monotonic() + 120
     while True:
         with socket.socket() as one:
@@ -80,6 +78,14 @@ def nodes(tmp_path: Path) -> Iterator[tuple[str, Node, Node]]:
                 break
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[tuple[str, Node, Node]]:
+    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+    port = free_port()
+    head = Node(tmp_path, "--head", f"--port={port}")
+    wait_for(port)
     second = Node(tmp_path, f"--address=127.0.0.1:{port}")
     yield f"127.0.0.1:{port}", head, second
     for node in (second, head):
@@ -122,3 +128,40 @@ def test_no_cluster_is_told_in_a_sentence(tmp_path: Path) -> None:
     path.write_text(json.dumps(line(1)) + "\n")
     with pytest.raises(DataError, match="no cluster"):
         screen([str(path)], "Mg", tmp_path / "run", settings=RULES, executor=RayActors("127.0.0.1:1"))
+
+
+@pytest.mark.parametrize(
+    ("device", "resources", "wanted", "on_gpus"),
+    [
+        ("", {"CPU": 8.0}, 8, 0),
+        ("auto", {"CPU": 8.0, "GPU": 1.0}, 8, 4),
+        ("auto", {"CPU": 8.0, "GPU": 4.0}, 8, 8),
+        ("cpu", {"CPU": 8.0, "GPU": 4.0}, 8, 0),
+    ],
+)
+def test_actors_share_gpus(
+    monkeypatch: pytest.MonkeyPatch, device: str, resources: dict[str, float], wanted: int, on_gpus: int
+) -> None:
+    monkeypatch.setenv(VARIABLE, device)
+    assert actors_on_gpus(resources, wanted) == on_gpus
+
+
+@pytest.mark.slow
+def test_a_node_that_says_it_has_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray gives the actor its share; PyTorch sees none here, and the actor works on the processor."""
+    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+    monkeypatch.setenv(VARIABLE, "auto")
+    port = free_port()
+    head = Node(tmp_path, "--head", f"--port={port}", "--num-gpus=1")
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps(line(n)) + "\n" for n in range(30)))
+    try:
+        wait_for(port)
+        plan = prepare([str(path)], RULES, tmp_path / "run", shard_size=10)
+        status = screen(
+            [str(path)], "Mg", plan.folder, settings=RULES, executor=RayActors(f"127.0.0.1:{port}"), shard_size=10
+        )
+    finally:
+        head.kill()
+    assert status.complete
+    assert keys(plan) == expected(plan)

@@ -17,4 +17,24 @@ AssumeOption = Annotated[
         "ions as far as its metals can give electrons. charged: the host as it is."
     ),
 ]
+
+
+def _use_device(name: str | None) -> None:
+    """Choose where potentials run; without the option the environment does."""
+    if name is not None:
+        from ionvolt.device import use_device
+
+        use_device(name)
+
+
+DeviceOption = Annotated[
+    None,
+    typer.Option(
+        "--device",
+        callback=_use_device,
+        parser=str,
+        metavar="auto|cpu|cuda[:N]",
+        help="Where potentials run [default: IONVOLT_DEVICE, else auto: a GPU where there is one].",
+    ),
+]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="A shipped model's name or a model's folder.")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ionvolt.cli.choices import DeviceOption
 from ionvolt.cli.terminal import json_text, printable
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def compute(
             "one a core].",
         ),
     ] = None,
+    device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Compute the average voltage of electrodes from the energies of their end members.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ionvolt.cli.choices import DeviceOption
 from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def design(
         Path | None, typer.Option(help="Where relaxations are remembered [default: the user's cache folder].")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Remember nothing.")] = False,
+    device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object on standard output.")] = False,
 ) -> None:
     """Design better electrodes: substitutions in a known one, predicted, relaxed and ranked.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ionvolt.cli.choices import AssumeOption, ModelOption
+from ionvolt.cli.choices import AssumeOption, DeviceOption, ModelOption
 from ionvolt.cli.expectation import cell_text
 from ionvolt.cli.outputs import free_stem
 from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
@@ -68,6 +68,7 @@ def explain(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace files that are there; without it new ones get a number.")
     ] = False,
+    device: DeviceOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="JSON on standard output: an object, for several a list.")
     ] = False,

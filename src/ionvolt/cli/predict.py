@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ionvolt.cli.choices import AssumeOption, ModelOption
+from ionvolt.cli.choices import AssumeOption, DeviceOption, ModelOption
 from ionvolt.cli.predict_output import COLUMNS
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def predict(
             help="Processes, each with a model of its own [default: 1 for a few structures, else one a core].",
         ),
     ] = None,
+    device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list on standard output.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
 ) -> None:

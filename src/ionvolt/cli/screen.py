@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from ionvolt.cli.choices import DeviceOption
 from ionvolt.cli.terminal import Column, common_folder, fits, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def run(
     lease: Annotated[
         float, typer.Option(min=5, help="Seconds of silence after which another machine's worker counts as dead.")
     ] = 300.0,
+    device: DeviceOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Screen crystals. The same command goes on where an earlier one ended; one row for each structure and ion.

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ionvolt.cli.choices import DeviceOption
+
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; any but loopback opens it to others.")] = "127.0.0.1",
@@ -43,6 +45,7 @@ def serve(
             "--behind-proxy", help="Tell clients apart by X-Forwarded-For, which the reverse proxy in front sets."
         ),
     ] = False,
+    device: DeviceOption = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="One JSON object a line in the log.")] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:

@@ -1,5 +1,7 @@
 """Workers as Ray actors: one for each core of the cluster, more when nodes join, new ones when a node is lost.
 
+Where the cluster has GPUs, so many of the actors as fit share them; the others stay on processors.
+
 All nodes must see the run's folder and the inputs under the same names, as claims and tables are files.
 """
 
@@ -8,14 +10,19 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ionvolt.device import AUTO, CPU, chosen, use_device
 from ionvolt.errors import DataError
 from ionvolt.screening.status import progress_of
 from ionvolt.store.claims import LEASE_S
 from ionvolt.typing import ProgressCallback
+
+GPU_SHARE = 0.25
+"""Of a GPU that an actor asks for: a potential takes a few GB of its memory, and waits for the processor in between."""
 
 _POLL_S = 1.0
 _MOST_DEATHS = 50
@@ -53,7 +60,7 @@ class RayActors:
 
     def _run(self, ray: Any, folder: Path, progress: ProgressCallback) -> None:
         actor = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
-        at_work: dict[Any, Any] = {}
+        at_work: dict[Any, tuple[Any, bool]] = {}
         deaths, last = 0, -1
         while True:
             state = progress_of(folder)
@@ -62,11 +69,14 @@ class RayActors:
                 return
             if state.units_done != last:
                 deaths, last = 0, state.units_done
-            wanted = self.n or int(ray.cluster_resources().get("CPU", 0))
+            has = ray.cluster_resources()
+            wanted = self.n or int(has.get("CPU", 0))
+            on_gpus = actors_on_gpus(has, wanted)
             # Actors for which there is no core wait in Ray; none are asked for beyond what the cluster has.
             while len(at_work) < wanted:
-                one = actor.remote()
-                at_work[one.work.remote(str(folder), self.lease)] = one
+                with_gpu = sum(shares for _, shares in at_work.values()) < on_gpus
+                one = actor.options(num_gpus=GPU_SHARE if with_gpu else 0).remote()
+                at_work[one.work.remote(str(folder), self.lease, AUTO if with_gpu else CPU)] = one, with_gpu
             done, _ = ray.wait(list(at_work), num_returns=1, timeout=_POLL_S)
             for task in done:
                 del at_work[task]
@@ -84,17 +94,29 @@ class RayActors:
                 time.sleep(0.1)
 
 
+def actors_on_gpus(resources: Mapping[str, float], wanted: int) -> int:
+    """How many of the wanted actors get a share of the cluster's GPUs; none where the processor was chosen."""
+    return 0 if chosen() == CPU else min(wanted, int(resources.get("GPU", 0) / GPU_SHARE))
+
+
 class _Actor:
     """A worker in a process of Ray."""
 
-    def work(self, folder: str, lease: float) -> str:
-        """Work until the run is complete; gives the error that ended it, or nothing."""
+    def work(self, folder: str, lease: float, device: str) -> str:
+        """Work until the run is complete; gives the error that ended it, or nothing.
+
+        Args:
+            folder: The run's.
+            lease: As ``RayActors`` has it.
+            device: For ``use_device``: a GPU if this actor has a share of one.
+        """
         import torch
 
         from ionvolt.errors import IonVoltError
         from ionvolt.screening.worker import work
 
         torch.set_num_threads(1)
+        use_device(device)
         try:
             work(Path(folder), lease)
         except IonVoltError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ionvolt.device import gpu
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
 from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
@@ -40,15 +41,19 @@ UNUSED = {
 }
 """Simulations and readers of VASP's output, which the package imports with the network."""
 
-ATOMS_TOGETHER = 200
-"""Atoms in one forward pass. On one core more atoms gain nothing and leave the cache."""
+ATOMS_TOGETHER, ATOMS_ON_GPU = 200, 2000
+"""Atoms in one forward pass, on the processor and on a GPU. On one core more atoms gain nothing and leave the cache."""
 
 
 class CHGNetPotential:
-    """CHGNet on the CPU. One object serves many threads."""
+    """CHGNet on the processor or on a GPU. One object serves many threads."""
 
-    def __init__(self, version: str = DEFAULT_VERSION) -> None:
+    def __init__(self, version: str = DEFAULT_VERSION, device: str = "") -> None:
         """Load the weights of a version.
+
+        Args:
+            version: One of ``VERSIONS``.
+            device: A device of PyTorch, on which the package's own layers run; empty: the processor, compiled layers.
 
         Raises:
             ModelError: There is no such version.
@@ -62,12 +67,15 @@ class CHGNetPotential:
         with without_prints(model):
             name = version.removeprefix(_PREFIX)
             self.network: CHGNet = model.CHGNet.load(model_name=name, use_device="cpu", verbose=False)
+            self.network.to(device or "cpu")
         self.network.eval()
         self.network.requires_grad_(False)
-        with suppress(ImportError):  # without numba the package's own layers stay
-            from ionvolt.physics.potentials.chgnet_layers import compile_layers
+        self.device = device
+        if not device:
+            with suppress(ImportError):  # without numba the package's own layers stay
+                from ionvolt.physics.potentials.chgnet_layers import compile_layers
 
-            compile_layers(self.network)
+                compile_layers(self.network)
         self.cutoff = float(self.network.graph_converter.atom_graph_cutoff)
         self.angle_cutoff = float(self.network.graph_converter.bond_graph_cutoff)
         self._seen = threading.local()
@@ -84,7 +92,8 @@ class CHGNetPotential:
         """The graph of a crystal for this version; ``bonds`` up to its cut-off or beyond are reused."""
         if bonds is None:
             bonds = find_pairs(crystal, self.cutoff, both=False)
-        return chgnet_graph(crystal, bonds, self.cutoff, self.angle_cutoff)
+        graph = chgnet_graph(crystal, bonds, self.cutoff, self.angle_cutoff)
+        return graph.to(self.device) if self.device else graph
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
         """Energies, atom vectors and moments of crystals as they are, in their order.
@@ -93,7 +102,7 @@ class CHGNetPotential:
             InputError: A crystal holds an isolated atom or an element that the potential does not know.
         """
         outputs: list[PotentialOutput] = []
-        for chunk in chunks(crystals, ATOMS_TOGETHER):
+        for chunk in chunks(crystals, ATOMS_ON_GPU if self.device else ATOMS_TOGETHER):
             outputs += self._forward([self.graph(crystal) for crystal in chunk])
         return outputs
 
@@ -124,8 +133,8 @@ class CHGNetPotential:
             by_position, by_strain = torch.autograd.grad(energy, [batch.atom_positions[0], batch.strains[0]])
             if network.composition_model is not None:
                 energy = energy + network.composition_model([graph]).sum() * len(crystal)
-        stress = by_strain.double().numpy() / crystal.volume
-        return Forces(float(energy), -by_position.double().numpy(), (stress + stress.T) / 2)
+        stress = by_strain.double().cpu().numpy() / crystal.volume
+        return Forces(float(energy), -by_position.double().cpu().numpy(), (stress + stress.T) / 2)
 
     def _forward(self, graphs: list[CrystalGraph]) -> list[PotentialOutput]:
         import torch
@@ -134,27 +143,27 @@ class CHGNetPotential:
         try:
             with torch.no_grad():
                 answer = self.network(graphs, task="em")
-            features = torch.stack(self._seen.vectors, dim=1).numpy()
+            features = torch.stack(self._seen.vectors, dim=1).cpu().numpy()
         finally:
             self._seen.vectors = None
         sizes = [len(graph.atomic_number) for graph in graphs]
         return [
-            PotentialOutput(float(energy) * size, vectors.copy(), moments.numpy().copy())
+            PotentialOutput(float(energy) * size, vectors.copy(), moments.cpu().numpy().copy())
             for energy, size, vectors, moments in zip(
-                answer["e"].double(), sizes, np.split(features, np.cumsum(sizes)[:-1]), answer["m"], strict=True
+                answer["e"].double().cpu(), sizes, np.split(features, np.cumsum(sizes)[:-1]), answer["m"], strict=True
             )
         ]
 
 
 def load_chgnet(version: str = DEFAULT_VERSION) -> CHGNetPotential:
-    """The potential of a version, loaded once in a process.
+    """The potential of a version, loaded once in a process, on the device that ``ionvolt.device`` names.
 
     Raises:
         ModelError: There is no such version.
     """
-    return _loaded(version)
+    return _loaded(version, gpu())
 
 
 @lru_cache(maxsize=len(VERSIONS))
-def _loaded(version: str) -> CHGNetPotential:
-    return CHGNetPotential(version)
+def _loaded(version: str, device: str) -> CHGNetPotential:
+    return CHGNetPotential(version, device)

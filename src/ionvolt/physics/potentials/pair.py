@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ionvolt.device import gpu
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.ase_calculator import PREFIX, ASEPotential
 from ionvolt.physics.potentials.chgnet import DEFAULT_VERSION, VERSIONS, load_chgnet
@@ -65,7 +66,7 @@ def load_potential(name: str = VERSION, *, trusted: bool = False) -> Potential:
         return ASEPotential.load(name)
     path, head = _checkpoint(name)
     if path is not None:
-        return SevenNetPotential.from_checkpoint(path, head, trusted=trusted)
+        return SevenNetPotential.from_checkpoint(path, head, trusted=trusted, device=gpu())
     raise ModelError(
         f"{name}: no such potential. Choose from {', '.join(SHIPPED)}, or give a checkpoint of SevenNet (PATH or "
         f"PATH:head) or {PREFIX}module.Class"

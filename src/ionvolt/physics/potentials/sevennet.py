@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.device import gpu
 from ionvolt.errors import InputError
 from ionvolt.physics.potentials.chgnet_graph import require_known
 from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
@@ -38,8 +39,8 @@ R2SCAN_HEAD = "7net-mf-0:r2scan"
 N_SCALARS = 128
 """Numbers of an atom that do not turn with the crystal, in each layer."""
 
-ATOMS_TOGETHER = 400
-"""Atoms of crystals that are evaluated together."""
+ATOMS_TOGETHER, ATOMS_ON_GPU = 400, 1000
+"""Atoms of crystals that are evaluated together, on the processor and on a GPU (some 4 MB of its memory each)."""
 
 MOST_BYTES = 2_000_000_000
 """In a checkpoint that the user brings."""
@@ -48,32 +49,38 @@ REMEDY = "Give a checkpoint written by SevenNet"
 
 
 class SevenNetPotential:
-    """SevenNet on the CPU. One object serves many threads.
+    """SevenNet on the processor or on a GPU. One object serves many threads.
 
     Attributes:
         version: Name of the network, or of the checkpoint that a user brings.
+        device: As PyTorch calls it; empty: the processor, with compiled passes.
         compiled: What answers in the package's place where no gradient is asked for; None where it cannot.
     """
 
     version: str
+    device: str
     compiled: CompiledNetwork | None
     _build: Callable[[], PackageNetwork]
     _built: PackageNetwork | None
     _building: threading.Lock
 
-    def __init__(self, version: str = VERSION) -> None:
+    def __init__(self, version: str = VERSION, device: str = "") -> None:
         """Load weights from the installed package.
 
         Args:
             version: ``VERSION``, ``PBE_HEAD`` or ``R2SCAN_HEAD``.
+            device: A device of PyTorch, on which the package's own layers run; empty: the processor.
         """
-        self._set(version, lambda: build_shipped(version), _kept(version))
-        if self.compiled is None and (compiled := _compiled(self.package.network)):
+        self._set(version, device, lambda: build_shipped(version, device), None if device else _kept(version))
+        if not device and self.compiled is None and (compiled := _compiled(self.package.network)):
             self.compiled = compiled
             _keep(version, compiled)
 
-    def _set(self, version: str, build: Callable[[], PackageNetwork], compiled: CompiledNetwork | None) -> None:
+    def _set(
+        self, version: str, device: str, build: Callable[[], PackageNetwork], compiled: CompiledNetwork | None
+    ) -> None:
         self.version = version
+        self.device = device
         self.compiled = compiled
         self._build, self._built, self._building = build, None, threading.Lock()
 
@@ -91,7 +98,9 @@ class SevenNetPotential:
         return (self.compiled or self.package).cutoff
 
     @classmethod
-    def from_checkpoint(cls, path: Path, head: str = "", *, trusted: bool = False) -> SevenNetPotential:
+    def from_checkpoint(
+        cls, path: Path, head: str = "", *, trusted: bool = False, device: str = ""
+    ) -> SevenNetPotential:
         """Load a checkpoint that the user brings.
 
         Its version is its name with the beginning of the file's SHA-256: other numbers, another version.
@@ -101,6 +110,8 @@ class SevenNetPotential:
             head: Which of several outputs, whatever the case of its letters; needed where there are several.
             trusted: Whether objects of any kind may be made of the file, which can run code. By default numbers, text
                 and tensors only.
+
+            device: As above.
 
         Raises:
             InputError: No such checkpoint, not to be read as numbers only, or it has no such head.
@@ -112,14 +123,14 @@ class SevenNetPotential:
             checkpoint = _checkpoint(path, read.content)
             heads = list(checkpoint.config.get("_modal_map") or {})
             chosen = _head(path, head, heads)
-            package = build(checkpoint, chosen)
+            package = build(checkpoint, chosen, device)
         except InputError:
             raise
         except Exception as error:  # settings are read all over the package, and fail in any way where they are none
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(str(path), f"no network of SevenNet comes of it ({reason})", REMEDY) from error
         version = f"{path.name}{':' if chosen else ''}{chosen} {read.sha256[:12]}"
-        potential._set(version, lambda: package, _compiled(package.network))
+        potential._set(version, device, lambda: package, None if device else _compiled(package.network))
         return potential
 
     def evaluate(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
@@ -131,9 +142,9 @@ class SevenNetPotential:
         Raises:
             InputError: A crystal holds an isolated atom or an element that the potential does not know.
         """
-        if self.compiled is None:
-            return [self._forward(crystal) for crystal in crystals]
-        return [output for some in chunks(crystals, ATOMS_TOGETHER) for output in self._together(some)]
+        answer = self._forward if self.compiled is None else self._together
+        most = ATOMS_ON_GPU if self.device else ATOMS_TOGETHER
+        return [output for some in chunks(crystals, most) for output in answer(some)]
 
     def _together(self, crystals: Sequence[Crystal]) -> Iterator[PotentialOutput]:
         """The same from the compiled network; bonds that crystals have in common cost less."""
@@ -151,15 +162,18 @@ class SevenNetPotential:
                 float(energies[begin:end].sum()), features[begin:end].copy(), None, energies[begin:end].copy()
             )
 
-    def _forward(self, crystal: Crystal) -> PotentialOutput:
+    def _forward(self, crystals: Sequence[Crystal]) -> Iterator[PotentialOutput]:
+        """The same from the package's network."""
         import torch
 
         package = self.package
         with torch.no_grad():
-            answer, vectors = package.run(self._data(crystal))
-        energies = answer[package.keys.ATOMIC_ENERGY].double().reshape(-1)
-        features = torch.stack(vectors, dim=1).numpy().copy()
-        return PotentialOutput(float(energies.sum()), features, None, energies.numpy().copy())
+            answer, vectors = package.run(self._data(crystals))
+        energies = answer[package.keys.ATOMIC_ENERGY].double().reshape(-1).cpu().numpy()
+        features = torch.stack(vectors, dim=1).cpu().numpy()
+        for begin, end in pairwise(np.cumsum([0, *map(len, crystals)])):
+            own = energies[begin:end].copy()
+            yield PotentialOutput(float(own.sum()), features[begin:end].copy(), None, own)
 
     def forces(self, crystal: Crystal) -> Forces:
         """Energy, forces and stress of a crystal.
@@ -169,7 +183,7 @@ class SevenNetPotential:
         """
         import torch
 
-        package, data = self.package, self._data(crystal)
+        package, data = self.package, self._data([crystal])
         keys = package.keys
         edges = data[keys.EDGE_VEC].requires_grad_()
         with torch.enable_grad():
@@ -177,11 +191,11 @@ class SevenNetPotential:
             energy = answer[keys.ATOMIC_ENERGY].sum()
             (slope,) = torch.autograd.grad(energy, [edges])
         # An edge goes from its first atom to its second.
-        by_edge, (start, end) = slope.double().numpy(), data[keys.EDGE_IDX].numpy()
+        by_edge, (start, end) = slope.double().cpu().numpy(), data[keys.EDGE_IDX].cpu().numpy()
         found = np.zeros((len(crystal), 3))
         np.add.at(found, start, by_edge)
         np.subtract.at(found, end, by_edge)
-        stress = edges.detach().double().numpy().T @ by_edge / crystal.volume
+        stress = edges.detach().double().cpu().numpy().T @ by_edge / crystal.volume
         return Forces(float(answer[keys.ATOMIC_ENERGY].detach().double().sum()), found, (stress + stress.T) / 2)
 
     def _bonds(self, crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -198,19 +212,32 @@ class SevenNetPotential:
         ends = np.stack([np.concatenate([bonds.i, bonds.j]), np.concatenate([bonds.j, bonds.i])])
         return ends, np.concatenate([vectors, -vectors])
 
-    def _data(self, crystal: Crystal) -> dict[str, Any]:
+    def _data(self, crystals: Sequence[Crystal]) -> dict[str, Any]:
+        """What the package's network takes: crystals side by side, as one that falls into pieces.
+
+        Bonds all go one way first, then all the other.
+        """
         import torch
 
-        ends, vectors = self._bonds(crystal)
-        numbers = torch.from_numpy(crystal.numbers.astype(np.int64))
+        bonds = [self._bonds(crystal) for crystal in crystals]
+        begins = np.cumsum([0, *map(len, crystals)])
+        ways = [
+            (ends[:, half] + begin, vectors[half])
+            for back in (False, True)
+            for (ends, vectors), begin in zip(bonds, begins, strict=False)
+            for half in [slice(len(vectors) // 2, None) if back else slice(len(vectors) // 2)]
+        ]
+        where = self.package.device
+        numbers = torch.from_numpy(np.concatenate([crystal.numbers for crystal in crystals]).astype(np.int64)).to(where)
+        vectors = np.concatenate([vectors for _, vectors in ways]).astype(np.float32)
         keys = self.package.keys
         return {
             keys.NODE_FEATURE: numbers,
             keys.ATOMIC_NUMBERS: numbers,
-            keys.EDGE_IDX: torch.from_numpy(ends),
-            keys.EDGE_VEC: torch.from_numpy(vectors.astype(np.float32)),
-            keys.CELL_VOLUME: torch.tensor(crystal.volume),
-            keys.NUM_ATOMS: torch.tensor(len(crystal)),
+            keys.EDGE_IDX: torch.from_numpy(np.concatenate([ends for ends, _ in ways], axis=1)).to(where),
+            keys.EDGE_VEC: torch.from_numpy(vectors).to(where),
+            keys.CELL_VOLUME: torch.tensor(sum(crystal.volume for crystal in crystals)),
+            keys.NUM_ATOMS: torch.tensor(len(numbers)),
         }
 
 
@@ -267,10 +294,10 @@ def _head(path: Path, wanted: str, heads: list[str]) -> str:
 
 
 def load_sevennet(version: str = VERSION) -> SevenNetPotential:
-    """The potential of a version, loaded once in a process."""
-    return _loaded(version)
+    """The potential of a version, loaded once in a process, on the device that ``ionvolt.device`` names."""
+    return _loaded(version, gpu())
 
 
 @lru_cache(maxsize=3)
-def _loaded(version: str) -> SevenNetPotential:
-    return SevenNetPotential(version)
+def _loaded(version: str, device: str) -> SevenNetPotential:
+    return SevenNetPotential(version, device)

@@ -30,6 +30,7 @@ class PackageNetwork:
         kinds: How it counts elements, by atomic number.
         cutoff: Length of the longest bonds, Å.
         n_scalars: Numbers of an atom that do not turn with the crystal, in the last layers.
+        device: Where it runs, as PyTorch calls it.
     """
 
     network: Any
@@ -37,6 +38,7 @@ class PackageNetwork:
     kinds: dict[int, int]
     cutoff: float
     n_scalars: int
+    device: str = "cpu"
     _seen: threading.local = field(default_factory=threading.local)
 
     def run(self, data: dict[str, Any]) -> tuple[Any, list[Any]]:
@@ -52,17 +54,24 @@ class PackageNetwork:
         self._seen.vectors.append(output[self.keys.NODE_FEATURE][:, : self.n_scalars])
 
 
-def build_shipped(version: str) -> PackageNetwork:
-    """Build a network whose weights come with the package; after a colon its head."""
+def build_shipped(version: str, device: str = "") -> PackageNetwork:
+    """Build a network whose weights come with the package; after a colon its head; ``device`` as for ``build``."""
     import_package()
     from sevenn.util import load_checkpoint
 
     name, _, head = version.partition(":")
-    return build(load_checkpoint(name), head.upper())
+    return build(load_checkpoint(name), head.upper(), device)
 
 
-def build(checkpoint: Any, head: str) -> PackageNetwork:
-    """Build the network of a checkpoint, with one head where it has several."""
+def build(checkpoint: Any, head: str, device: str = "") -> PackageNetwork:
+    """Build the network of a checkpoint.
+
+    Args:
+        checkpoint: The package's own object.
+        head: Which of several outputs; empty where it has one.
+        device: Where it runs, with the package's own convolutions. Empty: on the processor, with ours, which spare
+            its cache and are of no use elsewhere.
+    """
     import e3nn
     import sevenn._keys as keys
 
@@ -81,12 +90,12 @@ def build(checkpoint: Any, head: str) -> PackageNetwork:
     network.delete_module_by_key("force_output")
     network.set_is_batch_data(False)
     for name, module in list(network.named_children()):
-        if name.endswith("_convolution"):
+        if name.endswith("_convolution") and not device:
             network.replace_module(name, PiecewiseConvolution(module))
-    network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False).to(device or "cpu")
     gates = [module for name, module in network.named_children() if name.endswith("equivariant_gate")][-N_LAYERS:]
     n_scalars = min(_scalars(module.gate.irreps_out) for module in gates)
-    built = PackageNetwork(network, keys, dict(network.type_map), float(network.cutoff), n_scalars)
+    built = PackageNetwork(network, keys, dict(network.type_map), float(network.cutoff), n_scalars, device or "cpu")
     for gate in gates:
         gate.register_forward_hook(built.keep)
     return built
