@@ -1,6 +1,7 @@
 """A potential that costs nothing: features that depend on composition and volume alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,13 @@ def crystal_features(crystal: Crystal) -> CrystalFeatures:
     )
 
 
-def trial_arrays(electrode: Electrode) -> dict[str, Any]:
-    """The ion in a corner of the host, which is its primitive cell."""
+def trial_arrays(electrode: Electrode, informed: bool) -> dict[str, Any]:
+    """The ion in a corner of the host, which is its primitive cell; in another one where the composition is known."""
     host = electrode.host
     number = WORKING_IONS[electrode.working_ion].number
     filled = Crystal(host.lattice, np.append(host.numbers, number), np.vstack([host.frac_coords, [0.1, 0.2, 0.3]]))
+    if informed:
+        filled = replace(filled, lattice=1.01 * filled.lattice)
     f = crystal_features(filled)
     found: dict[str, Any] = {"n_ions": np.array(1)}
     for name in ("single", "filled"):

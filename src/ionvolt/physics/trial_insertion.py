@@ -75,12 +75,16 @@ def trial_insertions(
     energy_model: Potential,
     sites: Sequence[InterstitialSite] | None = None,
     relaxer: Callable[[], Potential] = load_chgnet,
+    n_ions: int | None = None,
 ) -> tuple[Trial, Trial]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled.
 
     The second takes no more ions than the host has electrons to give (``insertion.default_ions``), and none that lie
-    too near each other; it is the first one again where that is one ion. Where the ion is a large one, room is made
-    for it in the second (``expand_and_relax``). Both hang on the cell: give the primitive one.
+    too near each other; it is the first one again where that is one ion. Where it is known how many ions go in, so many
+    are put in, into other kinds of voids where the best kind is too few, or as many as find room.
+
+    Where the ion is a large one, room is made for it in the second (``expand_and_relax``). Both hang on the cell: give
+    the primitive one.
 
     Args:
         host: The charged host; it is not relaxed.
@@ -88,17 +92,21 @@ def trial_insertions(
         energy_model: The potential whose energies count.
         sites: From ``sites_for_trials``, where they are known.
         relaxer: Gives the potential that relaxes; called for large ions only, so that it need not be loaded for others.
+        n_ions: Ions that go into the cell, at least one; None: not known.
 
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
     """
-    candidates = rank_sites(host, ion.symbol, list(sites or sites_for_trials(host)))[:CANDIDATES]
+    likely = rank_sites(host, ion.symbol, list(sites or sites_for_trials(host)))
+    candidates = likely[:CANDIDATES]
     crystals = [with_ions(host, ion, site.frac_coords[:1]) for site in candidates]
     outputs = energy_model.evaluate(crystals)
-    best = int(np.argmin([output.energy for output in outputs]))
-    single = Trial(crystals[best], 1, outputs[best])
-    wanted = default_ions(host, ion)
-    filled_sites = fill_sites(host, candidates[best], wanted)
+    order = np.argsort([output.energy for output in outputs], kind="stable").tolist()
+    single = Trial(crystals[order[0]], 1, outputs[order[0]])
+    if n_ions is None:
+        filled_sites = fill_sites(host, [candidates[order[0]]], default_ions(host, ion))
+    else:
+        filled_sites = fill_sites(host, [candidates[k] for k in order] + likely[CANDIDATES:], n_ions)
     filled = single
     if len(filled_sites) > 1:
         crystal = with_ions(host, ion, filled_sites)
@@ -137,14 +145,15 @@ def _evaluate_or_none(crystal: Crystal, n_ions: int, potential: Potential) -> Tr
         return None
 
 
-def fill_sites(host: Crystal, kind: InterstitialSite, wanted: int) -> NDArray[np.float64]:
-    """Sites of at most so many ions in the equivalents of a void, each where the others crowd it least; (n, 3)."""
-    filled_sites = kind.frac_coords[:1]
-    free = kind.frac_coords[1:]
-    while len(filled_sites) < wanted:
-        free = np.array([site for site in free if distances(host.lattice, site, filled_sites).min() >= APART])
-        if not len(free):
-            break
-        crowding = [crowding_energy(host.lattice, site, filled_sites) for site in free]
-        filled_sites = np.vstack([filled_sites, free[int(np.argmin(np.round(crowding, 9)))]])
+def fill_sites(host: Crystal, kinds: Sequence[InterstitialSite], wanted: int) -> NDArray[np.float64]:
+    """Sites of at most so many ions in voids, kind after kind, each where the others crowd it least; (n, 3)."""
+    filled_sites = kinds[0].frac_coords[:1]
+    for kind in kinds:
+        free = kind.frac_coords
+        while len(filled_sites) < wanted:
+            free = np.array([site for site in free if distances(host.lattice, site, filled_sites).min() >= APART])
+            if not len(free):
+                break
+            crowding = [crowding_energy(host.lattice, site, filled_sites) for site in free]
+            filled_sites = np.vstack([filled_sites, free[int(np.argmin(np.round(crowding, 9)))]])
     return filled_sites

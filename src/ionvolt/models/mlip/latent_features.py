@@ -23,6 +23,10 @@ POOLED_SIZE = 4 * ATOM_SIZE
 """Numbers of a crystal: mean, deviation, least and largest over its atoms of each number in each layer."""
 
 
+AVERAGES_SIZE = 2 * ATOM_SIZE
+"""Those of them by which kernels compare crystals: mean and deviation."""
+
+
 @dataclass(frozen=True, eq=False)
 class CrystalFeatures:
     """A crystal as the universal potential SevenNet sees it.
@@ -45,6 +49,11 @@ class CrystalFeatures:
 
     def __len__(self) -> int:
         return len(self.atoms)
+
+    @property
+    def averages(self) -> NDArray[np.float32]:
+        """Mean and deviation over the atoms of each number in each layer, shape (AVERAGES_SIZE,)."""
+        return self.pooled.reshape(N_LAYERS, 4, N_SCALARS)[:, :2].ravel()
 
     @property
     def fingerprint(self) -> NDArray[np.float32]:

@@ -18,8 +18,8 @@ from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import (
     ATOM_SIZE,
+    AVERAGES_SIZE,
     LAST,
-    POOLED_SIZE,
     CrystalFeatures,
     compute_features,
     pool_features,
@@ -34,7 +34,7 @@ from ionvolt.structures.spacegroup import primitive_cell
 WITHIN = (-3.0, 9.0)
 """V: voltages of trials beyond these are taken as these; a void that is too narrow says no more than that."""
 
-BLOCKS = ((POOLED_SIZE, 0.7), (POOLED_SIZE, 0.3), (ATOM_SIZE, 0.3), (1, 0.3), (1, 0.3))
+BLOCKS = ((AVERAGES_SIZE, 0.7), (AVERAGES_SIZE, 0.3), (ATOM_SIZE, 0.3), (1, 0.3), (1, 0.3))
 """Sizes of the kernel's blocks of features, and how much each counts: the host, the filled host, the ions' vectors in
 the single and in the filled trial, the voltages of both. Chosen on framework folds of seed 0."""
 
@@ -77,8 +77,10 @@ def importance() -> NDArray[np.float32]:
     return np.concatenate([np.full(size, share * FEATURES / size) for size, share in BLOCKS]).astype(np.float32)
 
 
-def featurise_trials(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[TrialFeatures]:
-    """Hosts, each with the symbol of its ion, in their primitive cells.
+def featurise_trials(
+    hosts: Sequence[Crystal], ions: Sequence[str], n_ions: Sequence[float | None] | None = None
+) -> list[TrialFeatures]:
+    """Hosts, each with the symbol of its ion and what is known of how many go into its cell, in their primitive cells.
 
     What belongs to the host alone is computed once for hosts that are the same, also where they come one after another.
 
@@ -88,11 +90,17 @@ def featurise_trials(hosts: Sequence[Crystal], ions: Sequence[str]) -> list[Tria
     potential = load_sevennet()
     empty = {id(host): _empty(host) for host in hosts}
     found = []
-    for host, ion in zip(hosts, ions, strict=True):
+    for host, ion, n in zip(hosts, ions, n_ions or [None] * len(hosts), strict=True):
         cell, sites, vectors = empty[id(host)]
-        trials = trial_insertions(cell, WORKING_IONS[ion], potential, sites)
+        known = None if n is None else ions_of_cell(n / len(host), cell)
+        trials = trial_insertions(cell, WORKING_IONS[ion], potential, sites, n_ions=known)
         found.append(replace(trial_features(vectors, *trials, ion), cell=cell, filled=trials[1].crystal))
     return found
+
+
+def ions_of_cell(content: float, cell: Crystal) -> int:
+    """How many ions go into a cell of so many per host atom: whole ones, at least one."""
+    return max(1, round(content * len(cell)))
 
 
 def _empty(host: Crystal) -> _Empty:
@@ -118,8 +126,8 @@ def from_crystal_features(
     """The same from vectors alone; the ions are the last ``n_ions`` atoms."""
     voltages = [_voltage(host, trial, n, ion) for trial, n in ((single, 1), (filled, n_ions))]
     features = [
-        host.pooled,
-        filled.pooled,
+        host.averages,
+        filled.averages,
         single.atoms[-1, LAST],
         filled.atoms[-n_ions:, LAST].mean(0),
         np.array(voltages),

@@ -122,7 +122,8 @@ def answer(table: Table, settings: MlipSettings, unit: Unit, job: Job, log: LogC
     train, tested = parts_of(rows, folds(table.data, unit.test, settings.n_folds)[unit.fold])
     seeds = [100 * unit.test.seed + m for m in range(unit.test.members)]
     unfinished = job.own_folder / HELD_OUT / f"{unit.name}.networks"
-    learners = fit_learners(rows, train, settings, seeds, folder=unfinished, log=log)
+    informed = unit.test == settings.calibrating(unit.test.part)
+    learners = fit_learners(rows, train, settings, seeds, informed=informed, folder=unfinished, log=log)
     write_arrays(learners_file(job.own_folder, unit), learners.arrays() | {"train": rows.rows[train]}, compressed=False)
     shutil.rmtree(unfinished, ignore_errors=True)
     return FoldAnswers(
@@ -233,7 +234,7 @@ def mark(table: Table, settings: MlipSettings, unit: Unit) -> str:
     rows = table.parts[unit.test.part]
     train, tested = parts_of(rows, folds(table.data, unit.test, settings.n_folds)[unit.fold])
     facts = [FORMAT, settings.of_part(unit.test.part), unit.test.seed, unit.test.members]
-    physics = np.array([pair.physics for pair in rows.pairs])
+    physics = np.array([pair.physics for pair in [*rows.pairs, *(trial.pair for trial in rows.informed)]])
     return fingerprint(facts, table.numbers, train, tested, rows.target, physics)
 
 

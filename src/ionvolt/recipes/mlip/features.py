@@ -19,15 +19,16 @@ from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import DataError, InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
-from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features
+from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features, ions_of_cell
 from ionvolt.physics.potentials.sevennet import load_sevennet
+from ionvolt.physics.reaction import balance
 from ionvolt.physics.trial_insertion import trial_insertions
 from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
 from ionvolt.typing import Indices, ProgressCallback
 
-FEATURES, TRIALS = "latent-features", "trial-features"
+FEATURES, TRIALS, INFORMED = "latent-features", "trial-features", "trial-features-informed"
 """Folders."""
 
 Arrays = dict[str, NDArray[Any]]
@@ -156,13 +157,18 @@ def read_structure_features(
 
 
 def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, progress: ProgressCallback) -> None:
-    """Try the ion in the host of some rows, a file for each row; what stands in files is not repeated."""
-    files = {trial_file(folder, row): data[row] for row in rows.tolist()}
+    """Try the ion in the host of some rows, two files for each row; what stands in files is not repeated.
+
+    The second has as many ions as the electrode's discharged composition says.
+    """
+    both = [(row, informed) for row in rows.tolist() for informed in (False, True)]
+    asked = {trial_file(folder, row, informed=informed): (data[row], informed) for row, informed in both}
+    files = {path: electrode for path, (electrode, _) in asked.items()}
     done = sum(path.exists() for path in files)
     progress(done, len(files), "ions tried in hosts")
     for path in unclaimed(files):
         try:
-            arrays = trial_arrays(files[path])
+            arrays = trial_arrays(*asked[path])
         except InputError as error:
             arrays = {"refused": np.array(str(error))}
         write_arrays(path, arrays, compressed=False)
@@ -170,19 +176,27 @@ def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, progress: Pr
         progress(done, len(files), f"{path.name}: {files[path].working_ion} tried in {files[path].formula_charge}")
 
 
-def trial_file(folder: Path, row: int) -> Path:
-    """Where the trials of a row stand."""
-    return folder / TRIALS / f"{row:05d}.npz"
+def trial_file(folder: Path, row: int, *, informed: bool = False) -> Path:
+    """Where the trials of a row stand, without or with knowledge of its discharged composition."""
+    return folder / (INFORMED if informed else TRIALS) / f"{row:05d}.npz"
 
 
-def trial_arrays(electrode: Electrode) -> Arrays:
+def trial_arrays(electrode: Electrode, informed: bool) -> Arrays:
     """An electrode's trial insertions as arrays.
 
+    Args:
+        electrode: The electrode.
+        informed: Whether as many ions are tried as go in.
+
     Raises:
-        InputError: Its host has no void, or cannot be evaluated.
+        InputError: Its host has no void, or cannot be evaluated; or its end members differ by more than the ion.
     """
-    cell = primitive_cell(electrode.host)
-    single, filled = trial_insertions(cell, WORKING_IONS[electrode.working_ion], load_sevennet())
+    ion, cell = WORKING_IONS[electrode.working_ion], primitive_cell(electrode.host)
+    n_ions = None
+    if informed and electrode.discharged is not None:
+        matched = balance(electrode.discharged, electrode.host, ion)
+        n_ions = ions_of_cell(matched.n_ions / (matched.charged_cells * len(electrode.host)), cell)
+    single, filled = trial_insertions(cell, ion, load_sevennet(), n_ions=n_ions)
     features = {name: pool_features(t.output, t.crystal) for name, t in (("single", single), ("filled", filled))}
     if cell is not electrode.host:  # else its features stand among the structures'
         features["host"] = compute_features([cell])[0]

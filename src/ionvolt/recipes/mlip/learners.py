@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections
-from ionvolt.models.mlip.foundation_model import kernel_voltages, network_voltages
+from ionvolt.models.mlip.foundation_model import INFORMED, kernel_voltages, network_voltages
 from ionvolt.models.mlip.pair_features import crystal_corrections
+from ionvolt.models.mlip.trial_features import TrialFeatures
 from ionvolt.models.tensors import Arrays, fill, named_arrays
 from ionvolt.recipes.mlip.rows import PartRows
 from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part
@@ -81,11 +82,11 @@ class PairLearners:
 
 @dataclass(frozen=True, eq=False)
 class HostLearners:
-    """Answer for a charged host with the ion tried in it, with and without the discharged composition.
+    """Answer for a charged host with the ion tried in it.
 
     Attributes:
-        networks: Members that differ in their random start; they do not know the composition.
-        crystal_krr: Knows the composition, and shifts the others by what it makes of it.
+        networks: Members that differ in their random start.
+        crystal_krr: A learner of another kind.
         atomic_gp: Is not shipped; None in fitted models.
     """
 
@@ -93,23 +94,53 @@ class HostLearners:
     crystal_krr: CrystalIonKRR
     atomic_gp: AtomicGP | None
 
+    def voltages(self, trials: Sequence[TrialFeatures]) -> Voltages:
+        """What each learner says of hosts."""
+        found = {
+            "networks": network_voltages(self.networks, trials),
+            "crystal_krr": kernel_voltages(self.crystal_krr, trials),
+        }
+        if self.atomic_gp is not None:
+            pairs = [trial.pair for trial in trials]
+            physics = np.array([pair.physics for pair in pairs])
+            found["atomic_gp"] = physics + self.atomic_gp.corrections(pairs)
+        return found
+
+    def arrays(self) -> Arrays:
+        """All that is kept, by name."""
+        more = {} if self.atomic_gp is None else self.atomic_gp.arrays()
+        return network_arrays(self.networks) | self.crystal_krr.arrays() | more
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, settings: MlipSettings) -> HostLearners:
+        """What stored arrays say."""
+        atoms = AtomicGP.from_arrays(arrays) if "atom_kernel.mean" in arrays else None
+        return cls(networks_from(arrays), CrystalIonKRR.from_arrays(arrays, settings.host_kernel), atoms)
+
+
+@dataclass(frozen=True, eq=False)
+class AllHostLearners:
+    """Those of hosts alone, and those of hosts whose discharged composition is known.
+
+    Attributes:
+        alone: Have learned from as many ions as a host's electrons allow.
+        informed: From as many as go in; None where that was not asked for.
+    """
+
+    alone: HostLearners
+    informed: HostLearners | None
+
     def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
         """See ``Learners``."""
-        some, ions = [rows.trials[i] for i in places], rows.ions[places]
-        without, _ = kernel_voltages(self.crystal_krr, some, ions, np.full(len(places), np.nan))
-        known, _ = kernel_voltages(self.crystal_krr, some, ions, rows.content[places])
-        alone: Voltages = {"networks": network_voltages(self.networks, some)}
-        if self.atomic_gp is not None:
-            pairs = [trial.pair for trial in some]
-            physics = np.array([pair.physics for pair in pairs])
-            alone["atomic_gp"] = physics + self.atomic_gp.corrections(pairs)
-        shifted = {name: voltages + (known - without) for name, voltages in alone.items()}
-        return {"charged": alone | {"crystal_krr": without}, "composition": shifted | {"crystal_krr": known}}
+        found: dict[Case, Voltages] = {"charged": self.alone.voltages([rows.trials[i] for i in places])}
+        if self.informed is not None:
+            found["composition"] = self.informed.voltages([rows.informed[i] for i in places])
+        return found
 
     def arrays(self) -> Arrays:
         """See ``Learners``."""
-        more = {} if self.atomic_gp is None else self.atomic_gp.arrays()
-        return network_arrays(self.networks) | self.crystal_krr.arrays() | more
+        more = {} if self.informed is None else self.informed.arrays()
+        return self.alone.arrays() | {f"{INFORMED}{name}": array for name, array in more.items()}
 
 
 def fit_learners(
@@ -119,6 +150,7 @@ def fit_learners(
     seeds: Sequence[int],
     *,
     compared: bool = True,
+    informed: bool = True,
     folder: Path | None = None,
     log: LogCallback = lambda words: None,
 ) -> Learners:
@@ -130,29 +162,38 @@ def fit_learners(
         settings: Settings of the recipe.
         seeds: One for each network.
         compared: Whether learners that are not shipped are fitted, too.
+        informed: Whether those are fitted that know the discharged composition.
         folder: Where unfinished networks are kept; a killed run goes on from there.
         log: Told what is being done.
     """
     corrections_of = settings.corrections[rows.part]
-    networks = []
-    for seed in seeds:
-        log(f"network {seed}")
-        networks.append(
-            train_delta_network(
-                rows.pairs, rows.target, train, corrections_of, seed, folder=folder / str(seed) if folder else None
-            )
-        )
+
+    def networks(pairs: Sequence[EndMemberPair], kind: str = "") -> list[DeltaNetwork]:
+        found = []
+        for seed in seeds:
+            log(f"network {seed}{kind}")
+            kept = folder / f"{seed}{kind}" if folder else None
+            found.append(train_delta_network(pairs, rows.target, train, corrections_of, seed, folder=kept))
+        return found
+
+    def on_hosts(trials: Sequence[TrialFeatures], kind: str = "") -> HostLearners:
+        pairs = [trial.pair for trial in trials]
+        own = networks(pairs, kind)
+        log("kernels")
+        atoms = train_atomic_gp(pairs, rows.target, train, corrections_of) if compared and not kind else None
+        return HostLearners(own, train_host_krr(trials, rows.target, train, settings.host_kernel), atoms)
+
+    if rows.part == "charged":
+        return AllHostLearners(on_hosts(rows.trials), on_hosts(rows.informed, "-informed") if informed else None)
+    shape = settings.pair_kernels.get(rows.part)
+    own = networks(rows.pairs)
     log("kernels")
-    if rows.part != "charged":
-        shape = settings.pair_kernels.get(rows.part)
-        return PairLearners(
-            rows.part,
-            networks,
-            train_atomic_gp(rows.pairs, rows.target, train, corrections_of),
-            train_pair_krr(rows.pairs, rows.target, train, shape) if shape else None,
-        )
-    atoms = train_atomic_gp(rows.pairs, rows.target, train, corrections_of) if compared else None
-    return HostLearners(networks, train_host_krr(rows.host_rows, train, settings.host_kernel), atoms)
+    return PairLearners(
+        rows.part,
+        own,
+        train_atomic_gp(rows.pairs, rows.target, train, corrections_of),
+        train_pair_krr(rows.pairs, rows.target, train, shape) if shape else None,
+    )
 
 
 def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, settings: MlipSettings) -> Learners:
@@ -162,15 +203,19 @@ def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, setting
         KeyError: An array is missing.
     """
     own = dict(arrays)
-    n_members = len({name.split(".")[1] for name in own if name.startswith("network.")})
-    networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(n_members)]
-    atoms = AtomicGP.from_arrays(own) if "atom_kernel.mean" in own else None
     if part == "charged":
-        return HostLearners(networks, CrystalIonKRR.from_arrays(own, settings.host_kernel), atoms)
-    if atoms is None:
-        raise KeyError("atom_kernel.mean")
+        told = {name.removeprefix(INFORMED): array for name, array in own.items() if name.startswith(INFORMED)}
+        informed = HostLearners.from_arrays(told, settings) if told else None
+        return AllHostLearners(HostLearners.from_arrays(own, settings), informed)
     shape = settings.pair_kernels.get(part)
-    return PairLearners(part, networks, atoms, CrystalIonKRR.from_arrays(own, shape) if shape else None)
+    kernel = CrystalIonKRR.from_arrays(own, shape) if shape else None
+    return PairLearners(part, networks_from(own), AtomicGP.from_arrays(own), kernel)
+
+
+def networks_from(arrays: Arrays) -> list[DeltaNetwork]:
+    """The networks whose weights are among some arrays."""
+    n_members = len({name.split(".")[1] for name in arrays if name.startswith("network.")})
+    return [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(n_members)]
 
 
 def network_arrays(networks: Sequence[DeltaNetwork]) -> Arrays:

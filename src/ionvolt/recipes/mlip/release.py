@@ -13,14 +13,15 @@ from ionvolt.datasets import ElectrodeSet
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
-from ionvolt.models.mlip.foundation_model import FoundationModel, save_foundation
+from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners, save_foundation
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain
 from ionvolt.recipes.cards import attribution, label_of, provenance
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
+from ionvolt.recipes.mlip import learners as learners_of_hosts
 from ionvolt.recipes.mlip.calibration import fit_domain, held_out
 from ionvolt.recipes.mlip.cross_validation import read_answers
-from ionvolt.recipes.mlip.learners import HostLearners, Learners, PairLearners, fit_learners
+from ionvolt.recipes.mlip.learners import AllHostLearners, Learners, PairLearners, fit_learners
 from ionvolt.recipes.mlip.report import HeldOutReport, report_on
 from ionvolt.recipes.mlip.routes import calibrate_routes, held_out_routes, report_intervals
 from ionvolt.recipes.mlip.rows import PartRows, Table
@@ -69,13 +70,17 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
     """The model of hosts alone."""
     rows = table.parts["charged"]
     learners = fit_part(rows, settings, job)
-    assert isinstance(learners, HostLearners)
-    domain = judging(table, settings, job, "charged")
-    of = settings.corrections["charged"]
-    chosen = {"networks": asdict(of.networks), "unit": of.unit, "kernel": asdict(settings.host_kernel)}
+    assert isinstance(learners, AllHostLearners)
+    assert learners.informed is not None
+
+    def judged(of: learners_of_hosts.HostLearners, case: Case) -> HostLearners:
+        return HostLearners(of.networks, of.crystal_krr, judging(table, settings, job, "charged", case))
+
+    shape = settings.corrections["charged"]
+    chosen = {"networks": asdict(shape.networks), "unit": shape.unit, "kernel": asdict(settings.host_kernel)}
     tests = reports(table, settings, job, "charged")
     card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen)
-    return FoundationModel(learners.networks, learners.crystal_krr, domain, card)
+    return FoundationModel(judged(learners.alone, "charged"), judged(learners.informed, "composition"), card)
 
 
 def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
@@ -86,7 +91,7 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
         rows = table.parts[variant]
         learners = fit_part(rows, settings, job)
         assert isinstance(learners, PairLearners)
-        domain = judging(table, settings, job, variant)
+        domain = judging(table, settings, job, variant, variant)
         correctors[variant] = Corrector(learners.networks, learners.atomic_gp, domain, learners.crystal_krr)
         tests |= reports(table, settings, job, variant)
     chosen: dict[str, Any] = {variant: settings.of_part(variant) for variant in VARIANTS}
@@ -99,10 +104,10 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
     return calibrate_routes(model, held_out_routes(table, settings, job))
 
 
-def judging(table: Table, settings: MlipSettings, job: Job, part: Part) -> ApplicabilityDomain:
-    """What judges the answers of a part's learners."""
+def judging(table: Table, settings: MlipSettings, job: Job, part: Part, case: Case) -> ApplicabilityDomain:
+    """What judges the answers of a part's learners to a case."""
     held, for_widths = (
-        held_out(read_answers(settings, test, job), table.data, part, settings)
+        held_out(read_answers(settings, test, job), table.data, case, settings)
         for test in (settings.calibrating(part), settings.widths_from(part))
     )
     return fit_domain(held, for_widths, table.parts[part].hosts, table.data.hosts)

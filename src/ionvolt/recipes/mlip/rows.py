@@ -27,7 +27,6 @@ from ionvolt.recipes.mlip.features import (
     trial_file,
 )
 from ionvolt.recipes.mlip.settings import Part
-from ionvolt.training.mlip.fit import HostRows
 from ionvolt.typing import Array, Indices
 
 
@@ -41,7 +40,7 @@ class PartRows:
         pairs: Their end members, or their hosts with the ion tried in them.
         target: V, shape (n,).
         trials: What the kernel on crystals sees of hosts, too; empty for the other parts.
-        content: Ions that go in per host atom, shape (n,).
+        informed: The same with as many ions tried as go in.
     """
 
     part: Part
@@ -49,7 +48,7 @@ class PartRows:
     pairs: list[EndMemberPair]
     target: Array
     trials: list[TrialFeatures]
-    content: Array
+    informed: list[TrialFeatures]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,11 +62,6 @@ class PartRows:
     def hosts(self) -> list[CrystalFeatures]:
         """The charged hosts, whose distances are measured."""
         return [pair.charged for pair in self.pairs]
-
-    @property
-    def host_rows(self) -> HostRows:
-        """The rows as the kernel on crystals learns from them."""
-        return HostRows(self.trials, self.content, self.target)
 
     def places(self, rows: Indices) -> Indices:
         """Places within this part of those of some rows of the data that it holds."""
@@ -138,25 +132,21 @@ def _pair_rows(data: ElectrodeSet, part: Part, features: dict[str, CrystalFeatur
             continue
         rows.append(row)
     chosen = np.array(rows, dtype=np.int64)
-    content = np.array([pair.n_ions / (pair.charged_cells * len(pair.charged)) for pair in pairs])
-    return PartRows(part, chosen, pairs, data.voltages[chosen], [], content)
+    return PartRows(part, chosen, pairs, data.voltages[chosen], [], [])
 
 
 def _host_rows(data: ElectrodeSet, numbers: Indices, features: dict[str, CrystalFeatures], folder: Path) -> PartRows:
-    rows, trials, content = [], [], []
+    rows, trials, informed = [], [], []
     for row, e in enumerate(data):
         if e.discharged is None:
             continue
-        found = read_trials(trial_file(folder, int(numbers[row])), features.get(e.id_charge), e.working_ion)
-        if found is None:
-            continue
-        try:
-            matched = balance(e.discharged, e.host, WORKING_IONS[e.working_ion])
-        except InputError:
+        number, host = int(numbers[row]), features.get(e.id_charge)
+        found = read_trials(trial_file(folder, number), host, e.working_ion)
+        told = read_trials(trial_file(folder, number, informed=True), host, e.working_ion)
+        if found is None or told is None:
             continue
         rows.append(row)
         trials.append(found)
-        content.append(matched.n_ions / (matched.charged_cells * len(e.host)))
+        informed.append(told)
     chosen = np.array(rows, dtype=np.int64)
-    pairs = [trial.pair for trial in trials]
-    return PartRows("charged", chosen, pairs, data.voltages[chosen], trials, np.array(content))
+    return PartRows("charged", chosen, [trial.pair for trial in trials], data.voltages[chosen], trials, informed)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ionvolt.models.mlip import pair_features
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
@@ -43,38 +42,16 @@ class CorrectionSettings:
     kernel: AtomicGPSettings
 
 
-@dataclass(frozen=True, eq=False)
-class HostRows:
-    """Electrodes as a host model learns from them.
-
-    Attributes:
-        trials: The charged hosts with the ion tried in them.
-        content: Ions that go in per host atom, shape (n,).
-        target: V, shape (n,).
-    """
-
-    trials: Sequence[TrialFeatures]
-    content: Array
-    target: Array
-
-    @property
-    def pairs(self) -> list[EndMemberPair]:
-        """What the learners of corrections see."""
-        return [host.pair for host in self.trials]
-
-    @property
-    def ion_numbers(self) -> NDArray[np.int64]:
-        """Index of each row's ion in ``IONS``."""
-        return np.array([IONS.index(host.pair.ion) for host in self.trials], dtype=np.int64)
-
-
-def train_host_krr(rows: HostRows, train: Indices, settings: KRRSettings) -> CrystalIonKRR:
-    """Fit the kernel on crystals on some rows."""
+def train_host_krr(
+    trials: Sequence[TrialFeatures], target: Array, train: Indices, settings: KRRSettings
+) -> CrystalIonKRR:
+    """Fit the kernel on crystals of hosts on some rows; how many ions go in stands in the trials."""
+    some = [trials[i] for i in train]
     return fit_kernel(
-        np.stack([rows.trials[i].features for i in train]),
-        rows.ion_numbers[train],
-        rows.content[train],
-        rows.target[train],
+        np.stack([trial.features for trial in some]),
+        np.array([IONS.index(trial.pair.ion) for trial in some], dtype=np.int64),
+        np.zeros(len(some)),
+        target[train],
         ion_descriptors()[:, : -len(IONS)],
         settings,
         importance(),
