@@ -14,7 +14,7 @@ VARIABLE = "IONVOLT_DEVICE"
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 
 DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
-"""One stands where NVIDIA's driver runs (on Linux, in WSL): without it PyTorch, which takes seconds, need not be asked."""
+"""One stands where NVIDIA's driver runs (Linux, WSL): without it PyTorch, which takes seconds, need not be asked."""
 
 SHARES = 4
 """Processes on one GPU: each holds a few GB of its memory, and waits for the processor in between."""
