@@ -1,13 +1,17 @@
 """The choice of a device. No GPU is needed: what a GPU would run, PyTorch's own layers, runs here on the processor."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from crystals import disulfide, layered, olivine
 from ionvolt import device
 from ionvolt.errors import InputError
 from ionvolt.physics.potentials.chgnet import CHGNetPotential, load_chgnet
+from ionvolt.physics.potentials.gpu_memory import as_memory_allows
 from ionvolt.physics.potentials.sevennet import VERSION, SevenNetPotential, load_sevennet
 from ionvolt.structures.crystal import Crystal
 
@@ -22,7 +26,7 @@ def nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpus: int, *, driver: bool = True) -> None:
     """A machine with so many GPUs."""
     monkeypatch.setattr(device, "_gpus", lambda: gpus)
-    monkeypatch.setattr(device, "DRIVER", tmp_path if driver else tmp_path / "none")
+    monkeypatch.setattr(device, "DRIVERS", (tmp_path / "none", *([tmp_path] if driver else [])))
 
 
 def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -50,6 +54,16 @@ def test_a_gpu_by_its_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     with pytest.raises(InputError, match=r"--device cuda:2: PyTorch sees 2 GPUs here\. Install"):
         device.use_device("cuda:2")
     assert device.gpu() == "cuda:0"
+
+
+def test_processes_are_dealt_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pretend(monkeypatch, tmp_path, 2)
+    assert [device.for_process(n) for n in range(9)] == 4 * ["cuda:0", "cuda:1"] + ["cpu"]
+    device.use_device("cuda:1")
+    assert [device.for_process(n) for n in (0, 9)] == ["cuda:1", "cuda:1"]
+    pretend(monkeypatch, tmp_path, 0)
+    device.use_device("auto")
+    assert device.for_process(3) == "auto"
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "mps", "", "cuda:-1"])
@@ -97,3 +111,59 @@ def test_a_refused_crystal_is_named_on_a_gpu_too() -> None:
     alone = Crystal(20.0 * layered().lattice, layered().numbers, layered().frac_coords, source="far.cif")
     with pytest.raises(InputError, match=r"far\.cif"):
         SevenNetPotential(VERSION, "cpu").evaluate([layered(), alone])
+
+
+@pytest.mark.parametrize("message", ["CUDA out of memory", "failed in the TorchScript interpreter: CUDA out of memory"])
+def test_halves_where_memory_does_not_hold_all(message: str) -> None:
+    asked: list[int] = []
+
+    def answer(crystals: Sequence[Crystal]) -> list[int]:
+        asked.append(len(crystals))
+        if sum(map(len, crystals)) > most:
+            raise (RuntimeError if "Torch" in message else torch.OutOfMemoryError)(message)
+        return [len(crystal) for crystal in crystals]
+
+    sizes, most = [len(crystal) for crystal in CRYSTALS], max(len(crystal) for crystal in CRYSTALS)
+    assert as_memory_allows(answer, CRYSTALS) == sizes
+    assert asked == [3, 1, 2, 1, 1]
+    most = 2
+    with pytest.raises(InputError, match=r"atoms are too many for the GPU's memory\. Give --device cpu"):
+        as_memory_allows(answer, CRYSTALS)
+
+
+def test_other_errors_come_through() -> None:
+    def answer(crystals: Sequence[Crystal]) -> list[int]:
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        as_memory_allows(answer, CRYSTALS)
+
+
+@pytest.mark.slow
+def test_a_potential_that_does_not_fit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    potential = CHGNetPotential(device="cpu")
+
+    def full(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(potential.network.atom_embedding, "forward", full)
+    for ask in (potential.forces, lambda crystal: potential.evaluate([crystal])):
+        with pytest.raises(InputError, match="too many for the GPU's memory"):
+            ask(CRYSTALS[0])
+
+
+@pytest.mark.slow
+def test_no_tensor_stays_on_the_processor() -> None:
+    """Forward and gradient on another device, by PyTorch's tensors without numbers, which refuse to mix two devices."""
+    potential = SevenNetPotential(VERSION, "cpu")
+    package, keys = potential.package, potential.package.keys
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        package.device = "lazy:0"  # the one where PyTorch without CUDA lets such tensors lie, besides the processor
+        package.network.to(package.device)
+        data = potential._data(CRYSTALS)
+        edges = data[keys.EDGE_VEC].requires_grad_()
+        answer, vectors = package.run(data)
+        (slope,) = torch.autograd.grad(answer[keys.ATOMIC_ENERGY].sum(), [edges])
+        assert {str(tensor.device) for tensor in (*vectors, slope)} == {"lazy:0"}
+        with pytest.raises(RuntimeError, match="device"):
+            package.run(data | {keys.EDGE_IDX: data[keys.EDGE_IDX].to("cpu")})

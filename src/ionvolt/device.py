@@ -13,8 +13,11 @@ from ionvolt.errors import InputError
 VARIABLE = "IONVOLT_DEVICE"
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 
-DRIVER = Path("/dev/nvidiactl")
-"""Stands where NVIDIA's driver runs on Linux: without it PyTorch need not be asked, which takes a second or two."""
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+"""One stands where NVIDIA's driver runs (Linux, WSL): without it PyTorch, which takes seconds, need not be asked."""
+
+SHARES = 4
+"""Processes on one GPU: each holds a few GB of its memory, and waits for the processor in between."""
 
 
 def use_device(name: str) -> None:
@@ -53,9 +56,25 @@ def gpu() -> str:
     if name == CPU:
         return ""
     if name == AUTO:
-        return f"{CUDA}:0" if DRIVER.exists() and _gpus() else ""
+        return f"{CUDA}:0" if _found() else ""
     use_device(name)
     return name if ":" in name else f"{CUDA}:0"
+
+
+def for_process(number: int) -> str:
+    """What ``use_device`` takes in one of several processes on this machine, by its number from 0.
+
+    Where nothing else was chosen, processes are dealt out to the GPUs, and those for which no share is left stay on the
+    processor.
+    """
+    name = chosen()
+    if name != AUTO or not (gpus := _found()):
+        return name
+    return f"{CUDA}:{number % gpus}" if number < SHARES * gpus else CPU
+
+
+def _found() -> int:
+    return _gpus() if any(driver.exists() for driver in DRIVERS) else 0
 
 
 def _gpus() -> int:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ionvolt.device import VARIABLE, for_process
 from ionvolt.errors import InputError, IonVoltError
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def _pool(work: Work[Any, Any], jobs: int) -> Iterator[Any]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (work,))
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, _begin, (work, context.Value("i", 0)))
     try:
         with _one_thread_each(), _main_left_out():
             pool.submit(_nothing).result()  # the first task starts all processes
@@ -181,13 +183,19 @@ _work: Work[Any, Any] | None = None
 _ready: Callable[[list[Any]], list[Any]] | None = None
 
 
-def _begin(work: Work[Any, Any]) -> None:
-    """Begin a process: Ctrl-C is left to the one that asked, and it ends when that one is gone."""
+def _begin(work: Work[Any, Any], begun: Any) -> None:
+    """Begin a process: Ctrl-C is left to the one that asked, and it ends when that one is gone.
+
+    ``begun`` counts those before it, which decides where its potentials run.
+    """
     from multiprocessing import parent_process
     from multiprocessing.connection import wait
 
     global _work
     _work = work
+    with begun.get_lock():
+        number, begun.value = begun.value, begun.value + 1
+    os.environ[VARIABLE] = for_process(number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

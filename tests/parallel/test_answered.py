@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -49,6 +51,24 @@ def test_order_and_laziness(jobs: int) -> None:
     assert [value for value, _ in first] == [n * n + 7 for n in range(40)]
     assert len(read) <= 40 + MOST * (AHEAD * jobs + 1)
     assert (os.getpid() in {pid for _, pid in first}) == (jobs == 1)
+
+
+COUNTED = """
+import os
+from multiprocessing import get_context
+from ionvolt import device, parallel
+parallel.for_process = lambda number: f"place {number}"
+begun = get_context("spawn").Value("i", 0)
+for _ in range(2):
+    parallel._begin(None, begun)
+    print(os.environ[device.VARIABLE])
+"""
+
+
+def test_each_process_is_told_where_potentials_run() -> None:
+    """By its number. In a process of its own, as it takes signals and the environment."""
+    done = subprocess.run([sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["place 0", "place 1", ""]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -131,37 +131,44 @@ def test_no_cluster_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "resources", "wanted", "on_gpus"),
+    ("device", "nodes", "on_gpus"),
     [
-        ("", {"CPU": 8.0}, 8, 0),
-        ("auto", {"CPU": 8.0, "GPU": 1.0}, 8, 4),
-        ("auto", {"CPU": 8.0, "GPU": 4.0}, 8, 8),
-        ("cpu", {"CPU": 8.0, "GPU": 4.0}, 8, 0),
+        ("", [{"CPU": 8.0}], 0),
+        ("auto", [{"CPU": 8.0, "GPU": 1.0}], 4),
+        ("auto", [{"CPU": 8.0, "GPU": 4.0}], 8),
+        ("auto", [{"CPU": 2.0, "GPU": 1.0}, {"CPU": 8.0}, {}], 2),
+        ("cpu", [{"CPU": 8.0, "GPU": 4.0}], 0),
     ],
 )
 def test_actors_share_gpus(
-    monkeypatch: pytest.MonkeyPatch, device: str, resources: dict[str, float], wanted: int, on_gpus: int
+    monkeypatch: pytest.MonkeyPatch, device: str, nodes: list[dict[str, float]], on_gpus: int
 ) -> None:
+    """No more than there are cores for beside the GPU."""
     monkeypatch.setenv(VARIABLE, device)
-    assert actors_on_gpus(resources, wanted) == on_gpus
+    assert actors_on_gpus(nodes, 8) == on_gpus
 
 
 @pytest.mark.slow
 def test_a_node_that_says_it_has_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray gives the actor its share; PyTorch sees none here, and the actor works on the processor."""
-    pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+    ray = pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
     monkeypatch.setenv(VARIABLE, "auto")
     port = free_port()
     head = Node(tmp_path, "--head", f"--port={port}", "--num-gpus=1")
     path = tmp_path / "many.jsonl"
     path.write_text("".join(json.dumps(line(n)) + "\n" for n in range(30)))
+    free: set[float] = set()
+
+    def look(done: int, total: int, words: str) -> None:
+        free.add(ray.available_resources().get("GPU", 0.0))
+
     try:
         wait_for(port)
         plan = prepare([str(path)], RULES, tmp_path / "run", shard_size=10)
-        status = screen(
-            [str(path)], "Mg", plan.folder, settings=RULES, executor=RayActors(f"127.0.0.1:{port}"), shard_size=10
-        )
+        actors = RayActors(f"127.0.0.1:{port}")
+        status = screen([str(path)], "Mg", plan.folder, settings=RULES, executor=actors, shard_size=10, progress=look)
     finally:
         head.kill()
+    assert 0.75 in free
     assert status.complete
     assert keys(plan) == expected(plan)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ionvolt.cli.choices import DeviceOption
 from ionvolt.cli.outputs import require_data
 from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
 
@@ -69,6 +70,7 @@ def run(
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0, help="End the step `relaxed` after so long; it can go on later.")
     ] = None,
+    device: DeviceOption = None,
 ) -> None:
     """From a data set to fitted models in the folder: all steps, or some. The package is not touched."""
     require_data(data, or_folder=True)

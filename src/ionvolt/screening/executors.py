@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from ionvolt.device import VARIABLE, for_process
 from ionvolt.errors import DataError
 from ionvolt.screening.status import progress_of
 from ionvolt.store.claims import LEASE_S
@@ -55,7 +56,7 @@ class LocalProcesses:
         n = self.n or cores()
         deaths, last, told = 0, -1, 0.0
         try:
-            self._running = [_Process(folder, self.lease) for _ in range(n)]
+            self._running = [_Process(folder, self.lease, number) for number in range(n)]
             while self._running:
                 time.sleep(_POLL_S)
                 if time.monotonic() - told > _TELL_EVERY_S:
@@ -82,7 +83,7 @@ class LocalProcesses:
                             f"{folder}: {deaths} workers ended (last with code {code}) and nothing was done in "
                             "between. Run fewer (-j), see that there is memory, then give the same command"
                         )
-                    self._running.append(_Process(folder, self.lease))
+                    self._running.append(_Process(folder, self.lease, process.number))
             progress_of(folder).report(progress)
         finally:
             self._stop()
@@ -100,9 +101,10 @@ class LocalProcesses:
 class _Process:
     """A worker in a process of its own."""
 
-    def __init__(self, folder: Path, lease: float) -> None:
+    def __init__(self, folder: Path, lease: float, number: int) -> None:
+        self.number = number
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
+        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), VARIABLE: for_process(number)}
         command = [*worker_command(folder, lease), str(os.getpid())]
         # A session of its own: Ctrl-C reaches the parent, which then ends the workers in order.
         self._process = subprocess.Popen(

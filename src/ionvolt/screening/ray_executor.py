@@ -10,19 +10,16 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ionvolt.device import AUTO, CPU, chosen, use_device
+from ionvolt.device import AUTO, CPU, SHARES, chosen, use_device
 from ionvolt.errors import DataError
 from ionvolt.screening.status import progress_of
 from ionvolt.store.claims import LEASE_S
 from ionvolt.typing import ProgressCallback
-
-GPU_SHARE = 0.25
-"""Of a GPU that an actor asks for: a potential takes a few GB of its memory, and waits for the processor in between."""
 
 _POLL_S = 1.0
 _MOST_DEATHS = 50
@@ -69,13 +66,12 @@ class RayActors:
                 return
             if state.units_done != last:
                 deaths, last = 0, state.units_done
-            has = ray.cluster_resources()
-            wanted = self.n or int(has.get("CPU", 0))
-            on_gpus = actors_on_gpus(has, wanted)
+            wanted = self.n or int(ray.cluster_resources().get("CPU", 0))
+            on_gpus = actors_on_gpus([node["Resources"] for node in ray.nodes() if node["Alive"]], wanted)
             # Actors for which there is no core wait in Ray; none are asked for beyond what the cluster has.
             while len(at_work) < wanted:
                 with_gpu = sum(shares for _, shares in at_work.values()) < on_gpus
-                one = actor.options(num_gpus=GPU_SHARE if with_gpu else 0).remote()
+                one = actor.options(num_gpus=1 / SHARES if with_gpu else 0).remote()
                 at_work[one.work.remote(str(folder), self.lease, AUTO if with_gpu else CPU)] = one, with_gpu
             done, _ = ray.wait(list(at_work), num_returns=1, timeout=_POLL_S)
             for task in done:
@@ -94,9 +90,13 @@ class RayActors:
                 time.sleep(0.1)
 
 
-def actors_on_gpus(resources: Mapping[str, float], wanted: int) -> int:
-    """How many of the wanted actors get a share of the cluster's GPUs; none where the processor was chosen."""
-    return 0 if chosen() == CPU else min(wanted, int(resources.get("GPU", 0) / GPU_SHARE))
+def actors_on_gpus(nodes: Iterable[Mapping[str, float]], wanted: int) -> int:
+    """How many of the wanted actors get a share of the nodes' GPUs; none where the processor was chosen.
+
+    An actor takes a core, too: shares beyond a node's cores would be waited for without end.
+    """
+    shares = sum(int(min(SHARES * node.get("GPU", 0), node.get("CPU", 0))) for node in nodes)
+    return 0 if chosen() == CPU else min(wanted, shares)
 
 
 class _Actor:

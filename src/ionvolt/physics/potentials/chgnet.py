@@ -16,6 +16,7 @@ import numpy as np
 from ionvolt.device import gpu
 from ionvolt.errors import ModelError
 from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
+from ionvolt.physics.potentials.gpu_memory import as_memory_allows
 from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
 from ionvolt.physics.potentials.lean_import import left_out
 from ionvolt.quiet import silenced, without_prints
@@ -99,12 +100,14 @@ class CHGNetPotential:
         """Energies, atom vectors and moments of crystals as they are, in their order.
 
         Raises:
-            InputError: A crystal holds an isolated atom or an element that the potential does not know.
+            InputError: A crystal holds an isolated atom or an element that the potential does not know, or a GPU's
+                memory does not hold it.
         """
-        outputs: list[PotentialOutput] = []
-        for chunk in chunks(crystals, ATOMS_ON_GPU if self.device else ATOMS_TOGETHER):
-            outputs += self._forward([self.graph(crystal) for crystal in chunk])
-        return outputs
+        if self.device:
+            return [
+                output for some in chunks(crystals, ATOMS_ON_GPU) for output in as_memory_allows(self._forward, some)
+            ]
+        return [output for some in chunks(crystals, ATOMS_TOGETHER) for output in self._forward(some)]
 
     def forces(self, crystal: Crystal) -> Forces:
         """Energy, forces and stress of a crystal.
@@ -113,8 +116,13 @@ class CHGNetPotential:
         derivatives only; taking them here is some eight times faster.
 
         Raises:
-            InputError: The crystal holds an isolated atom or an element that the potential does not know.
+            InputError: As ``evaluate``.
         """
+        if self.device:
+            return as_memory_allows(lambda one: [self._forces(*one)], [crystal])[0]
+        return self._forces(crystal)
+
+    def _forces(self, crystal: Crystal) -> Forces:
         import torch
         from chgnet.model.model import BatchedGraph
 
@@ -136,9 +144,10 @@ class CHGNetPotential:
         stress = by_strain.double().cpu().numpy() / crystal.volume
         return Forces(float(energy), -by_position.double().cpu().numpy(), (stress + stress.T) / 2)
 
-    def _forward(self, graphs: list[CrystalGraph]) -> list[PotentialOutput]:
+    def _forward(self, crystals: Sequence[Crystal]) -> list[PotentialOutput]:
         import torch
 
+        graphs = [self.graph(crystal) for crystal in crystals]
         self._seen.vectors = []
         try:
             with torch.no_grad():

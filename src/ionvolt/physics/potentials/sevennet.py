@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ionvolt.device import gpu
 from ionvolt.errors import InputError
 from ionvolt.physics.potentials.chgnet_graph import require_known
+from ionvolt.physics.potentials.gpu_memory import as_memory_allows
 from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
 from ionvolt.physics.potentials.sevennet_package import N_LAYERS, PackageNetwork, build, build_shipped, import_package
 from ionvolt.quiet import silenced
@@ -140,11 +141,15 @@ class SevenNetPotential:
         are those of the last two convolutions, shape (n_atoms, 2, 128) for the shipped ones; there are no moments.
 
         Raises:
-            InputError: A crystal holds an isolated atom or an element that the potential does not know.
+            InputError: A crystal holds an isolated atom or an element that the potential does not know, or a GPU's
+                memory does not hold it.
         """
+        if self.device:
+            return [
+                output for some in chunks(crystals, ATOMS_ON_GPU) for output in as_memory_allows(self._forward, some)
+            ]
         answer = self._forward if self.compiled is None else self._together
-        most = ATOMS_ON_GPU if self.device else ATOMS_TOGETHER
-        return [output for some in chunks(crystals, most) for output in answer(some)]
+        return [output for some in chunks(crystals, ATOMS_TOGETHER) for output in answer(some)]
 
     def _together(self, crystals: Sequence[Crystal]) -> Iterator[PotentialOutput]:
         """The same from the compiled network; bonds that crystals have in common cost less."""
@@ -181,6 +186,11 @@ class SevenNetPotential:
         Raises:
             InputError: As ``evaluate``.
         """
+        if self.device:
+            return as_memory_allows(lambda one: [self._forces(*one)], [crystal])[0]
+        return self._forces(crystal)
+
+    def _forces(self, crystal: Crystal) -> Forces:
         import torch
 
         package, data = self.package, self._data([crystal])
