@@ -12,7 +12,7 @@ from ionvolt.models.mlip.atomic_gp import AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.crystal_krr import KRRSettings
 from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
-from ionvolt.models.mlip.foundation_model import FoundationModel
+from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners
 from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
@@ -20,7 +20,7 @@ from ionvolt.models.uncertainty.conformal import calibrate
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features
 from ionvolt.physics.reaction import balance
 from ionvolt.testing import layered
-from ionvolt.training.mlip.fit import HostRows, train_host_krr
+from ionvolt.training.mlip.fit import train_host_krr, train_pair_krr
 
 LI = WORKING_IONS["Li"]
 
@@ -64,19 +64,28 @@ def trials() -> list[TrialFeatures]:
     return featurise_trials([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4)
 
 
+@cache
+def informed_trials() -> list[TrialFeatures]:
+    return featurise_trials([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4, [2.0] * 4)
+
+
 def foundation(seed: int = 0) -> FoundationModel:
-    rows = HostRows(trials(), np.full(4, 1 / 3), VOLTAGES)
     torch.manual_seed(seed)
-    networks = [DeltaNetwork().eval() for _ in range(2)]
-    kernel = train_host_krr(rows, np.arange(4), KRRSettings(ridge=1e-6))
-    return FoundationModel(networks, kernel, domain([host.host for host in trials()]), card("small"))
+
+    def learners(known: list[TrialFeatures]) -> HostLearners:
+        networks = [DeltaNetwork().eval() for _ in range(2)]
+        kernel = train_host_krr(known, VOLTAGES, np.arange(4), KRRSettings(ridge=1e-6))
+        return HostLearners(networks, kernel, domain([host.host for host in known]))
+
+    return FoundationModel(learners(trials()), learners(informed_trials()), card("small"))
 
 
 def delta(seed: int = 0) -> DeltaModel:
     torch.manual_seed(seed)
     kernel = fit_atomic_gp(pairs(), VOLTAGES, replace(AtomicGPSettings(), n_features=200))
+    on_crystals = train_pair_krr(pairs(), VOLTAGES, np.arange(4), KRRSettings(ridge=1e-6))
     correctors = {
-        variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, domain(ends()[1::2]))
-        for variant in ("both", "discharged")
+        variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, domain(ends()[1::2]), crystals)
+        for variant, crystals in (("both", None), ("discharged", on_crystals))
     }
     return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), card("small-delta"))

@@ -163,8 +163,8 @@ def test_a_model_with_an_old_card_is_loaded_as_before(tmp_path: Path) -> None:
     }
     path.write_text(json.dumps(old), encoding="utf-8")
     again = load_foundation(tmp_path)
-    assert again.kernel.settings == model.kernel.settings
-    assert len(again.networks) == len(model.networks)
+    assert again.alone.kernel.settings == model.alone.kernel.settings
+    assert len(again.alone.networks) == len(model.alone.networks)
     assert again.ions == model.ions
 
 

@@ -63,8 +63,12 @@ def test_a_host_answers_the_same_alone_among_others_and_doubled() -> None:
 
 def test_the_composition_moves_the_voltage_and_none_is_none() -> None:
     model = foundation()
-    a, b, c = model.estimate([Query("Li", HOSTS[0], n_ions=n) for n in (0.2, 0.7, None)])
-    assert len({round(x.voltage, 6) for x in (a, b, c)}) == 3
+    model.informed.kernel.weights[:] *= 1.1
+    host = rock_salt("Mn", 4.6)
+    a, b, c = model.estimate([Query("Li", host, n_ions=n) for n in (1.0, 2.0, None)])
+    assert len({round(x.voltage, 4) for x in (a, b, c)}) == 3
+    (small,) = model.estimate([Query("Li", host, n_ions=0.3)])
+    assert small.voltage == pytest.approx(a.voltage, abs=1e-6), "whole ions are tried in a primitive cell"
 
 
 def test_a_correction_that_has_learned_nothing_leaves_the_potential_alone() -> None:
@@ -72,6 +76,9 @@ def test_a_correction_that_has_learned_nothing_leaves_the_potential_alone() -> N
     for corrector in model.correctors.values():
         corrector.kernel.weights[:] = 0
         corrector.kernel.shifts[:] = 0
+        if corrector.crystals is not None:
+            corrector.crystals.weights[:] = 0
+            corrector.crystals = replace(corrector.crystals, target_mean=0.0)
     for query, pair in zip([both(d, h) for d, h in zip(DISCHARGED, HOSTS, strict=True)], pairs(), strict=True):
         answer = model.estimate([query])[0]
         assert answer.voltage == pytest.approx(answer.physics, abs=1e-6)
@@ -176,10 +183,15 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
     with pytest.raises(ModelError, match="not those that the card describes"):
         load_delta(tmp_path / "d")
     broken = foundation()
-    broken.kernel.weights[0, 0] = np.nan
+    broken.alone.kernel.weights[0, 0] = np.nan
     save_foundation(broken, tmp_path / "n")
     with pytest.raises(ModelError, match="not finite"):
         load_foundation(tmp_path / "n")
+    older = foundation()
+    older.alone = replace(older.alone, kernel=replace(older.alone.kernel, references=np.ones((4, 9), np.float32)))
+    save_foundation(older, tmp_path / "o")
+    with pytest.raises(ModelError, match="written by an older version"):
+        load_foundation(tmp_path / "o")
     card = json.loads((tmp_path / "f" / CARD_FILE).read_text())
     del card["hyperparameters"]["kernel"]
     (tmp_path / "f" / CARD_FILE).write_text(json.dumps(card))

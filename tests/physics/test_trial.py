@@ -77,14 +77,30 @@ def test_a_void_is_filled_by_electrons_and_by_room() -> None:
     assert min(distances(host.lattice, p, np.delete(places, i, 0)).min() for i, p in enumerate(places)) > 2.2
 
 
+def test_as_many_ions_as_are_known_to_go_in() -> None:
+    host = along_c(COO2, 4)
+    for n in (1, 2, 3, 4):
+        single, filled = trial_insertions(host, LI, load_chgnet(), n_ions=n)
+        assert (single.n_ions, filled.n_ions) == (1, n)
+        assert (filled.crystal.numbers == 3).sum() == n
+    assert trial_insertions(host, LI, load_chgnet(), n_ions=99)[1].n_ions == 4, "as many as find room"
+
+
+def test_where_one_kind_of_void_is_full_the_next_is_filled() -> None:
+    host = Crystal(np.diag([12.0, 8.0, 4.0]), np.array([8]), np.zeros((1, 3)), source="rows of sites")
+    near, far = (InterstitialSite(2.0, np.array([[x, y, 0.5] for x in (0.1, 0.6)])) for y in (0.3, 0.7))
+    assert fill_sites(host, [near, far], 3)[:, 1].tolist() == [0.3, 0.3, 0.7]
+    assert len(fill_sites(host, [near, far], 9)) == 4
+
+
 def test_further_ions_keep_away_from_those_there() -> None:
     lattice = np.diag([12.0, 4.0, 4.0])
     host = Crystal(lattice, np.array([8]), np.zeros((1, 3)), source="a row of sites")
     row = InterstitialSite(2.0, np.array([[x, 0.5, 0.5] for x in (0.0, 0.25, 0.5, 0.75)]))
-    np.testing.assert_allclose(fill_sites(host, row, 2)[:, 0], [0.0, 0.5])
-    assert len(fill_sites(host, row, 9)) == 4
+    np.testing.assert_allclose(fill_sites(host, [row], 2)[:, 0], [0.0, 0.5])
+    assert len(fill_sites(host, [row], 9)) == 4
     close = InterstitialSite(2.0, np.array([[0.0, 0.5, 0.5], [0.1, 0.5, 0.5]]))
-    assert len(fill_sites(host, close, 2)) == 1, "1.2 Å apart"
+    assert len(fill_sites(host, [close], 2)) == 1, "1.2 Å apart"
     near = crowding_energy(lattice, row.frac_coords[0], row.frac_coords[1:2])
     assert near > crowding_energy(lattice, row.frac_coords[0], row.frac_coords[2:3])
     assert near == pytest.approx(crowding_energy(lattice, row.frac_coords[0] + [3, 0, -1], row.frac_coords[1:2]))

@@ -265,6 +265,7 @@ def from_arrays(fold: int, arrays: dict[str, NDArray[np.generic]], part: Part) -
             if name.startswith(f"{case}.")
         }
         for case in CASES[part]
+        if any(name.startswith(f"{case}.") for name in arrays)
     }
     rows, physics, distance = arrays["rows"], arrays["physics"], arrays["distance"]
     return FoldAnswers(fold, rows.astype(np.int64), physics.astype(np.float64), distance.astype(np.float64), voltages)
