@@ -23,6 +23,7 @@ from ionvolt.recipes.mlip.features import FEATURES, compute_structure_features, 
 from ionvolt.recipes.mlip.learner_selection import choices
 from ionvolt.recipes.mlip.recipe import MlipRecipe
 from ionvolt.recipes.mlip.relaxed import RELAXED, from_arrays, read_relaxed, relaxed_test
+from ionvolt.recipes.mlip.report import precision_at_half_recall
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import CrossValidation, MlipSettings
 from ionvolt.recipes.release import release
@@ -157,6 +158,15 @@ def test_the_composition_is_told_in_the_calibrating_test_only(done: Job) -> None
         (first, *_) = read_answers(SETTINGS, test, done)
         told = test == SETTINGS.calibrating("charged")
         assert set(first.voltages) == ({"charged", "composition"} if told else {"charged"})
+
+
+def test_how_well_widths_tell_the_worst() -> None:
+    error = np.arange(100.0)
+    assert precision_at_half_recall(error, error) == 1
+    assert precision_at_half_recall(error, -error) == pytest.approx(4 / 96)
+    rng = np.random.default_rng(0)
+    chance = [precision_at_half_recall(rng.random(2000), rng.random(2000)) for _ in range(20)]
+    assert np.mean(chance) == pytest.approx(0.08, abs=0.01)
 
 
 def test_each_row_is_held_out_once(done: Job) -> None:
