@@ -47,7 +47,7 @@ def test_run_evaluate_release(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
     call = [str(data), "-o", str(tmp_path / "run")]
     result = RUNNER.invoke(app, ["recipe", "run", "mlip", *call, "--only", "features"])
     assert result.exit_code == 0, result.output
-    assert "19/19 00018.npz" in result.stderr
+    assert "38/38 00018.npz" in result.stderr
     result = RUNNER.invoke(app, ["recipe", "evaluate", "mlip", *call, "--folds", "0,2"])
     assert result.exit_code == 0, result.output
     assert "both, framework 3-fold" in result.stdout
