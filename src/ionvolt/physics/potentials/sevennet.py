@@ -111,7 +111,6 @@ class SevenNetPotential:
             head: Which of several outputs, whatever the case of its letters; needed where there are several.
             trusted: Whether objects of any kind may be made of the file, which can run code. By default numbers, text
                 and tensors only.
-
             device: As above.
 
         Raises:

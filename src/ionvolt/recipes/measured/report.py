@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ionvolt.evaluation.metrics import share_within
 from ionvolt.experiment.expected import HeldOut
 
 MULTIVALENT = ("Mg", "Ca", "Zn", "Al")
@@ -23,7 +24,7 @@ def errors(held: Sequence[HeldOut]) -> dict[str, float | int]:
         "mae_calculated": round(float(np.abs(calculated - measured).mean()), 3),
         "mae": round(float(off.mean()), 3),
         "median": round(float(np.median(off)), 3),
-        "within_0.1": round(float((off <= 0.1 + 1e-9).mean()), 3),
+        "within_0.1": round(share_within(off, 0.1), 3),
         "bias": round(float((expected - measured).mean()), 3),
         "coverage_90": round(float(((lower <= measured) & (measured <= upper)).mean()), 3),
         "mean_width": round(float((upper - lower).mean()), 3),
