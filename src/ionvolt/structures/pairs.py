@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -53,9 +59,42 @@ def find_pairs(crystal: Crystal, cutoff: float, *, both: bool) -> Pairs:
 
 def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> list[NDArray[Any]]:
     """What vesin says of the pairs; ``quantities`` are its letters, other arguments those of ``find_pairs``."""
-    from vesin import NeighborList
-
     # One thread: starting more costs longer than the search.
-    vesin = NeighborList(cutoff=cutoff, full_list=both, n_threads=1)
+    vesin = _neighbor_list()(cutoff=cutoff, full_list=both, n_threads=1)
     found: list[NDArray[Any]] = vesin.compute(crystal.wrapped @ crystal.lattice, crystal.lattice, True, quantities)
     return found
+
+
+@lru_cache(maxsize=1)
+def _neighbor_list() -> Any:
+    """vesin's class, imported without PyTorch: a second less, and it is given numpy's arrays only.
+
+    A vesin that takes no tensors is kept from everybody else: who imports it afterwards gets one of his own.
+    """
+    if "vesin" in sys.modules or "torch" in sys.modules:
+        from vesin import NeighborList
+
+        return NeighborList
+    refusal = _NoPyTorch()
+    sys.meta_path.insert(0, refusal)
+    try:
+        from vesin import NeighborList
+    finally:
+        sys.meta_path.remove(refusal)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
+            del sys.modules[name]
+    return NeighborList
+
+
+class _NoPyTorch:
+    """A finder of modules that refuses PyTorch to the thread that made it; other threads may import it meanwhile."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name == "torch" and threading.get_ident() == self.thread:
+            raise ModuleNotFoundError("left out", name=name)
+        return None
