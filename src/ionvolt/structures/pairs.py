@@ -65,29 +65,36 @@ def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> l
     return found
 
 
+_OPTIONAL = ("ase", "cupy", "torch")
+"""Packages that vesin imports where they are there, to take their arrays, too."""
+
+_IMPORTING = threading.Lock()
+
+
 @lru_cache(maxsize=1)
 def _neighbor_list() -> Any:
-    """vesin's class, imported without PyTorch: a second less, and it is given numpy's arrays only.
+    """Vesin's class, imported without what it is never given here: PyTorch alone takes over a second.
 
-    A vesin that takes no tensors is kept from everybody else: who imports it afterwards gets one of his own.
+    It is kept from everybody else: who imports vesin afterwards gets one of his own, which takes all.
     """
-    if "vesin" in sys.modules or "torch" in sys.modules:
-        from vesin import NeighborList
+    with _IMPORTING:
+        if "vesin" in sys.modules:
+            from vesin import NeighborList
 
-        return NeighborList
-    refusal = _NoPyTorch()
-    sys.meta_path.insert(0, refusal)
-    try:
-        from vesin import NeighborList
-    finally:
-        sys.meta_path.remove(refusal)
-        for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
-            del sys.modules[name]
+            return NeighborList
+        left_out = _LeftOut()
+        sys.meta_path.insert(0, left_out)
+        try:
+            from vesin import NeighborList
+        finally:
+            sys.meta_path.remove(left_out)
+            for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
+                del sys.modules[name]
     return NeighborList
 
 
-class _NoPyTorch:
-    """A finder of modules that refuses PyTorch to the thread that made it; other threads may import it meanwhile."""
+class _LeftOut:
+    """Refuses optional packages to the thread that made it; other threads may import them meanwhile."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
@@ -95,6 +102,6 @@ class _NoPyTorch:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name == "torch" and threading.get_ident() == self.thread:
-            raise ModuleNotFoundError("left out", name=name)
+        if name in _OPTIONAL and threading.get_ident() == self.thread:
+            raise ModuleNotFoundError(f"{name} is left out", name=name)
         return None
