@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.atomic_gp import AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.crystal_krr import KRRSettings
@@ -90,3 +91,10 @@ def delta(seed: int = 0) -> DeltaModel:
         for variant, crystals in (("both", None), ("discharged", on_crystals))
     }
     return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), card("small-delta"))
+
+
+def auto(ions: list[str]) -> AutoModel:
+    host, ends = foundation(), delta()
+    return AutoModel(
+        Part(host.card, lambda: host), Part(ends.card, lambda: ends), ModelCard("auto", kind="auto", ions=ions)
+    )

@@ -25,7 +25,7 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
     """
     if not isinstance(content, dict):
         raise ValueError(f"{where or 'it'} is no object")
-    hints, known = _fields(kind)
+    hints, known = _fields(kind)  # type: ignore[arg-type]
     for name in content:
         if name not in known:
             raise ValueError(f"unknown: {_joined(where, str(name))}")
