@@ -95,8 +95,10 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 def test_sums_of_rows_whose_keys_come_in_runs() -> None:
     key = np.array([0, 0, 3, 1, 1, 1, 0, 3])
     values = RNG.normal(size=(8, 5)).astype(np.float32)
-    expected = np.array([values[key == k].sum(0) for k in range(5)])
-    np.testing.assert_allclose(sum_rows(values, key, 5), expected, atol=1e-6)
+    weight = RNG.normal(size=8).astype(np.float32)
+    expected = np.array([(weight[:, None] * values)[key == k].sum(0) for k in range(5)])
+    np.testing.assert_allclose(sum_rows(values, weight, key, 5), expected, atol=1e-6)
+    assert (sum_rows(values, weight, key, 5)[[2, 4]] == 0).all()
 
 
 def test_silu_is_pytorchs_also_far_out() -> None:

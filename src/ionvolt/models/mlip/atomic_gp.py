@@ -105,7 +105,7 @@ def pair_features(
     for start in range(0, len(pairs), BATCH_SIZE):
         batch = collate_pairs(pairs[start : start + BATCH_SIZE])
         features = atom_features(batch.atoms, mean, scale, directions, phases)
-        parts.append(sum_rows(features * batch.weight[:, None], batch.graph_index, len(batch.ion)))
+        parts.append(sum_rows(features, batch.weight, batch.graph_index, len(batch.ion)))
     return np.concatenate(parts)
 
 

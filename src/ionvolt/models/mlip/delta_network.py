@@ -107,11 +107,12 @@ def collate_pairs(pairs: Sequence[EndMemberPair]) -> AtomBatch:
     )
 
 
-def sum_rows(values: Array32, key: Indices, n: int) -> Array32:
-    """Sums of the rows of each key, shape (n, F); equal keys stand together in a few runs."""
+def sum_rows(values: Array32, weight: Array32, key: Indices, n: int) -> Array32:
+    """Sums of the rows of each key, times their weights, shape (n, F); equal keys stand together in a few runs."""
     found = np.zeros((n, values.shape[1]), dtype=np.float32)
-    runs = np.flatnonzero(np.diff(key, prepend=-1))
-    np.add.at(found, key[runs], np.add.reduceat(values, runs, axis=0))
+    for run in np.split(np.arange(len(key)), np.flatnonzero(np.diff(key)) + 1):
+        rows = slice(run[0], run[-1] + 1)
+        found[key[run[0]]] += weight[rows] @ values[rows]
     return found
 
 
@@ -151,11 +152,11 @@ class DeltaNetwork:
         """Corrections in V, shape (B,)."""
         n = len(batch.ion)
         atoms = self._standardised(batch.atoms)
-        energies = self._energies(atoms) * batch.weight
-        from_energies = sum_rows(energies[:, None], batch.graph_index, n)[:, 0].astype(np.float64)
+        energies = self._energies(atoms)[:, None]
+        from_energies = sum_rows(energies, batch.weight, batch.graph_index, n)[:, 0].astype(np.float64)
         key = 2 * batch.graph_index + batch.end_member
-        count = np.maximum(np.bincount(key, minlength=2 * n), 1).astype(np.float32)
-        means = sum_rows(silu(self.layers["side"][0](atoms)), key, 2 * n) / count[:, None]
+        share = (1 / np.bincount(key)[key]).astype(np.float32)
+        means = sum_rows(silu(self.layers["side"][0](atoms)), share, key, 2 * n)
         ion = np.eye(len(IONS), dtype=np.float32)[batch.ion]
         electrode = np.concatenate([means.reshape(n, -1), ion, batch.global_features], axis=1)
         return from_energies + FROM_SHIFT * _chain(self.layers["shift"], electrode)[:, 0]
