@@ -178,10 +178,10 @@ def limit(host: Crystal) -> None:
     for layer in potential.compiled.layers:
         convolution = layer.convolution
         ways = convolution.ways
-        work += lengths * sum(one.numel() for one in convolution.radial)
+        work += lengths * sum(one.size for one in convolution.radial)
         work += ends.shape[1] * float((ways[:, 0] * ways[:, 1] * ways[:, 2] + ways[:, 1] * ways[:, 2]).sum())
         for mixing in (layer.self_connection, layer.mix_before, layer.mix_after):
-            work += len(host) * sum((2 * degree + 1) * one.numel() for degree, one in enumerate(mixing.maps))
+            work += len(host) * sum((2 * degree + 1) * one.size for degree, one in enumerate(mixing.maps))
     square = np.random.default_rng(0).random((1024, 1024)).astype(np.float32)
     rate = max(2 * 1024**3 / seconds(lambda: square @ square) for _ in range(5))
     took = min(seconds(lambda: potential.compiled(kinds, ends, vectors)) for _ in range(5))  # type: ignore[misc]

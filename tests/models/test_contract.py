@@ -11,7 +11,6 @@ import torch
 from ionvolt.descriptors import element_table, features, ion_features
 from ionvolt.errors import ModelError
 from ionvolt.ions import EndMembers, working_ion
-from ionvolt.models.auto import AutoModel
 from ionvolt.models.card import ModelCard
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.network import LocalHead
@@ -21,7 +20,7 @@ from ionvolt.models.registry import AUTO, load_model, shipped_models
 from ionvolt.structures import read_file
 from ionvolt.testing import Electrode, check_predictor, electrodes, layered, queries_of
 from ionvolt.training.cgcnn.networks import new_network
-from models.small import delta, foundation
+from models.small import auto, delta, foundation
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +56,7 @@ def classical(learner: str, ions: Sequence[str]) -> ClassicalModel:
         lambda: classical("random-forest", ["Li"]),
         delta,
         foundation,
-        lambda: AutoModel(foundation(), delta(), ModelCard("auto", kind=AUTO, ions=["Li"])),
+        lambda: auto(["Li"]),
     ],
     ids=["networks", "networks without local heads", "kernel ridge", "forest", "delta", "foundation", "auto"],
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -24,8 +25,7 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
     """
     if not isinstance(content, dict):
         raise ValueError(f"{where or 'it'} is no object")
-    hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    hints, known = _fields(kind)  # type: ignore[arg-type]
     for name in content:
         if name not in known:
             raise ValueError(f"unknown: {_joined(where, str(name))}")
@@ -39,14 +39,20 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
     return kind(**{name: _checked(hints[name], value, _joined(where, name)) for name, value in content.items()})
 
 
+@cache
+def _fields(kind: Hashable) -> tuple[dict[str, Any], dict[str, Field[Any]]]:
+    """Types and fields of a dataclass by name."""
+    return get_type_hints(kind), {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+
+
 def _joined(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
 def _checked(hint: Any, value: object, where: str) -> Any:
-    origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint is Any or type(value) is hint:  # of a plain type: cards are full of them
         return value
+    origin, inner = get_origin(hint), get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type):
         return structured(hint, value, where)
     if origin in (Union, types.UnionType):

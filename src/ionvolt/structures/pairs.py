@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -53,9 +59,49 @@ def find_pairs(crystal: Crystal, cutoff: float, *, both: bool) -> Pairs:
 
 def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> list[NDArray[Any]]:
     """What vesin says of the pairs; ``quantities`` are its letters, other arguments those of ``find_pairs``."""
-    from vesin import NeighborList
-
     # One thread: starting more costs longer than the search.
-    vesin = NeighborList(cutoff=cutoff, full_list=both, n_threads=1)
+    vesin = _neighbor_list()(cutoff=cutoff, full_list=both, n_threads=1)
     found: list[NDArray[Any]] = vesin.compute(crystal.wrapped @ crystal.lattice, crystal.lattice, True, quantities)
     return found
+
+
+_OPTIONAL = ("ase", "cupy", "torch")
+"""Packages that vesin imports where they are there, to take their arrays, too."""
+
+_IMPORTING = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _neighbor_list() -> Any:
+    """Vesin's class, imported without what it is never given here: PyTorch alone takes over a second.
+
+    It is kept from everybody else: who imports vesin afterwards gets one of his own, which takes all.
+    """
+    with _IMPORTING:
+        if "vesin" in sys.modules:
+            from vesin import NeighborList
+
+            return NeighborList
+        left_out = _LeftOut()
+        sys.meta_path.insert(0, left_out)
+        try:
+            from vesin import NeighborList
+        finally:
+            sys.meta_path.remove(left_out)
+            for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
+                del sys.modules[name]
+    return NeighborList
+
+
+class _LeftOut:
+    """Refuses optional packages to the thread that made it; other threads may import them meanwhile."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name in _OPTIONAL and threading.get_ident() == self.thread:
+            raise ModuleNotFoundError(f"{name} is left out", name=name)
+        return None
