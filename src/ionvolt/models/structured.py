@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -24,8 +25,7 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
     """
     if not isinstance(content, dict):
         raise ValueError(f"{where or 'it'} is no object")
-    hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    hints, known = _fields(kind)  # type: ignore[arg-type]
     for name in content:
         if name not in known:
             raise ValueError(f"unknown: {_joined(where, str(name))}")
@@ -39,14 +39,20 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
     return kind(**{name: _checked(hints[name], value, _joined(where, name)) for name, value in content.items()})
 
 
+@cache
+def _fields(kind: Any) -> tuple[dict[str, Any], dict[str, Field[Any]]]:
+    """Types and fields of a dataclass by name."""
+    return get_type_hints(kind), {field.name: field for field in fields(kind)}
+
+
 def _joined(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
 def _checked(hint: Any, value: object, where: str) -> Any:
-    origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint is Any or type(value) is hint:  # of a plain type: cards are full of them
         return value
+    origin, inner = get_origin(hint), get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type):
         return structured(hint, value, where)
     if origin in (Union, types.UnionType):
@@ -59,6 +65,8 @@ def _checked(hint: Any, value: object, where: str) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"{where} is no list")
         if origin is not tuple:
+            if all(type(item) is inner[0] for item in value):
+                return list(value)
             return [_checked(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
         if len(value) != len(inner):
             raise ValueError(f"{where} holds {len(value)} items, not {len(inner)}")
@@ -76,6 +84,8 @@ def _checked(hint: Any, value: object, where: str) -> Any:
 
 
 def _one_of(hints: tuple[Any, ...], value: object, where: str) -> Any:
+    if type(value) in hints:
+        return value
     for hint in hints:
         try:
             return _checked(hint, value, where)

@@ -95,9 +95,9 @@ class Crystal:
     @cached_property
     def formula(self) -> str:
         """Reduced formula as pymatgen writes it, such as ``LiFePO4``."""
-        from pymatgen.core.composition import Composition
+        from ionvolt.structures.formulas import reduced_formula
 
-        return str(Composition(self.composition).reduced_formula)
+        return reduced_formula(self.composition)
 
     @classmethod
     def from_pymatgen(cls, structure: Structure, source: str = "Structure") -> Crystal:

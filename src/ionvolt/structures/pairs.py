@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -53,9 +58,26 @@ def find_pairs(crystal: Crystal, cutoff: float, *, both: bool) -> Pairs:
 
 def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> list[NDArray[Any]]:
     """What vesin says of the pairs; ``quantities`` are its letters, other arguments those of ``find_pairs``."""
-    from vesin import NeighborList
-
+    vesin_list = _vesin().NeighborList
     # One thread: starting more costs longer than the search.
-    vesin = NeighborList(cutoff=cutoff, full_list=both, n_threads=1)
+    vesin = vesin_list(cutoff=cutoff, full_list=both, n_threads=1)
     found: list[NDArray[Any]] = vesin.compute(crystal.wrapped @ crystal.lattice, crystal.lattice, True, quantities)
     return found
+
+
+@cache
+def _vesin() -> ModuleType:
+    """vesin, imported without the packages whose arrays it would take, too: PyTorch alone takes over a second."""
+    mine = threading.get_ident()
+
+    class Left:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name in ("ase", "cupy", "torch") and threading.get_ident() == mine:
+                raise ModuleNotFoundError(f"{name} is left out while vesin is imported", name=name)
+
+    left = Left()
+    sys.meta_path.insert(0, left)
+    try:
+        return import_module("vesin")
+    finally:
+        sys.meta_path.remove(left)
