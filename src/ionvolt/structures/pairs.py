@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.quiet import left_out
 from ionvolt.structures.crystal import Crystal
 
 
@@ -68,16 +67,5 @@ def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> l
 @cache
 def _vesin() -> ModuleType:
     """vesin, imported without the packages whose arrays it would take, too: PyTorch alone takes over a second."""
-    mine = threading.get_ident()
-
-    class Left:
-        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-            if name in ("ase", "cupy", "torch") and threading.get_ident() == mine:
-                raise ModuleNotFoundError(f"{name} is left out while vesin is imported", name=name)
-
-    left = Left()
-    sys.meta_path.insert(0, left)
-    try:
+    with left_out("ase", "cupy", "torch"):
         return import_module("vesin")
-    finally:
-        sys.meta_path.remove(left)
