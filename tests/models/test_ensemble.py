@@ -11,13 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ionvolt.errors import IonVoltError, ModelError
-from ionvolt.graphs import CrystalGraph, collate
+from ionvolt.graphs import CrystalGraph, build_graph, collate
 from ionvolt.models.card import FORMAT_VERSION, ModelCard, Record, read_card, write_card
 from ionvolt.models.cgcnn.conversion import ensemble_of, network_of
 from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.cgcnn.network import Head
-from ionvolt.models.registry import load_model, model_folder
+from ionvolt.models.registry import PAPER_MODEL, load_model, model_folder
 from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
+from ionvolt.structures import read_file
 from models.networks import fitted, some_graphs
 
 
@@ -77,6 +78,22 @@ def test_voltages_keep_the_order_of_ions_members_and_crystals(ensemble: Ensemble
     assert np.abs(voltages[:, 0] - voltages[:, 1]).min() > 1e-4
     reversed_order = ensemble.voltages(graphs[::-1], ions)
     np.testing.assert_allclose(reversed_order, voltages[:, :, ::-1], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_shipped_networks_answer_as_those_of_pytorch() -> None:
+    """All members and ions, alone and among others; what is trained on from them is what answers."""
+    model = load_model(PAPER_MODEL)
+    assert isinstance(model, Ensemble)
+    examples = Path(__file__).parents[2] / "src/ionvolt/examples"
+    graphs = [build_graph(read_file(examples / f"{name}.cif")) for name in ("V2O5", "LiFePO4", "TiS2")]
+    voltages = model.voltages(graphs, model.ions)
+    alone = np.concatenate([model.voltages([graph], model.ions) for graph in graphs], axis=2)
+    np.testing.assert_allclose(alone, voltages, atol=1e-5)
+    with torch.no_grad():
+        for row, ion in enumerate(model.ions):
+            for m in range(model.n_members):
+                np.testing.assert_allclose(voltages[row, m], network_of(model, m, ion)(collate(graphs)), atol=1e-5)
 
 
 def test_many_crystals_in_several_batches(ensemble: Ensemble, graphs: list[CrystalGraph]) -> None:
@@ -207,8 +224,22 @@ def _replace(name: str, shape: tuple[int, ...]) -> Callable[[Tensors], Tensors]:
         _replace("trunk.0.embedding.weight", (64, 91)),
         _replace("head.Mg.0.hidden.weight", (128,)),
         lambda tensors: {"weights": torch.zeros(3)},
+        lambda tensors: tensors | {"reference.Mg": torch.zeros(3, 63)},
+        lambda tensors: tensors | {"local.Mg.0.linear.weight": torch.zeros(1, 64)},
+        lambda tensors: {name: tensor.double() for name, tensor in tensors.items()},
     ],
-    ids=["no embedding", "no statistics", "no bias", "no scale", "shape", "dimension", "another network"],
+    ids=[
+        "no embedding",
+        "no statistics",
+        "no bias",
+        "no scale",
+        "shape",
+        "dimension",
+        "another network",
+        "references",
+        "half a local head",
+        "double precision",
+    ],
 )
 def test_tensors_that_do_not_fit(change: Callable[[Tensors], Tensors], folder: Path) -> None:
     tensors = change(load_file(folder / WEIGHTS_FILE))
@@ -217,9 +248,10 @@ def test_tensors_that_do_not_fit(change: Callable[[Tensors], Tensors], folder: P
     assert "do not fit" in refusal_of(folder)
 
 
-def test_more_members_on_the_card_than_in_the_weights(folder: Path) -> None:
-    edit_card(folder, hyperparameters={"n_members": 3})
-    refusal_of(folder)
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_other_members_on_the_card_than_in_the_weights(n_members: int, folder: Path) -> None:
+    edit_card(folder, hyperparameters={"n_members": n_members})
+    assert f"2 networks, but {n_members} on the card" in refusal_of(folder)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import gcd, inf, isnan
+from math import gcd
 
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS
-from ionvolt.structures.element_data import ELECTRONEGATIVITIES
 
 _CHARGE = re.compile(r"(?<![A-Za-z0-9.])[0-9.]*[+-](?![A-Za-z0-9])|\^[0-9.]*[+-]\^", re.ASCII)
 _SUBSCRIPT = re.compile(r"~([0-9.]+)~|</?su[bp]>", re.ASCII)
@@ -76,40 +75,6 @@ def formula_of(amounts: Mapping[int, float], order: Mapping[int, float] | None =
     else:
         counts = [f"{amounts[z]:.4g}" for z in ordered]
     return "".join(SYMBOLS[z] + ("" if n == "1" else n) for z, n in zip(ordered, counts, strict=True))
-
-
-NOT_REDUCED = {
-    "LiO": "Li2O2", "NaO": "Na2O2", "KO": "K2O2", "RbO": "Rb2O2", "CsO": "Cs2O2", "HO": "H2O2",
-    "O": "O2", "N": "N2", "F": "F2", "Cl": "Cl2", "H": "H2",
-}  # fmt: skip
-"""Peroxides and gases, whose formulas are not those of least numbers."""
-
-POLYANION = 1.65
-"""Difference of electronegativity below which the two last elements of a formula may be a polyanion."""
-
-
-def reduced_formula(counts: Mapping[str, int]) -> str:
-    """``LiFePO4`` of numbers of atoms, as pymatgen writes it: by electronegativity, polyanions in brackets."""
-    formula, _ = _reduced({symbol: n for symbol, n in counts.items() if n})
-    return NOT_REDUCED.get(formula, formula)
-
-
-def _reduced(counts: Mapping[str, int]) -> tuple[str, int]:
-    """A formula, and how many of it the atoms are."""
-    symbols = sorted(counts, key=lambda symbol: (_electronegativity(symbol), symbol))
-    factor = gcd(*counts.values())
-    end = ""
-    if len(symbols) >= 3 and _electronegativity(symbols[-1]) - _electronegativity(symbols[-2]) < POLYANION:
-        anion, times = _reduced({symbol: counts[symbol] // factor for symbol in symbols[-2:]})
-        if times != 1:
-            end, symbols = f"({anion}){times}", symbols[:-2]
-    amounts = [counts[symbol] // factor for symbol in symbols]
-    return "".join(s if n == 1 else f"{s}{n}" for s, n in zip(symbols, amounts, strict=True)) + end, factor
-
-
-def _electronegativity(symbol: str) -> float:
-    found = ELECTRONEGATIVITIES[ATOMIC_NUMBERS[symbol]]
-    return inf if isnan(found) else found
 
 
 def multiple(stated: Formula, amounts: Mapping[int, float], ordered: bool = True) -> float | None:

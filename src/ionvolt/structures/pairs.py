@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -57,15 +55,15 @@ def find_pairs(crystal: Crystal, cutoff: float, *, both: bool) -> Pairs:
 
 def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> list[NDArray[Any]]:
     """What vesin says of the pairs; ``quantities`` are its letters, other arguments those of ``find_pairs``."""
-    vesin_list = _vesin().NeighborList
     # One thread: starting more costs longer than the search.
-    vesin = vesin_list(cutoff=cutoff, full_list=both, n_threads=1)
+    vesin = _neighbor_list()(cutoff=cutoff, full_list=both, n_threads=1)
     found: list[NDArray[Any]] = vesin.compute(crystal.wrapped @ crystal.lattice, crystal.lattice, True, quantities)
     return found
 
 
 @cache
-def _vesin() -> ModuleType:
-    """vesin, imported without the packages whose arrays it would take, too: PyTorch alone takes over a second."""
+def _neighbor_list() -> Any:
+    """Vesin's class, imported without the packages whose arrays it would take, too: PyTorch takes over a second."""
     with left_out("ase", "cupy", "torch"):
-        return import_module("vesin")
+        from vesin import NeighborList
+    return NeighborList
