@@ -174,7 +174,7 @@ def test_card_and_weights_agree(ionvolt):
     model = iv.load_model(PAPER_MODEL)
     assert set(model.ions) == set(IONS)
     assert isinstance(model, Ensemble)
-    assert len(model.trunks) == model.card.n_members
+    assert model.n_members == model.card.n_members
     shown = ionvolt("models", "show", PAPER_MODEL).json
     assert shown["name"] == PAPER_MODEL
     listed = ionvolt("models", "list").out

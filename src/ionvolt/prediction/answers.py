@@ -45,8 +45,8 @@ def prediction_of(reading: Reading, answer: Estimate, states: States | None) -> 
         )
     elif full is not None:
         notes.append(
-            f"all of the {ion.symbol} is likely to come out: there ionvolt compute, which relaxes both ends, is the more "
-            "accurate"
+            f"all of the {ion.symbol} is likely to come out: there ionvolt compute, which relaxes both ends, is "
+            "the more accurate"
         )
     energy = None if capacity is None or part else capacity * answer.voltage
     measured = _expected(reading, answer)

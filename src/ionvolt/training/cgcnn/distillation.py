@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ionvolt.graphs import CrystalGraph, GraphBatch, collate
-from ionvolt.models.cgcnn.network import N_FEATURES, Trunk, pool
+from ionvolt.models.cgcnn.architecture import N_FEATURES
+from ionvolt.models.cgcnn.network import Trunk, pool
 from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
 from ionvolt.training.standardise import Standardise
