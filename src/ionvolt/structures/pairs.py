@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.quiet import left_out
 from ionvolt.structures.crystal import Crystal
 
 
@@ -65,43 +63,20 @@ def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> l
     return found
 
 
-_OPTIONAL = ("ase", "cupy", "torch")
-"""Packages that vesin imports where they are there, to take their arrays, too."""
-
 _IMPORTING = threading.Lock()
 
 
-@lru_cache(maxsize=1)
+@cache
 def _neighbor_list() -> Any:
-    """Vesin's class, imported without what it is never given here: PyTorch alone takes over a second.
+    """Vesin's class, imported without the packages whose arrays it would take, too: PyTorch takes over a second.
 
     It is kept from everybody else: who imports vesin afterwards gets one of his own, which takes all.
     """
     with _IMPORTING:
-        if "vesin" in sys.modules:
+        known = "vesin" in sys.modules
+        with left_out("ase", "cupy", "torch"):
             from vesin import NeighborList
-
-            return NeighborList
-        left_out = _LeftOut()
-        sys.meta_path.insert(0, left_out)
-        try:
-            from vesin import NeighborList
-        finally:
-            sys.meta_path.remove(left_out)
+        if not known:
             for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
                 del sys.modules[name]
     return NeighborList
-
-
-class _LeftOut:
-    """Refuses optional packages to the thread that made it; other threads may import them meanwhile."""
-
-    def __init__(self) -> None:
-        self.thread = threading.get_ident()
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name in _OPTIONAL and threading.get_ident() == self.thread:
-            raise ModuleNotFoundError(f"{name} is left out", name=name)
-        return None
