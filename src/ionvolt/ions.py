@@ -104,7 +104,7 @@ def remove_ion(crystal: Crystal, ion: WorkingIon) -> Crystal:
 
 def formula_mass(crystal: Crystal) -> float:
     """Mass of the cell's content in g/mol."""
-    return float(sum(n * ATOMIC_MASSES[symbol] for symbol, n in crystal.composition.items()))
+    return float(sum(n * ATOMIC_MASSES[ATOMIC_NUMBERS[symbol]] for symbol, n in crystal.composition.items()))
 
 
 def capacity_grav(discharged: Crystal, ion: WorkingIon, left: float = 0.0) -> float:
@@ -133,7 +133,7 @@ def volumetric(per_gram: float, discharged: Crystal) -> float:
 
 def capacity_of_formula(host: Crystal, ion: WorkingIon, n_ions: float) -> float:
     """``capacity_grav`` of a charged host into whose cell ``n_ions`` go."""
-    mass = formula_mass(host) + n_ions * ATOMIC_MASSES[ion.symbol]
+    mass = formula_mass(host) + n_ions * ATOMIC_MASSES[ion.number]
     return n_ions * ion.charge * FARADAY / (3.6 * mass)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -40,9 +40,9 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
 
 
 @cache
-def _fields(kind: Hashable) -> tuple[dict[str, Any], dict[str, Field[Any]]]:
+def _fields(kind: Any) -> tuple[dict[str, Any], dict[str, Field[Any]]]:
     """Types and fields of a dataclass by name."""
-    return get_type_hints(kind), {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    return get_type_hints(kind), {field.name: field for field in fields(kind)}
 
 
 def _joined(where: str, name: str) -> str:
@@ -65,6 +65,8 @@ def _checked(hint: Any, value: object, where: str) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"{where} is no list")
         if origin is not tuple:
+            if all(type(item) is inner[0] for item in value):
+                return list(value)
             return [_checked(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
         if len(value) != len(inner):
             raise ValueError(f"{where} holds {len(value)} items, not {len(inner)}")
@@ -82,6 +84,8 @@ def _checked(hint: Any, value: object, where: str) -> Any:
 
 
 def _one_of(hints: tuple[Any, ...], value: object, where: str) -> Any:
+    if type(value) in hints:
+        return value
     for hint in hints:
         try:
             return _checked(hint, value, where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -66,19 +66,17 @@ def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> l
 _IMPORTING = threading.Lock()
 
 
-@lru_cache(maxsize=1)
+@cache
 def _neighbor_list() -> Any:
-    """Vesin's class, imported without packages whose arrays it is never given here: PyTorch alone takes over a second.
+    """Vesin's class, imported without the packages whose arrays it would take, too: PyTorch takes over a second.
 
     It is kept from everybody else: who imports vesin afterwards gets one of his own, which takes all.
     """
     with _IMPORTING:
-        if "vesin" in sys.modules:
-            from vesin import NeighborList
-
-            return NeighborList
+        known = "vesin" in sys.modules
         with without_modules("ase", "cupy", "torch"):
             from vesin import NeighborList
-        for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
-            del sys.modules[name]
+        if not known:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
+                del sys.modules[name]
     return NeighborList
