@@ -58,15 +58,17 @@ def gather_backward(d_rows, slopes, starts, j, k, d_base, d_second, d_third):
             total[f] = _ZERO
         for row in range(starts[group] - starts[0], starts[group + 1] - starts[0]):
             d = d_rows[row]
+            to = d_second[j[row]]
             if slopes.shape[0] > 0:
                 slope = slopes[row]
                 for f in range(_BOTH):
                     d[f] *= slope[f]
-            for f in range(_BOTH):
-                total[f] += d[f]
-            to = d_second[j[row]]
-            for f in range(_BOTH):
-                to[f] += d[f]
+                    total[f] += d[f]
+                    to[f] += d[f]
+            else:
+                for f in range(_BOTH):
+                    total[f] += d[f]
+                    to[f] += d[f]
             if d_third.shape[0] > 0:
                 to = d_third[k[row]]
                 for f in range(_BOTH):
@@ -78,7 +80,7 @@ def gate(rows, bias, norms, starts, weights, j, kept, inverse, out):
     """SiLU of the core times sigmoid of the gate, both normalised, times row j of the weights; summed by group.
 
     rows (n, 128), to which the bias is added; norms (4, 64): scale and shift of the core's norm, then the gate's, or none
-    (0, 64). Writes out (n_groups, 64), and what the way back needs: kept (n, 256), inverse (n, 2).
+    (0, 64). Writes out (n_groups, 64), and what the way back needs: kept (n, 128), inverse (n, 2).
     """
     for group in range(out.shape[0]):
         total = out[group]
@@ -105,13 +107,12 @@ def gate(rows, bias, norms, starts, weights, j, kept, inverse, out):
                     a, b = (k[f] - mean) * by, (k[WIDTH + f] - mean_gate) * by_gate
                     u, v = a * norms[0, f] + norms[1, f], b * norms[2, f] + norms[3, f]
                     s, t = _sigmoid(u), _sigmoid(v)
-                    k[f], k[WIDTH + f], k[_BOTH + f], k[_BOTH + WIDTH + f] = a, b, s, t
+                    k[f], k[WIDTH + f] = a, b
                     total[f] += u * s * t * w[f]
             else:
                 for f in range(WIDTH):
                     u = k[f]
                     s, t = _sigmoid(u), _sigmoid(k[WIDTH + f])
-                    k[_BOTH + f], k[_BOTH + WIDTH + f] = s, t
                     total[f] += u * s * t * w[f]
 
 
@@ -126,7 +127,8 @@ def gate_backward(kept, inverse, norms, starts, weights, j, d_out, d_rows, d_wei
             if norms.shape[0] > 0:
                 total, total_gate, along, along_gate = _ZERO, _ZERO, _ZERO, _ZERO
                 for f in range(WIDTH):
-                    u, s, t = k[f] * norms[0, f] + norms[1, f], k[_BOTH + f], k[_BOTH + WIDTH + f]
+                    u, v = k[f] * norms[0, f] + norms[1, f], k[WIDTH + f] * norms[2, f] + norms[3, f]
+                    s, t = _sigmoid(u), _sigmoid(v)
                     e = d[f] * s * t
                     product[f] = e * u
                     p = e * w[f] * (_ONE + u * (_ONE - s)) * norms[0, f]
@@ -146,7 +148,7 @@ def gate_backward(kept, inverse, norms, starts, weights, j, d_out, d_rows, d_wei
                     to[WIDTH + f] = by_gate * (to[WIDTH + f] - total_gate - k[WIDTH + f] * along_gate)
             else:
                 for f in range(WIDTH):
-                    u, s, t = k[f], k[_BOTH + f], k[_BOTH + WIDTH + f]
+                    u, s, t = k[f], _sigmoid(k[f]), _sigmoid(k[WIDTH + f])
                     e = d[f] * s * t
                     product[f] = e * u
                     to[f] = e * w[f] * (_ONE + u * (_ONE - s))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet_graph import Graph
-from ionvolt.physics.potentials.chgnet_messages import WIDTH, Array, Messages, Tables
+from ionvolt.physics.potentials.chgnet_messages import WIDTH, Array, Messages, Room, Tables
 from ionvolt.physics.potentials.chgnet_weights import Layer, Weights
 
 
@@ -38,9 +38,9 @@ class Pass:
         stages: Vectors of atoms after each convolution, and after the norm before the last network if there is one.
     """
 
-    def __init__(self, weights: Weights, graph: Graph, *, keep: bool = False) -> None:
+    def __init__(self, weights: Weights, graph: Graph, room: Room, *, keep: bool = False) -> None:
         """Go forward."""
-        self.weights, self.graph, self.keep = weights, graph, keep
+        self.weights, self.graph, self.room, self.keep = weights, graph, room, keep
         self._bases()
         self.energies = weights.references[graph.numbers - 1] + self._forward()
 
@@ -59,6 +59,8 @@ class Pass:
             self.first = np.repeat(np.arange(2 * short), np.diff(graph.at_bonds.starts))
             self.cosines = np.einsum("ij,ij->i", self.directed[self.first], self.directed[graph.partner])
             self.angles = weights.angle(self.cosines)
+            order = np.argsort(graph.centers, kind="stable")
+            self.by_center = order, *np.unique(graph.centers[order], return_index=True)
             self.bond_weights = weights.short(self.lengths[:short]).T @ weights.bond_weights
 
     def _forward(self) -> NDArray[np.float64]:
@@ -107,7 +109,7 @@ class Pass:
 
     def _pass(self, layer: Layer, tables: Tables, *, of_atoms: bool = False) -> Array:
         rows = self.graph.at_atoms if of_atoms else self.graph.at_bonds
-        messages = Messages(layer.gate, rows, tables, keep=self.keep)
+        messages = Messages(layer.gate, rows, tables, self.room, keep=self.keep)
         if self.keep:
             self.passed.append(messages)
         return messages.out
@@ -203,15 +205,8 @@ class Pass:
         first, second, _, center = layer.parts
         short = len(d_bonds)
         d_bonds += (d_base[:short] + d_base[short:]) @ first.T + d_second @ second.T
-        order, atoms, begins = self._by_center()
+        order, atoms, begins = self.by_center
         d_atoms[atoms] += np.add.reduceat(d_base[order], begins) @ center.T
-
-    def _by_center(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Directed short bonds in the order of their atoms, those atoms, and where each one's bonds begin."""
-        centers = self.graph.centers
-        order = np.argsort(centers, kind="stable")
-        atoms, begins = np.unique(centers[order], return_index=True)
-        return order, atoms, begins
 
     def _to_functions(self, d_tables: list[Array], d_atom_weights: Array, d_bonds: Array) -> Array:
         """Gradient of the functions of lengths, shape (n_radial, n_bonds)."""

@@ -6,6 +6,7 @@ between the matrix products is one pass over the rows (``_chgnet_numba``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,12 @@ WIDTH = kernels.WIDTH
 
 TOGETHER = 512
 """Rows that pass at once, 1 kB and more each: they stay in the processor's cache."""
+
+LINE = 16
+"""Numbers in a line of the processor's cache."""
+
+LARGEST_ROOM = 2**25
+"""Numbers that stay taken from one crystal to the next, 4 bytes each."""
 
 _NONE: Array = np.empty((0, 2 * WIDTH), dtype=np.float32)
 _NO_WEIGHTS: Array = np.empty((0, WIDTH), dtype=np.float32)
@@ -61,40 +68,69 @@ class Tables:
     weights: Array | None = None
 
 
+class Room:
+    """Memory for what a way through the network leaves behind, taken piece by piece and used again the next time.
+
+    Fresh memory costs as much as what is written into it.
+    """
+
+    def __init__(self) -> None:
+        self.block = np.empty(0, dtype=np.float32)
+        self.used = self.asked = 0
+
+    def take(self, *shape: int) -> Array:
+        """Numbers as they were left, in whole lines of the processor's cache."""
+        size = math.prod(shape)
+        start = self.used
+        whole = -(-size // LINE) * LINE
+        self.asked += whole
+        if start + whole > self.block.size:
+            return np.empty(shape, dtype=np.float32)
+        self.used += whole
+        return self.block[start : start + size].reshape(shape)
+
+    def leave(self) -> None:
+        """Nothing that was taken is needed any more."""
+        if self.block.size < self.asked <= LARGEST_ROOM:
+            block = np.empty(self.asked + LINE, dtype=np.float32)
+            begin = -(block.ctypes.data // 4) % LINE
+            self.block = block[begin : begin + self.asked]
+        self.used = self.asked = 0
+
+
 class Messages:
     """One set of messages. What the way back needs is kept only if asked for."""
 
-    def __init__(self, gate: Gate, rows: Rows, tables: Tables, *, keep: bool) -> None:
+    def __init__(self, gate: Gate, rows: Rows, tables: Tables, room: Room, *, keep: bool) -> None:
         """Pass the messages on.
 
         Args:
             gate: The network.
             rows: Who passes.
             tables: What they take.
+            room: For what is written on the way.
             keep: Whether ``back`` will be called.
         """
-        self.gate, self.rows, self.tables = gate, rows, tables
+        self.gate, self.rows, self.tables, self.room = gate, rows, tables, room
         self.spans = list(_spans(rows.starts))
         self.largest = max((stop - start for _, _, start, stop in self.spans), default=0)
         n = len(rows.second)
         size = n if keep else self.largest
-        self.slopes = np.empty((size if len(gate.inner) else 0, 2 * WIDTH), dtype=np.float32)
-        self.kept = np.empty((size, 4 * WIDTH), dtype=np.float32)
-        self.inverse = np.empty((size, 2), dtype=np.float32)
+        self.slopes = room.take(size if len(gate.inner) else 0, 2 * WIDTH)
+        self.kept = room.take(size, 2 * WIDTH)
+        self.inverse = room.take(size, 2)
         self.alone = np.arange(self.largest + 1, dtype=np.int32)
-        self.out = np.empty((n if tables.weights is None else len(tables.base), WIDTH), dtype=np.float32)
+        self.out = room.take(n if tables.weights is None else len(tables.base), WIDTH)
         self._forward(keep=keep)
 
     def _forward(self, *, keep: bool) -> None:
         rows, tables, gate = self.rows, self.tables, self.gate
-        before = np.empty((self.largest, 2 * WIDTH), dtype=np.float32)
-        after = np.empty_like(before)
-        own = None if tables.own is None else np.empty_like(before)
+        before, after, own = (self.room.take(self.largest, 2 * WIDTH) for _ in range(3))
         for begin, end, start, stop in self.spans:
             n = stop - start
             place = slice(start, stop) if keep else slice(n)
             third, k = tables.third, rows.third[start:stop]
-            if own is not None:
+            if tables.own is not None:
                 third, k = np.matmul(tables.third[start:stop], tables.own, out=own[:n]), self.alone[:n]
             slopes, some = self.slopes[place], before[:n]
             starts, second = rows.starts[begin : end + 1], rows.second[start:stop]
@@ -128,9 +164,9 @@ class Messages:
             d_weights: That of ``weights``, to which is added.
         """
         rows, tables, gate = self.rows, self.tables, self.gate
-        d_base, d_second = np.empty_like(tables.base), np.zeros_like(tables.second)
-        after = np.empty((self.largest, 2 * WIDTH), dtype=np.float32)
-        before = np.empty_like(after)
+        d_base, d_second = self.room.take(*tables.base.shape), self.room.take(*tables.second.shape)
+        d_second[:] = 0
+        before, after = (self.room.take(self.largest, 2 * WIDTH) for _ in range(2))
         inner = np.ascontiguousarray(gate.inner.transpose(0, 2, 1))
         own = None if tables.own is None else np.ascontiguousarray(tables.own.T)
         for begin, end, start, stop in self.spans:
