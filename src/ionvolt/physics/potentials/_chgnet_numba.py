@@ -17,7 +17,9 @@ from ionvolt.graphs.compilation import cached_njit
 
 WIDTH = 64
 _BOTH = 2 * WIDTH
-_ZERO, _ONE, _EPSILON, _SHARE, _MOST = np.float32(0), np.float32(1), np.float32(1e-5), np.float32(1 / WIDTH), np.float32(87)
+_ZERO, _ONE, _EPSILON, _SHARE = np.float32(0), np.float32(1), np.float32(1e-5), np.float32(1 / WIDTH)
+_MOST = np.float32(40)
+"""Beyond it a sigmoid is nothing; the product of two exponentials must stay finite, for the compiler may form it."""
 
 
 @njit(inline="always")

@@ -31,7 +31,7 @@ class Rows:
     Attributes:
         starts: Where each group's rows begin, and where the last one's end, shape (n_groups + 1,).
         second: The bond of each row; of an angle, its second one. Shape (n_rows,).
-        third: The atom at the other end of each directed bond; of an angle, its own number. Shape (n_rows,).
+        third: The atom at the other end of each directed bond; the pair of bonds of each angle. Shape (n_rows,).
     """
 
     starts: NDArray[np.int32]
@@ -52,7 +52,8 @@ class Graph:
         bent: Whether a bond's crystal has angles, shape (n_bonds,).
         at_atoms: Directed bonds at each atom.
         at_bonds: Angles that begin with each directed short bond.
-        partner: Directed bond with which each angle ends, shape (n_angles,).
+        pairs: The two directed short bonds of each angle that counts once, whichever comes first, shape (2, n_pairs).
+        angles: The two angles of each pair, shape (2, n_pairs).
     """
 
     begins: NDArray[np.int64]
@@ -63,7 +64,8 @@ class Graph:
     bent: NDArray[np.bool_]
     at_atoms: Rows
     at_bonds: Rows
-    partner: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    angles: NDArray[np.int64]
 
     @property
     def centers(self) -> NDArray[np.int64]:
@@ -102,7 +104,7 @@ def angles(center: NDArray[np.int64], n_atoms: int) -> NDArray[np.int64]:
         n_atoms: Atoms in all.
 
     Returns:
-        Two directed bonds for each angle, in the order of the first, shape (2, n_angles).
+        Two directed bonds for each angle, in the order of the first, then of the second, shape (2, n_angles).
     """
     bonds = np.argsort(center, kind="stable")
     counts = np.bincount(center, minlength=n_atoms)
@@ -136,24 +138,30 @@ def graph_of(crystals: Sequence[Crystal], atom_cutoff: float, bond_cutoff: float
         distances.append(bonds.distance)
     is_long = np.concatenate(distances) >= bond_cutoff
     order = np.argsort(is_long, kind="stable")
-    pairs, n = np.concatenate(ends, axis=1)[:, order], is_long.size
+    both, n = np.concatenate(ends, axis=1)[:, order], is_long.size
     n_short, n_atoms = n - int(is_long.sum()), int(begins[-1])
-    first, partner = angles(pairs[:, :n_short].reshape(-1), n_atoms)
-    center = pairs.reshape(-1)
+    first, partner = angles(both[:, :n_short].reshape(-1), n_atoms)
+    # Angles are in the order of their first bond, then their second: in that of the second, each stands for its reverse.
+    one = np.flatnonzero(first < partner)
+    other = np.argsort(partner, kind="stable")[one]
+    pair = np.empty(first.size, dtype=np.int32)
+    pair[one] = pair[other] = np.arange(one.size)
+    center = both.reshape(-1)
     directed = np.argsort(center, kind="stable")
     owner = np.repeat(np.arange(len(crystals)), np.diff(begins))
     bent = np.zeros(len(crystals), dtype=bool)
-    bent[owner[pairs[0, first % n_short]] if first.size else []] = True
+    bent[owner[both[0, first % n_short]] if first.size else []] = True
     return Graph(
         begins,
         np.concatenate([crystal.numbers for crystal in crystals]),
-        pairs,
+        both,
         np.concatenate(vectors)[order],
         n_short,
-        bent[owner[pairs[0]]],
-        Rows(_starts(center, n_atoms), _int(directed % n), _int(pairs[::-1].reshape(-1)[directed])),
-        Rows(_starts(first, 2 * n_short), _int(partner % max(n_short, 1)), np.arange(first.size, dtype=np.int32)),
-        partner,
+        bent[owner[both[0]]],
+        Rows(_starts(center, n_atoms), _int(directed % n), _int(both[::-1].reshape(-1)[directed])),
+        Rows(_starts(first, 2 * n_short), _int(partner % max(n_short, 1)), pair),
+        np.stack([first[one], partner[one]]),
+        np.stack([one, other]),
     )
 
 

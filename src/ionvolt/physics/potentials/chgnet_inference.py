@@ -7,27 +7,12 @@ the functions of their lengths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet_graph import Graph
 from ionvolt.physics.potentials.chgnet_messages import WIDTH, Array, Messages, Room, Tables
 from ionvolt.physics.potentials.chgnet_weights import Layer, Weights
-
-
-@dataclass(frozen=True, eq=False)
-class Slopes:
-    """First derivatives of the energy of all crystals of a graph, without the elements' energies.
-
-    Attributes:
-        by_position: Shape (n_atoms, 3), eV/Å.
-        by_strain: Shape (3, 3), eV.
-    """
-
-    by_position: NDArray[np.float64]
-    by_strain: NDArray[np.float64]
 
 
 class Pass:
@@ -53,11 +38,11 @@ class Pass:
         self.bonds = np.vstack([weights.long(self.lengths), graph.bent.astype(np.float32)])
         self.atom_weights = self.bonds[:-1].T @ weights.atom_weights
         self.bond_tables = np.matmul(self.bonds.T, weights.bond_tables)
-        if graph.partner.size:
+        if graph.pairs.size:
             near = self.arrows[:short]
             self.directed = np.concatenate([near, -near])
-            self.first = np.repeat(np.arange(2 * short), np.diff(graph.at_bonds.starts))
-            self.cosines = np.einsum("ij,ij->i", self.directed[self.first], self.directed[graph.partner])
+            first, second = graph.pairs
+            self.cosines = np.einsum("ij,ij->i", self.directed[first], self.directed[second])
             self.angles = weights.angle(self.cosines)
             order = np.argsort(graph.centers, kind="stable")
             self.by_center = order, *np.unique(graph.centers[order], return_index=True)
@@ -65,10 +50,10 @@ class Pass:
 
     def _forward(self) -> NDArray[np.float64]:
         weights, graph = self.weights, self.graph
-        short, any_angle = graph.n_short, bool(graph.partner.size)
+        short, any_angle = graph.n_short, bool(graph.pairs.size)
         atoms = weights.elements[graph.numbers - 1]
         bonds = self.bonds[:-1, :short].T @ weights.bonds
-        angles, functions = self.angles.T if any_angle else _no_rows(0), True
+        angles: Array | None = None
         self.stages: list[Array] = []
         self.passed: list[Messages] = []
         self.sums: list[Array] = []
@@ -85,27 +70,29 @@ class Pass:
             if not any_angle or number == len(weights.bond_layers):
                 continue
             layer = weights.bond_layers[number]
-            found = self._pass(layer, self._tables(layer, atoms, bonds, angles, functions, self.bond_weights))
+            found = self._pass(layer, self._tables(layer, atoms, bonds, angles, self.bond_weights))
             summed = found[:short] + found[short:]
             self.sums.append(summed)
             bonds = bonds + (self.bond_weights * summed) @ layer.out + graph.bent[:short, None] * layer.out_bias
             if number < len(weights.angle_layers):
                 layer = weights.angle_layers[number]
-                found = self._pass(layer, self._tables(layer, atoms, bonds, angles, functions, None))
-                found += angles @ weights.angles if functions else angles
-                angles, functions = found, False
+                found = self._pass(layer, self._tables(layer, atoms, bonds, angles, None))
+                found += (self.angles.T @ weights.angles)[graph.at_bonds.third] if angles is None else angles
+                angles = found
         return self._readout(atoms)
 
     def _tables(
-        self, layer: Layer, atoms: Array, bonds: Array, angles: Array, functions: bool, weights: Array | None
+        self, layer: Layer, atoms: Array, bonds: Array, angles: Array | None, weights: Array | None
     ) -> Tables:
-        """What angles take: of their first bond with its atom, of their second, and their own."""
+        """What angles take: of their first bond with its atom, of their second, and their own, first of their pair."""
         first, second, own, center = layer.parts
         of_bonds = bonds @ first
         base = (atoms @ center + layer.bias)[self.graph.centers]
         base[: len(bonds)] += of_bonds
         base[len(bonds) :] += of_bonds
-        return Tables(base, bonds @ second, angles, self.weights.angles @ own if functions else own, weights)
+        if angles is None:
+            return Tables(base, bonds @ second, self.angles.T @ own, weights=weights)
+        return Tables(base, bonds @ second, angles, own, weights)
 
     def _pass(self, layer: Layer, tables: Tables, *, of_atoms: bool = False) -> Array:
         rows = self.graph.at_atoms if of_atoms else self.graph.at_bonds
@@ -125,7 +112,8 @@ class Pass:
         self.steps: list[Array] = []
         for matrix, bias in weights.readout[:-1]:
             inside = atoms @ matrix + bias
-            sigmoid = (1 + np.tanh(inside / 2)) / 2
+            fallen = np.exp(-np.abs(inside))
+            sigmoid = np.where(inside < 0, fallen, 1) / (1 + fallen)
             self.steps.append(sigmoid * (1 + inside * (1 - sigmoid)))
             atoms = inside * sigmoid
         matrix, bias = weights.readout[-1]
@@ -137,107 +125,6 @@ class Pass:
         matrix, bias = self.weights.moments
         found: Array = np.abs(self.stages[len(self.weights.bond_layers) - 1] @ matrix + bias)[:, 0]
         return found
-
-    def slopes(self) -> Slopes:
-        """Slopes of the energy; only once, and only if everything was kept."""
-        weights, graph = self.weights, self.graph
-        short, any_angle = graph.n_short, bool(graph.partner.size)
-        d_tables = [_no_rows(0, 2 * WIDTH)] * len(weights.atom_layers)
-        d_atom_weights = np.zeros_like(self.atom_weights)
-        d_bonds, d_functions = _no_rows(short), np.empty(0, dtype=np.float32)
-        d_angles = d_functions
-        if any_angle:
-            d_bond_weights = np.zeros_like(self.bond_weights)
-            d_functions = np.zeros_like(self.angles)
-            d_angles = _no_rows(graph.partner.size)
-        d_atoms = self._readout_back()
-        for number in reversed(range(len(weights.atom_layers))):
-            layer = weights.atom_layers[number]
-            if any_angle and number < len(weights.bond_layers):
-                if number < len(weights.angle_layers):
-                    angle_layer = weights.angle_layers[number]
-                    d_before, own = (d_angles.copy(), None) if number else (d_functions.T, weights.angles.T)
-                    if own is not None:
-                        d_before += d_angles @ own
-                    d_base, d_second = self.passed.pop().back(d_angles, d_before)
-                    self._to_tables(angle_layer, d_base, d_second, d_atoms, d_bonds)
-                    d_angles = d_before
-                bond_layer = weights.bond_layers[number]
-                d_sum = d_bonds @ bond_layer.out.T
-                d_bond_weights += d_sum * self.sums.pop()
-                d_sum *= self.bond_weights
-                d_base, d_second = self.passed.pop().back(
-                    np.concatenate([d_sum, d_sum]), d_angles if number else d_functions.T, d_bond_weights
-                )
-                self._to_tables(bond_layer, d_base, d_second, d_atoms, d_bonds)
-            d_neighbours = np.zeros((len(d_atoms), 2 * WIDTH), dtype=np.float32)
-            d_centers, d_table = self.passed.pop().back(d_atoms @ layer.out.T, d_neighbours, d_atom_weights)
-            center, bond, neighbour = layer.parts
-            if number:
-                d_atoms = d_atoms + d_centers @ center.T + d_neighbours @ neighbour.T
-                if any_angle:
-                    d_bonds += d_table[:short] @ bond.T
-                    d_table[:short] = 0
-            d_tables[number] = d_table
-        d_lengths = weights.long.slopes(self.lengths, self._to_functions(d_tables, d_atom_weights, d_bonds))
-        d_arrows = np.zeros_like(self.arrows)
-        if any_angle:
-            d_lengths[:short] += weights.short.slopes(
-                self.lengths[:short], weights.bond_weights @ d_bond_weights.T
-            )
-            d_arrows[:short] = self._to_arrows(d_functions)
-        return self._to_atoms(d_lengths, d_arrows)
-
-    def _readout_back(self) -> Array:
-        """Gradient of the vectors after the last convolution."""
-        weights = self.weights
-        d = np.ones((len(self.graph.numbers), 1), dtype=np.float32) @ weights.readout[-1][0].T
-        for (matrix, _), slope in zip(reversed(weights.readout[:-1]), reversed(self.steps), strict=True):
-            d = (d * slope) @ matrix.T
-        if weights.norm is not None:
-            d = d * weights.norm[0]
-            along = (d * self.normal).mean(1, keepdims=True)
-            d = self.inverse * (d - d.mean(1, keepdims=True) - self.normal * along)
-        return d
-
-    def _to_tables(self, layer: Layer, d_base: Array, d_second: Array, d_atoms: Array, d_bonds: Array) -> None:
-        """Add what angles give back to their bonds and atoms."""
-        first, second, _, center = layer.parts
-        short = len(d_bonds)
-        d_bonds += (d_base[:short] + d_base[short:]) @ first.T + d_second @ second.T
-        order, atoms, begins = self.by_center
-        d_atoms[atoms] += np.add.reduceat(d_base[order], begins) @ center.T
-
-    def _to_functions(self, d_tables: list[Array], d_atom_weights: Array, d_bonds: Array) -> Array:
-        """Gradient of the functions of lengths, shape (n_radial, n_bonds)."""
-        weights = self.weights
-        d = weights.atom_weights @ d_atom_weights.T
-        for table, d_table in zip(weights.bond_tables, d_tables, strict=True):
-            d += table[:-1] @ d_table.T
-        d[:, : len(d_bonds)] += weights.bonds @ d_bonds.T
-        return d
-
-    def _to_arrows(self, d_functions: Array) -> NDArray[np.float64]:
-        """Gradient of the directions of short bonds, shape (n_short, 3)."""
-        graph, short = self.graph, self.graph.n_short
-        by_cosine = self.weights.angle.slopes(self.cosines, self.angles, d_functions)
-        d = np.zeros((2 * short, 3))
-        for axis in range(3):
-            along = self.directed[:, axis]
-            d[:, axis] = np.bincount(self.first, by_cosine * along[graph.partner], 2 * short)
-            d[:, axis] += np.bincount(graph.partner, by_cosine * along[self.first], 2 * short)
-        found: NDArray[np.float64] = d[:short] - d[short:]
-        return found
-
-    def _to_atoms(self, d_lengths: NDArray[np.float64], d_arrows: NDArray[np.float64]) -> Slopes:
-        graph = self.graph
-        across = d_arrows - self.arrows * np.einsum("ij,ij->i", d_arrows, self.arrows)[:, None]
-        d = self.arrows * d_lengths[:, None] + across / self.lengths[:, None]
-        by_position = np.empty((len(graph.numbers), 3))
-        for axis in range(3):
-            to, back = (np.bincount(end, d[:, axis], len(graph.numbers)) for end in graph.ends)
-            by_position[:, axis] = to - back
-        return Slopes(by_position, graph.vectors.T @ d)
 
 
 def _no_rows(n: int, width: int = WIDTH) -> Array:

@@ -56,8 +56,8 @@ class Tables:
     Attributes:
         base: Of each group, shape (n_groups, 128).
         second: Shape (n_bonds, 128).
-        third: Shape (n_atoms, 128); of angles: their own vectors, shape (n_angles, n).
-        own: For angles: by which their vectors are multiplied, shape (n, 128).
+        third: Of each atom or pair of bonds, shape (n, 128); with ``own`` of each angle, shape (n_angles, 64).
+        own: By which the vectors of angles are multiplied, shape (64, 128).
         weights: By which messages are multiplied, by bond, shape (n_bonds, 64); None where each row is its own message.
     """
 
@@ -120,6 +120,7 @@ class Messages:
         self.kept = room.take(size, 2 * WIDTH)
         self.inverse = room.take(size, 2)
         self.alone = np.arange(self.largest + 1, dtype=np.int32)
+        self.same = np.zeros(self.largest, dtype=np.int32)
         self.out = room.take(n if tables.weights is None else len(tables.base), WIDTH)
         self._forward(keep=keep)
 
@@ -147,7 +148,7 @@ class Messages:
         """How rows end: where groups begin, weights, which of them, and what comes out."""
         if self.tables.weights is None:
             n = stop - start
-            return self.alone[: n + 1], _ONES, np.zeros(n, dtype=np.int32), self.out[start:stop]
+            return self.alone[: n + 1], _ONES, self.same[:n], self.out[start:stop]
         return (
             self.rows.starts[begin : end + 1],
             self.tables.weights,
@@ -160,15 +161,15 @@ class Messages:
 
         Args:
             d_out: Gradient of ``out``.
-            d_third: That of ``third``, to which is added.
+            d_third: That of ``third``, to which is added; may be ``d_out`` where each row is its own message.
             d_weights: That of ``weights``, to which is added.
         """
         rows, tables, gate = self.rows, self.tables, self.gate
         d_base, d_second = self.room.take(*tables.base.shape), self.room.take(*tables.second.shape)
         d_second[:] = 0
         before, after = (self.room.take(self.largest, 2 * WIDTH) for _ in range(2))
-        inner = np.ascontiguousarray(gate.inner.transpose(0, 2, 1))
-        own = None if tables.own is None else np.ascontiguousarray(tables.own.T)
+        inner = gate.inner.transpose(0, 2, 1)
+        own = None if tables.own is None else tables.own.T
         for begin, end, start, stop in self.spans:
             n, place = stop - start, slice(start, stop)
             starts, weights, second, _ = self._end(begin, end, start, stop)

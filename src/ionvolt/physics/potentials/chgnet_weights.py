@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ class Layer:
 
     Attributes:
         parts: Matrices of what a message is made of, in the package's order, shapes (64, 128). Atoms: atom, bond,
-            neighbour. Bonds and angles: first bond, second bond, angle, atom.
+            neighbour. Bonds and angles: first bond, second bond, angle, atom; the first layers take angles' functions,
+            shape (n_angular, 128).
         bias: Shape (128,).
         gate: The gated network behind them.
         out: What sums of messages are multiplied by, shape (64, 64); none (0, 64) for angles.
@@ -130,6 +131,9 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Weights:
     ]
     angles = _turned(arrays, "angle_embedding").astype(np.float64) / np.pi**0.5
     angles[0] /= 2**0.5
+    for layers in (bond_layers, angle_layers):
+        first, second, own, center = layers[0].parts
+        layers[0] = replace(layers[0], parts=(first, second, _single(angles @ own), center))
     readout = sorted({int(name.split(".")[2]) for name in arrays if name.startswith("mlp.layers.")})
     norm = [arrays[f"readout_norm.{kind}"] for kind in ("weight", "bias") if f"readout_norm.{kind}" in arrays]
     return Weights(
