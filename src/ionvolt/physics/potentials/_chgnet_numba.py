@@ -1,8 +1,8 @@
 """What CHGNet does with each bond and angle between its matrix products, forward and back (numba).
 
-Rows are directed bonds or angles. They stand in groups: the bonds at an atom, the angles that begin with a bond. Each row
-takes the numbers of its group and a row of two more tables. Vectors have 64 numbers, those before a gate 128: the core's,
-then the gate's.
+Rows are directed bonds or angles. They stand in groups: the bonds at an atom, the angles that begin with a bond. Each
+row takes the numbers of its group and a row of two more tables. Vectors have 64 numbers, those before a gate 128: the
+core's, then the gate's.
 """
 # ruff: noqa: ANN001, ANN202
 # mypy: disable-error-code="no-untyped-def"
@@ -81,8 +81,8 @@ def gather_backward(d_rows, slopes, starts, j, k, d_base, d_second, d_third):
 def gate(rows, bias, norms, starts, weights, j, kept, inverse, out):
     """SiLU of the core times sigmoid of the gate, both normalised, times row j of the weights; summed by group.
 
-    rows (n, 128), to which the bias is added; norms (4, 64): scale and shift of the core's norm, then the gate's, or none
-    (0, 64). Writes out (n_groups, 64), and what the way back needs: kept (n, 128), inverse (n, 2).
+    rows (n, 128), to which the bias is added; norms (4, 64): scale and shift of the core's norm, then the gate's, or
+    none (0, 64). Writes out (n_groups, 64), and what the way back needs: kept (n, 128), inverse (n, 2).
     """
     for group in range(out.shape[0]):
         total = out[group]

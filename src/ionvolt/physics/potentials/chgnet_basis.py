@@ -41,7 +41,8 @@ class Radial:
         phases = self._phases(lengths)
         along_sines = (gradient * np.sin(phases)).sum(0)
         along_cosines = ((self.frequencies / self.cutoff)[:, None] * gradient * np.cos(phases)).sum(0)
-        return slope * along_sines + height * along_cosines
+        found: NDArray[np.float64] = slope * along_sines + height * along_cosines
+        return found
 
     def _phases(self, lengths: NDArray[np.float64]) -> NDArray[np.float32]:
         return self.frequencies[:, None] * (lengths / self.cutoff).astype(np.float32)

@@ -141,7 +141,7 @@ def graph_of(crystals: Sequence[Crystal], atom_cutoff: float, bond_cutoff: float
     both, n = np.concatenate(ends, axis=1)[:, order], is_long.size
     n_short, n_atoms = n - int(is_long.sum()), int(begins[-1])
     first, partner = angles(both[:, :n_short].reshape(-1), n_atoms)
-    # Angles are in the order of their first bond, then their second: in that of the second, each stands for its reverse.
+    # Angles go by their first bond, then their second. Sorted by the second, each stands where its reverse stood.
     one = np.flatnonzero(first < partner)
     other = np.argsort(partner, kind="stable")[one]
     pair = np.empty(first.size, dtype=np.int32)

@@ -1,8 +1,8 @@
 """CHGNet as it answers on the processor: energies, vectors, moments and slopes without PyTorch.
 
-The network of Deng et al. (see ``chgnet``) is written out, forward and back. Where two matrices follow one another with
-nothing between them, their product stands here; bonds that make no angles never change, so that they are multiplied only as
-the functions of their lengths.
+The network of Deng et al. (see ``chgnet``) is written out, forward here and back in ``chgnet_slopes``. Where two
+matrices follow one another with nothing between them, their product is taken once. Bonds that make no angles never
+change: what atoms take of them comes from the functions of their lengths at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet_graph import Graph
-from ionvolt.physics.potentials.chgnet_messages import WIDTH, Array, Messages, Room, Tables
+from ionvolt.physics.potentials.chgnet_messages import Array, Messages, Room, Tables
 from ionvolt.physics.potentials.chgnet_weights import Layer, Weights
 
 
@@ -73,7 +73,8 @@ class Pass:
             found = self._pass(layer, self._tables(layer, atoms, bonds, angles, self.bond_weights))
             summed = found[:short] + found[short:]
             self.sums.append(summed)
-            bonds = bonds + (self.bond_weights * summed) @ layer.out + graph.bent[:short, None] * layer.out_bias
+            bonds += (self.bond_weights * summed) @ layer.out
+            bonds[graph.bent[:short]] += layer.out_bias
             if number < len(weights.angle_layers):
                 layer = weights.angle_layers[number]
                 found = self._pass(layer, self._tables(layer, atoms, bonds, angles, None))
@@ -81,9 +82,7 @@ class Pass:
                 angles = found
         return self._readout(atoms)
 
-    def _tables(
-        self, layer: Layer, atoms: Array, bonds: Array, angles: Array | None, weights: Array | None
-    ) -> Tables:
+    def _tables(self, layer: Layer, atoms: Array, bonds: Array, angles: Array | None, weights: Array | None) -> Tables:
         """What angles take: of their first bond with its atom, of their second, and their own, first of their pair."""
         first, second, own, center = layer.parts
         of_bonds = bonds @ first
@@ -125,7 +124,3 @@ class Pass:
         matrix, bias = self.weights.moments
         found: Array = np.abs(self.stages[len(self.weights.bond_layers) - 1] @ matrix + bias)[:, 0]
         return found
-
-
-def _no_rows(n: int, width: int = WIDTH) -> Array:
-    return np.zeros((n, width), dtype=np.float32)

@@ -1,7 +1,7 @@
 """Gated messages of CHGNet along directed bonds and angles, forward and back, a few hundred at once.
 
-Each atom and bond is multiplied once, and what comes of it is gathered; only angles carry something of their own. What lies
-between the matrix products is one pass over the rows (``_chgnet_numba``).
+Each atom and bond is multiplied once, and what comes of it is gathered; only angles carry something of their own. What
+lies between the matrix products is one pass over the rows (``_chgnet_numba``).
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ class Messages:
             if activated:
                 some = _halves(some, gate.inner, after[:n])
             starts, weights, second, out = self._end(begin, end, start, stop)
-            kernels.gate(some, gate.bias, gate.norms, starts, weights, second, self.kept[place], self.inverse[place], out)
+            kernels.gate(
+                some, gate.bias, gate.norms, starts, weights, second, self.kept[place], self.inverse[place], out
+            )
 
     def _end(
         self, begin: int, end: int, start: int, stop: int

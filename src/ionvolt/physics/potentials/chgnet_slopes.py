@@ -54,11 +54,12 @@ class _Back:
         weights, forward = self.weights, self.forward
         d: Array = np.repeat(weights.readout[-1][0].T, len(self.graph.numbers), axis=0)
         for (matrix, _), slope in zip(reversed(weights.readout[:-1]), reversed(forward.steps), strict=True):
-            d = (d * slope) @ matrix.T
+            d = np.matmul(d * slope, matrix.T)
         if weights.norm is not None:
             d = d * weights.norm[0]
             along = (d * forward.normal).mean(1, keepdims=True)
-            d = forward.inverse * (d - d.mean(1, keepdims=True) - forward.normal * along)
+            d -= d.mean(1, keepdims=True) + forward.normal * along
+            d *= forward.inverse
         return d
 
     def angles(self, number: int) -> None:

@@ -52,8 +52,8 @@ class Weights:
         angles: From functions to angles, shape (n_angular, 64).
         atom_weights: From functions to the weights of messages to atoms, shape (n_radial, 64).
         bond_weights: From functions to the weights of messages to bonds, shape (n_radial, 64).
-        bond_tables: From functions to what each layer of atoms takes of bonds that never changed; the last row is what a bond
-            in a crystal with angles gets besides. Shape (n_layers, n_radial + 1, 128).
+        bond_tables: From functions to what each layer of atoms takes of bonds that never changed; the last row is what
+            a bond in a crystal with angles gets besides. Shape (n_layers, n_radial + 1, 128).
         atom_layers: Convolutions of atoms.
         bond_layers: Those of bonds, one fewer.
         angle_layers: Those of angles that something reads, two fewer.
@@ -124,7 +124,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Weights:
     bond_layers = [_layer(arrays, f"bond_conv_layers.{n}", "twoBody_bond", 4) for n in range(n_layers - 1)]
     angle_layers = [_layer(arrays, f"angle_layers.{n}", "twoBody_bond", 4) for n in range(n_layers - 2)]
     bonds = _turned(arrays, "bond_embedding")
-    besides = np.cumsum([np.zeros(WIDTH), *(layer.out_bias for layer in bond_layers)], axis=0, dtype=np.float64)
+    besides = np.cumsum(np.stack([np.zeros(WIDTH), *(layer.out_bias for layer in bond_layers)]), axis=0)
     tables = [
         np.vstack([bonds, one]) @ layer.parts[1].astype(np.float64)
         for one, layer in zip(besides, atom_layers, strict=True)
