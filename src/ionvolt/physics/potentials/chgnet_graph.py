@@ -20,8 +20,15 @@ from ionvolt.structures.wording import refusal
 if TYPE_CHECKING:
     from chgnet.graph.crystalgraph import CrystalGraph
 
+TOGETHER = 512
+"""Rows that pass through a network at once, 1 kB and more each: they stay in the processor's cache."""
+
 HEAVIEST = 94
 """The heaviest element that the potential knows, plutonium."""
+
+
+Span = tuple[int, int, int, int]
+"""The first of some groups and the one after the last, the first of their rows and the one after the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +39,29 @@ class Rows:
         starts: Where each group's rows begin, and where the last one's end, shape (n_groups + 1,).
         second: The bond of each row; of an angle, its second one. Shape (n_rows,).
         third: The atom at the other end of each directed bond; the pair of bonds of each angle. Shape (n_rows,).
+        spans: Whole groups that pass at once: ``TOGETHER`` rows at most, or one group that has more.
     """
 
     starts: NDArray[np.int32]
     second: NDArray[np.int32]
     third: NDArray[np.int32]
+    spans: list[Span]
+
+    @classmethod
+    def of(cls, groups: NDArray[np.int64], n_groups: int, second: NDArray[np.int64], third: NDArray[np.int64]) -> Rows:
+        """Rows of which each belongs to a group, in the order of the groups; each with its two numbers."""
+        starts = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=n_groups))])
+        spans, begin = [], 0
+        while begin < n_groups:
+            end = max(int(np.searchsorted(starts, starts[begin] + TOGETHER, side="right")) - 1, begin + 1)
+            spans.append((begin, end, int(starts[begin]), int(starts[end])))
+            begin = end
+        return cls(starts.astype(np.int32), second.astype(np.int32), third.astype(np.int32), spans)
+
+    @property
+    def largest(self) -> int:
+        """Rows of the longest span."""
+        return max((stop - start for _, _, start, stop in self.spans), default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +111,9 @@ def require_known(crystal: Crystal, bonds: Pairs, cutoff: float) -> None:
             f"the potential does not know {heavy}",
             "Leave it out: it knows hydrogen to plutonium",
         )
-    alone = np.setdiff1d(np.arange(len(crystal)), np.concatenate([bonds.i, bonds.j]))
+    alone = np.flatnonzero(
+        np.bincount(bonds.i, minlength=len(crystal)) + np.bincount(bonds.j, minlength=len(crystal)) == 0
+    )
     if alone.size:
         raise refusal(
             crystal.source,
@@ -144,7 +171,7 @@ def graph_of(crystals: Sequence[Crystal], atom_cutoff: float, bond_cutoff: float
     # Angles go by their first bond, then their second. Sorted by the second, each stands where its reverse stood.
     one = np.flatnonzero(first < partner)
     other = np.argsort(partner, kind="stable")[one]
-    pair = np.empty(first.size, dtype=np.int32)
+    pair = np.empty_like(first)
     pair[one] = pair[other] = np.arange(one.size)
     center = both.reshape(-1)
     directed = np.argsort(center, kind="stable")
@@ -158,19 +185,11 @@ def graph_of(crystals: Sequence[Crystal], atom_cutoff: float, bond_cutoff: float
         np.concatenate(vectors)[order],
         n_short,
         bent[owner[both[0]]],
-        Rows(_starts(center, n_atoms), _int(directed % n), _int(both[::-1].reshape(-1)[directed])),
-        Rows(_starts(first, 2 * n_short), _int(partner % max(n_short, 1)), pair),
+        Rows.of(center[directed], n_atoms, directed % n, both[::-1].reshape(-1)[directed]),
+        Rows.of(first, 2 * n_short, partner % max(n_short, 1), pair),
         np.stack([first[one], partner[one]]),
         np.stack([one, other]),
     )
-
-
-def _starts(groups: NDArray[np.int64], n_groups: int) -> NDArray[np.int32]:
-    return _int(np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=n_groups))]))
-
-
-def _int(indices: NDArray[np.int64]) -> NDArray[np.int32]:
-    return indices.astype(np.int32)
 
 
 def chgnet_graph(crystal: Crystal, atom_cutoff: float, bond_cutoff: float) -> CrystalGraph:

@@ -37,7 +37,8 @@ class Pass:
         self.arrows = graph.vectors / self.lengths[:, None]
         self.bonds = np.vstack([weights.long(self.lengths), graph.bent.astype(np.float32)])
         self.atom_weights = self.bonds[:-1].T @ weights.atom_weights
-        self.bond_tables = np.matmul(self.bonds.T, weights.bond_tables)
+        tables = self.room.take(len(weights.atom_layers), len(self.lengths), weights.bond_tables.shape[2])
+        self.bond_tables = np.matmul(self.bonds.T, weights.bond_tables, out=tables)
         if graph.pairs.size:
             near = self.arrows[:short]
             self.directed = np.concatenate([near, -near])
