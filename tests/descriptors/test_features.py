@@ -156,11 +156,11 @@ def test_a_row_depends_on_its_own_host_alone() -> None:
 
 
 def test_chunks_join(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ionvolt.descriptors import structure
+    from ionvolt.descriptors import surroundings
 
     hosts = small_set().hosts[:9]
     whole = structure_features(hosts, element_table())
-    monkeypatch.setattr(structure, "_ATOMS_AT_ONCE", 7)
+    monkeypatch.setattr(surroundings, "_ATOMS_AT_ONCE", 7)
     assert np.array_equal(structure_features(hosts, element_table()), whole)
 
 

@@ -54,7 +54,7 @@ def domain(hosts: list[CrystalFeatures], seed: int = 0) -> ApplicabilityDomain:
     table = difficulty_features(rng.random(200), rng.random(200), rng.random(200))
     conformal = calibrate(table, rng.integers(0, 10, 200), rng.normal(size=200))
     references = ((features - mean) / scale).astype(np.float32)
-    return ApplicabilityDomain(conformal, mean, scale, references, frozenset({3, 8, 23, 24, 27, 28}), 0.9, 0.5, 2.0)
+    return ApplicabilityDomain(conformal, frozenset({3, 8, 23, 24, 27, 28}), 0.9, 0.5, 2.0, mean, scale, references)
 
 
 def card(name: str) -> ModelCard:

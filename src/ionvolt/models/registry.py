@@ -53,6 +53,7 @@ KINDS: dict[str, Kind] = {
     for kind, module, function in (
         ("cgcnn", "cgcnn.ensemble", "ensemble"),
         ("classical", "classical.model", "classical"),
+        ("quick", "classical.quick", "quick"),
         ("foundation", "mlip.foundation_model", "foundation"),
         ("delta", "mlip.delta_model", "delta"),
     )
@@ -66,6 +67,7 @@ PAPER_KIND = "cgcnn"
 """Its kind."""
 FOUNDATION_MODEL = "foundation-mp2025"
 DELTA_MODEL = "delta-mp2025"
+QUICK_MODEL = "quick-mp2025"
 AUTO = "auto"
 """No folder of its own: the best of the shipped models that the input allows."""
 
@@ -81,7 +83,7 @@ def is_shipped(name: str) -> bool:
 
 
 def model_folder(name: str | Path) -> Path:
-    """Where a model lies: a shipped model's name or the path of a model's folder.
+    """Where a model lies: a shipped model's name, with or without its data (``quick``), or the path of a model's folder.
 
     Raises:
         ModelError: Neither; the message names the nearest match.
@@ -91,6 +93,9 @@ def model_folder(name: str | Path) -> Path:
         return shipped
     if (Path(name) / CARD_FILE).is_file():
         return Path(name)
+    family = sorted(SHIPPED.glob(f"{name}-*/{CARD_FILE}")) if str(name).isalnum() else []
+    if len(family) == 1:
+        return family[0].parent
     if str(name) == AUTO:
         raise ModelError(f"{AUTO}: no model of its own. It asks {FOUNDATION_MODEL} or {DELTA_MODEL}: name one of them")
     names = [AUTO, *(card.parent.name for card in sorted(SHIPPED.glob(f"*/{CARD_FILE}")))]

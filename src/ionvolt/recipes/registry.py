@@ -13,8 +13,9 @@ def recipes() -> dict[str, Recipe]:
     from ionvolt.recipes.cgcnn.recipe import CgcnnRecipe
     from ionvolt.recipes.measured.recipe import MeasuredRecipe
     from ionvolt.recipes.mlip.recipe import MlipRecipe
+    from ionvolt.recipes.quick.recipe import QuickRecipe
 
-    found: list[Recipe] = [MlipRecipe(), CgcnnRecipe(), MeasuredRecipe()]
+    found: list[Recipe] = [MlipRecipe(), QuickRecipe(), CgcnnRecipe(), MeasuredRecipe()]
     return {recipe.name: recipe for recipe in found}
 
 

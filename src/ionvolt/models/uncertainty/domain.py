@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,11 @@ FADED = 1.25
 
 
 @dataclass(frozen=True, eq=False)
-class ApplicabilityDomain:
-    """What is needed to judge an answer.
+class Judge:
+    """Limits beyond which an answer is out of the domain, and the widths of intervals.
 
     Attributes:
         conformal: Interval widths.
-        mean: Mean of the hosts' fingerprints, in which distances are measured, shape (ATOM_SIZE,).
-        scale: Deviation of these.
-        references: Standardised fingerprints of the training hosts, shape (n, ATOM_SIZE).
         elements: Atomic numbers that the training hosts hold.
         distance_limit: Distance to the nearest training host beyond which an electrode is out of the domain: the
             percentile ``DOMAIN_PERCENTILE`` of electrodes held out by whole frameworks.
@@ -38,27 +36,13 @@ class ApplicabilityDomain:
     """
 
     conformal: Conformal
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    references: NDArray[np.float32]
     elements: frozenset[int]
     distance_limit: float
     spread_limit: float
     width_limit: float
 
-    def distances(self, hosts: Sequence[CrystalFeatures]) -> Array:
-        """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
-        features = np.stack([host.fingerprint for host in hosts])
-        return nearest(features, self.mean, self.scale, self.references)
-
-    def fade(self, distances: Array) -> Array:
-        """How much of a learned correction is kept, shape (n,): all within the limit, none from ``FADED`` times it on.
-
-        A correction says nothing of chemistries that it has not seen; there the potential's own voltage is nearer.
-        """
-        beyond = (distances / self.distance_limit - 1) / (FADED - 1)
-        kept: Array = np.clip(1 - beyond, 0.0, 1.0)
-        return kept
+    spread_words: ClassVar[tuple[str, str]] = ("the members of the ensemble differ by", "those")
+    """What differs, and how it is called the second time."""
 
     def reasons(self, host: Crystal, distance: float, spread: float, half_width: float) -> tuple[str, ...]:
         """Why an electrode is out of the domain, in plain words; none: it is within."""
@@ -72,9 +56,10 @@ class ApplicabilityDomain:
                 f"{DOMAIN_PERCENTILE} % of held-out ones lie within {self.distance_limit:.2f})"
             )
         if spread > self.spread_limit:
+            differ, they = self.spread_words
             found.append(
-                f"the members of the ensemble differ by {spread:.2f} V; "
-                f"those of {DOMAIN_PERCENTILE} % of held-out electrodes by less than {self.spread_limit:.2f} V"
+                f"{differ} {spread:.2f} V; "
+                f"{they} of {DOMAIN_PERCENTILE} % of held-out electrodes by less than {self.spread_limit:.2f} V"
             )
         if half_width > self.width_limit:
             found.append(
@@ -94,14 +79,11 @@ class ApplicabilityDomain:
             "trust.scalars": np.array([difficulty.constant, self.distance_limit, self.spread_limit, self.width_limit]),
             "trust.quantile_ions": np.array(list(quantiles), dtype=np.int64),
             "trust.quantiles": np.array(list(quantiles.values())),
-            "trust.mean": self.mean,
-            "trust.scale": self.scale,
-            "trust.references": self.references.astype(np.float16),
             "trust.elements": np.array(sorted(self.elements), dtype=np.int64),
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> ApplicabilityDomain:
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Self:
         """What stored arrays say."""
         constant, distance_limit, spread_limit, width_limit = (float(v) for v in arrays["trust.scalars"])
         difficulty = Difficulty(
@@ -112,15 +94,59 @@ class ApplicabilityDomain:
         )
         keys, values = arrays["trust.quantile_ions"].tolist(), arrays["trust.quantiles"].tolist()
         return cls(
-            Conformal(difficulty, dict(zip(keys, values, strict=True))),
-            arrays["trust.mean"].astype(np.float32),
-            arrays["trust.scale"].astype(np.float32),
-            arrays["trust.references"].astype(np.float32),
-            frozenset(arrays["trust.elements"].tolist()),
-            distance_limit,
-            spread_limit,
-            width_limit,
+            conformal=Conformal(difficulty, dict(zip(keys, values, strict=True))),
+            elements=frozenset(arrays["trust.elements"].tolist()),
+            distance_limit=distance_limit,
+            spread_limit=spread_limit,
+            width_limit=width_limit,
+            **cls._own(arrays),
         )
+
+    @classmethod
+    def _own(cls, arrays: dict[str, NDArray[np.generic]]) -> dict[str, Any]:
+        """Stored arrays that a class has beside these, by field."""
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class ApplicabilityDomain(Judge):
+    """The same, with the hosts from which distances are measured.
+
+    Attributes:
+        mean: Mean of the hosts' fingerprints, in which distances are measured, shape (ATOM_SIZE,).
+        scale: Deviation of these.
+        references: Standardised fingerprints of the training hosts, shape (n, ATOM_SIZE).
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    references: NDArray[np.float32]
+
+    def distances(self, hosts: Sequence[CrystalFeatures]) -> Array:
+        """Mean absolute difference from the nearest training host, in deviations, shape (n,)."""
+        features = np.stack([host.fingerprint for host in hosts])
+        return nearest(features, self.mean, self.scale, self.references)
+
+    def fade(self, distances: Array) -> Array:
+        """How much of a learned correction is kept, shape (n,): all within the limit, none from ``FADED`` times it on.
+
+        A correction says nothing of chemistries that it has not seen; there the potential's own voltage is nearer.
+        """
+        beyond = (distances / self.distance_limit - 1) / (FADED - 1)
+        kept: Array = np.clip(1 - beyond, 0.0, 1.0)
+        return kept
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """See ``Judge``."""
+        return super().arrays() | {
+            "trust.mean": self.mean,
+            "trust.scale": self.scale,
+            "trust.references": self.references.astype(np.float16),
+        }
+
+    @classmethod
+    def _own(cls, arrays: dict[str, NDArray[np.generic]]) -> dict[str, Any]:
+        return {name: arrays[f"trust.{name}"].astype(np.float32) for name in ("mean", "scale", "references")}
 
 
 def nearest(

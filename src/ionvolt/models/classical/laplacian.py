@@ -1,0 +1,111 @@
+"""Support vector regression with a Laplacian kernel: similarity falls with the summed differences of features.
+
+Such a kernel minds one feature that is far off less than a Gaussian one does, and answers better for new frameworks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ionvolt.models.classical.model import standardised
+from ionvolt.typing import Array, Array32
+
+LIKE = 8
+"""Training electrodes, the most similar ones, that are asked how far voltages of such electrodes lie apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class LaplacianMachine:
+    """V = sum_i c_i exp(-d_i) + b with d_i = sum_k w_k |x_k - x_ik|, over all electrodes that it learned from.
+
+    Attributes:
+        mean: Mean of each feature in training, shape (p,).
+        scale: Deviation of each feature in training, shape (p,): x is standardised.
+        clip: How many deviations x goes at most.
+        weights: w, how much a deviation in each feature counts, shape (p,).
+        references: Standardised training rows, shape (m, p).
+        voltages: Labels of the training rows, V, shape (m,).
+        coefficients: c in V, shape (m,); 0 for electrodes that the others answer well enough.
+        intercept: b in V.
+    """
+
+    mean: Array
+    scale: Array
+    clip: float
+    weights: Array
+    references: Array32
+    voltages: Array
+    coefficients: Array
+    intercept: float
+
+    def __post_init__(self) -> None:
+        p, m = self.mean.shape, self.coefficients.shape
+        if len(p) != 1 or self.scale.shape != p or self.weights.shape != p:
+            raise ValueError("mean, scale and weights of the features do not fit together")
+        if len(m) != 1 or self.voltages.shape != m or self.references.shape != (*m, *p) or not m[0]:
+            raise ValueError("training rows and coefficients do not fit together")
+
+    @property
+    def n_features(self) -> int:
+        """Columns that it reads."""
+        return int(self.mean.size)
+
+    @cached_property
+    def _weighted(self) -> Array32:
+        weighted: Array32 = (self.references * self.weights).astype(np.float32)
+        return weighted
+
+    def distances(self, rows: Array) -> Array32:
+        """d of feature rows, shape (n, p), from every training row, shape (n, m)."""
+        x = standardised(rows, self.mean, self.scale, self.clip) * self.weights
+        return differences(x.astype(np.float32), self._weighted)
+
+    def answers(self, distances: Array32) -> Array:
+        """Voltages in V, shape (n,), of rows whose ``distances`` are known."""
+        answers: Array = np.exp(-distances).astype(np.float64) @ self.coefficients + self.intercept
+        return answers
+
+    def spread(self, distances: Array32, answers: Array) -> Array:
+        """How far the voltages of the ``LIKE`` most similar electrodes lie from the answers, V, shape (n,)."""
+        n = min(LIKE, len(self.voltages))
+        nearest = np.argpartition(distances, n - 1, axis=1)[:, :n]
+        apart: Array = np.sqrt(((self.voltages[nearest] - answers[:, None]) ** 2).mean(1))
+        return apart
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that is stored, by name."""
+        return {
+            "mean": self.mean,
+            "scale": self.scale,
+            "weights": self.weights,
+            "references": self.references.astype(np.float16),
+            "voltages": self.voltages,
+            "coefficients": self.coefficients,
+            "scalars": np.array([self.intercept, self.clip]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> LaplacianMachine:
+        """The machine of stored arrays."""
+        intercept, clip = (float(v) for v in arrays["scalars"])
+        names = ("mean", "scale", "weights", "voltages", "coefficients")
+        kept = {name: arrays[name].astype(np.float64) for name in names}
+        references = arrays["references"].astype(np.float32)
+        return cls(**kept, references=references, intercept=intercept, clip=clip)
+
+
+def differences(a: Array32, b: Array32) -> Array32:
+    """Sum of absolute differences of every row of ``a`` from every row of ``b``, shape (len(a), len(b))."""
+    try:
+        from ionvolt.models.classical._distances_numba import differences as compiled
+    except ImportError:
+        from scipy.spatial.distance import cdist
+
+        return cdist(a, b, "cityblock").astype(np.float32)
+    found: Array32 = compiled(a, b)
+    return found

@@ -1,0 +1,1 @@
+"""The recipe of the model that answers in about a millisecond."""

@@ -1,0 +1,97 @@
+"""Fit of the support vector machine with a Laplacian kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ionvolt.descriptors import ION_FEATURES, element_table
+from ionvolt.descriptors.host import HOST_FEATURES
+from ionvolt.descriptors.redox import REDOX_FEATURES, redox_table
+from ionvolt.errors import ModelError
+from ionvolt.models.classical.laplacian import LaplacianMachine, differences
+from ionvolt.models.classical.model import standardised
+from ionvolt.models.classical.quick import ElementData
+from ionvolt.typing import Array
+
+
+@dataclass(frozen=True)
+class LaplacianSettings:
+    """What shapes the kernel and its fit; chosen on framework folds 0 and 1 of seed 0.
+
+    Attributes:
+        gamma: Weight of the mean difference between hosts, in standardised features.
+        redox: Share of the redox features in it; the others of the host have the rest.
+        ion: Weight of the mean difference between ions, as a multiple of ``gamma``.
+        penalty: C of the support vector machine, the labels in their standard deviation.
+        tube: Its epsilon: errors below count as none.
+        clip: Deviations from the mean at which features are cut.
+    """
+
+    gamma: float = 0.7
+    redox: float = 0.4
+    ion: float = 0.1
+    penalty: float = 5.0
+    tube: float = 0.05
+    clip: float = 5.0
+
+
+def element_data() -> ElementData:
+    """Element data to train with.
+
+    Raises:
+        ModelError: matminer is not installed.
+    """
+    return ElementData(element_table(), redox_table())
+
+
+def feature_weights(settings: LaplacianSettings) -> Array:
+    """How much a deviation in each feature counts, shape (len(QUICK_FEATURES),)."""
+    n_redox, n_ion = len(REDOX_FEATURES), len(ION_FEATURES)
+    n_plain = len(HOST_FEATURES) - n_redox
+    blocks = ((n_plain, 1 - settings.redox), (n_redox, settings.redox), (n_ion, settings.ion))
+    weights: Array = np.concatenate([np.full(n, settings.gamma * share / n) for n, share in blocks])
+    return weights
+
+
+def fit_laplacian(
+    rows: Array, voltages: Array, settings: LaplacianSettings = LaplacianSettings()  # noqa: B008
+) -> LaplacianMachine:
+    """Fit a machine; nothing is drawn by chance.
+
+    Args:
+        rows: Features of the training electrodes, shape (n, len(QUICK_FEATURES)).
+        voltages: In V, shape (n,).
+        settings: Shape of the kernel.
+
+    Raises:
+        ModelError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.svm import SVR
+    except ImportError as error:
+        raise ModelError(
+            "this model is trained with scikit-learn, which is not here. Install it: pip install 'ionvolt[baselines]'"
+        ) from error
+    mean, scale = rows.mean(0), rows.std(0)
+    scale = np.where(scale > 1e-9 * np.maximum(np.abs(mean), 1e-9), scale, 1.0)
+    # Rounded as they will be stored, so that the loaded model is the one that was fitted.
+    references = standardised(rows, mean, scale, settings.clip).astype(np.float16).astype(np.float32)
+    weights = feature_weights(settings)
+    weighted = (references * weights).astype(np.float32)
+    centre, width = float(voltages.mean()), float(voltages.std()) or 1.0
+    machine = SVR(kernel="precomputed", C=settings.penalty, epsilon=settings.tube, cache_size=500)
+    machine.fit(np.exp(-differences(weighted, weighted).astype(np.float64)), (voltages - centre) / width)
+    coefficients = np.zeros(len(rows))
+    coefficients[machine.support_] = machine.dual_coef_[0] * width
+    return LaplacianMachine(
+        mean=mean,
+        scale=scale,
+        clip=settings.clip,
+        weights=weights,
+        references=references,
+        voltages=voltages,
+        coefficients=coefficients,
+        intercept=float(machine.intercept_[0]) * width + centre,
+    )
