@@ -39,8 +39,8 @@ LARGE = 1.2
 STRETCH, MOST_STRETCHED = 0.03, 0.24
 """From size to size of a cell with large ions, and to the largest, as fractions of the edges."""
 
-SETTLING = RelaxSettings(max_steps=4, timeout=None)
-"""Of a cell with large ions, once it is stretched."""
+SETTLING = RelaxSettings(max_steps=4, timeout=None, optimiser="bfgs")
+"""Of a cell with large ions, once it is stretched: what the trained models have learned from."""
 
 
 @dataclass(frozen=True, eq=False)
