@@ -103,30 +103,12 @@ def measured() -> Iterator[Parts]:
 def with_packages_layers() -> Iterator[None]:
     """The potentials on their packages' own layers, and IonVolt's earlier convolution for SevenNet."""
     potential, relaxer = sevennet.load_sevennet(), chgnet.load_chgnet()
-    compiled, network = potential.compiled, relaxer.network
-    kept = [list(layers) for layers in layer_lists(network)]
-    potential.compiled = None
-    for layers, own in zip(layer_lists(network), kept, strict=True):
-        for number, layer in enumerate(own):
-            layers[number] = getattr(layer, "whole", layer)
-    hooks = [
-        layer.register_forward_hook(relaxer._keep)
-        for layer in list(network.atom_conv_layers)[: chgnet.N_LAYERS - 1]
-        if hasattr(layer, "twoBody_atom")
-    ]
+    kept = potential.compiled, relaxer.compiled
+    potential.compiled = relaxer.compiled = None
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
-        potential.compiled = compiled
-        for layers, own in zip(layer_lists(network), kept, strict=True):
-            for number, layer in enumerate(own):
-                layers[number] = layer
-
-
-def layer_lists(network: Any) -> list[Any]:
-    return [network.atom_conv_layers, network.bond_conv_layers, network.angle_layers]
+        potential.compiled, relaxer.compiled = kept
 
 
 def shared_data() -> Path:
