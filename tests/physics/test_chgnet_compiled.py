@@ -21,6 +21,7 @@ kept = pytest.importorskip("ionvolt.physics.potentials.chgnet_kept")
 weights = pytest.importorskip("ionvolt.physics.potentials.chgnet_weights")
 messages = pytest.importorskip("ionvolt.physics.potentials.chgnet_messages")
 graphs = pytest.importorskip("ionvolt.physics.potentials.chgnet_graph")
+linear = pytest.importorskip("ionvolt.physics.potentials.chgnet_linear")
 
 NO_ANGLES = shaken(caesium_chloride(), seed=1)
 """No bond is shorter than 3 Å."""
@@ -146,6 +147,27 @@ def test_taken_memory_does_not_overlap() -> None:
         room.leave()
     assert room.block.size > 0
     assert room.block.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 200])
+def test_products_in_pieces_are_whole(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows as they come: halves of wider rows, and columns of functions; no product is larger than one thread takes."""
+    rng, sizes, multiply = np.random.default_rng(0), [], np.matmul
+
+    def watched(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
+        sizes.append(rows.shape[-2] * matrix.size)
+        multiply(rows, matrix, out=out)
+
+    monkeypatch.setattr(np, "matmul", watched)
+    map_ = linear.Linear.of(rng.normal(size=(64, 128)))
+    for rows in (rng.normal(size=(n, 130)).astype(np.float32)[:, 2:66], rng.normal(size=(64, n)).astype(np.float32).T):
+        out = np.full((n, 300), np.nan, dtype=np.float32)
+        map_(rows, out=out[:, 100:228])
+        np.testing.assert_allclose(out[:, 100:228], rows @ map_.matrix, atol=1e-4)
+        assert np.isnan(out[:, :100]).all()
+        assert np.isnan(out[:, 228:]).all()
+        np.testing.assert_allclose(map_.back(out[:, 100:228]), rows @ map_.matrix @ map_.matrix.T, atol=5e-3)
+    assert max(sizes, default=0) <= linear.MULTIPLICATIONS
 
 
 WITHOUT_TORCH = """

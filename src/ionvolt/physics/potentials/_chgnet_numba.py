@@ -18,13 +18,12 @@ from ionvolt.graphs.compilation import cached_njit
 WIDTH = 64
 _BOTH = 2 * WIDTH
 _ZERO, _ONE, _EPSILON, _SHARE = np.float32(0), np.float32(1), np.float32(1e-5), np.float32(1 / WIDTH)
-_MOST = np.float32(40)
-"""Beyond it a sigmoid is nothing; the product of two exponentials must stay finite, for the compiler may form it."""
 
 
 @njit(inline="always")
 def _sigmoid(x):
-    return _ONE / (_ONE + exp_of_negative(min(-x, _MOST)))
+    e = exp_of_negative(-abs(x))
+    return (_ONE if x >= _ZERO else e) / (_ONE + e)
 
 
 @cached_njit(nogil=True, fastmath=True, error_model="numpy")
@@ -36,8 +35,9 @@ def gather(base, starts, second, j, third, k, activated, out, slopes):
     """
     for group in range(base.shape[0]):
         for row in range(starts[group] - starts[0], starts[group + 1] - starts[0]):
-            a, b, c, to, slope = base[group], second[j[row]], third[k[row]], out[row], slopes[row]
+            a, b, c, to = base[group], second[j[row]], third[k[row]], out[row]
             if activated:
+                slope = slopes[row]
                 for f in range(_BOTH):
                     x = a[f] + b[f] + c[f]
                     s = _sigmoid(x)

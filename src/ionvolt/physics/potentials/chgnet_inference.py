@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet_graph import Graph
-from ionvolt.physics.potentials.chgnet_messages import Array, Messages, Room, Tables
+from ionvolt.physics.potentials.chgnet_linear import Array
+from ionvolt.physics.potentials.chgnet_messages import WIDTH, Messages, Room, Tables
 from ionvolt.physics.potentials.chgnet_weights import Layer, Weights
 
 
@@ -36,9 +37,11 @@ class Pass:
         self.lengths = np.sqrt((graph.vectors**2).sum(1))
         self.arrows = graph.vectors / self.lengths[:, None]
         self.bonds = np.vstack([weights.long(self.lengths), graph.bent.astype(np.float32)])
-        self.atom_weights = self.bonds[:-1].T @ weights.atom_weights
-        tables = self.room.take(len(weights.atom_layers), len(self.lengths), weights.bond_tables.shape[2])
-        self.bond_tables = np.matmul(self.bonds.T, weights.bond_tables, out=tables)
+        self.atom_weights = weights.atom_weights(self.bonds[:-1].T)
+        tables = (self.room.take(len(self.lengths), 2 * WIDTH) for _ in weights.bond_tables)
+        self.bond_tables = [
+            linear(self.bonds.T, out=table) for linear, table in zip(weights.bond_tables, tables, strict=True)
+        ]
         if graph.pairs.size:
             near = self.arrows[:short]
             self.directed = np.concatenate([near, -near])
@@ -47,52 +50,52 @@ class Pass:
             self.angles = weights.angle(self.cosines)
             order = np.argsort(graph.centers, kind="stable")
             self.by_center = order, *np.unique(graph.centers[order], return_index=True)
-            self.bond_weights = weights.short(self.lengths[:short]).T @ weights.bond_weights
+            self.bond_weights = weights.bond_weights(weights.short(self.lengths[:short]).T)
 
     def _forward(self) -> NDArray[np.float64]:
         weights, graph = self.weights, self.graph
         short, any_angle = graph.n_short, bool(graph.pairs.size)
         atoms = weights.elements[graph.numbers - 1]
-        bonds = self.bonds[:-1, :short].T @ weights.bonds
+        bonds = weights.bonds(self.bonds[:-1, :short].T)
         angles: Array | None = None
         self.stages: list[Array] = []
         self.passed: list[Messages] = []
         self.sums: list[Array] = []
         for number, layer in enumerate(weights.atom_layers):
             if number and any_angle:
-                np.matmul(bonds, layer.parts[1], out=self.bond_tables[number, :short])
+                layer.parts[1](bonds, out=self.bond_tables[number][:short])
             center, _, neighbour = layer.parts
             tables = Tables(
-                atoms @ center + layer.bias, self.bond_tables[number], atoms @ neighbour, weights=self.atom_weights
+                center(atoms) + layer.bias, self.bond_tables[number], neighbour(atoms), weights=self.atom_weights
             )
             found = self._pass(layer, tables, of_atoms=True)
-            atoms = atoms + found @ layer.out + layer.out_bias
+            atoms = atoms + layer.out(found) + layer.out_bias
             self.stages.append(atoms)
             if not any_angle or number == len(weights.bond_layers):
                 continue
-            layer = weights.bond_layers[number]
-            found = self._pass(layer, self._tables(layer, atoms, bonds, angles, self.bond_weights))
+            convolution = weights.bond_layers[number]
+            found = self._pass(convolution, self._tables(convolution, atoms, bonds, angles, self.bond_weights))
             summed = found[:short] + found[short:]
             self.sums.append(summed)
-            bonds += (self.bond_weights * summed) @ layer.out
-            bonds[graph.bent[:short]] += layer.out_bias
+            bonds += convolution.out(self.bond_weights * summed)
+            bonds[graph.bent[:short]] += convolution.out_bias
             if number < len(weights.angle_layers):
-                layer = weights.angle_layers[number]
-                found = self._pass(layer, self._tables(layer, atoms, bonds, angles, None))
-                found += (self.angles.T @ weights.angles)[graph.at_bonds.third] if angles is None else angles
+                update = weights.angle_layers[number]
+                found = self._pass(update, self._tables(update, atoms, bonds, angles, None))
+                found += weights.angles(self.angles.T)[graph.at_bonds.third] if angles is None else angles
                 angles = found
         return self._readout(atoms)
 
     def _tables(self, layer: Layer, atoms: Array, bonds: Array, angles: Array | None, weights: Array | None) -> Tables:
         """What angles take: of their first bond with its atom, of their second, and their own, first of their pair."""
         first, second, own, center = layer.parts
-        of_bonds = bonds @ first
-        base = (atoms @ center + layer.bias)[self.graph.centers]
+        of_bonds = first(bonds)
+        base = (center(atoms) + layer.bias)[self.graph.centers]
         base[: len(bonds)] += of_bonds
         base[len(bonds) :] += of_bonds
         if angles is None:
-            return Tables(base, bonds @ second, self.angles.T @ own, weights=weights)
-        return Tables(base, bonds @ second, angles, own, weights)
+            return Tables(base, second(bonds), own(self.angles.T), weights=weights)
+        return Tables(base, second(bonds), angles, own, weights)
 
     def _pass(self, layer: Layer, tables: Tables, *, of_atoms: bool = False) -> Array:
         rows = self.graph.at_atoms if of_atoms else self.graph.at_bonds
@@ -110,18 +113,18 @@ class Pass:
             atoms = self.normal * weights.norm[0] + weights.norm[1]
             self.stages.append(atoms)
         self.steps: list[Array] = []
-        for matrix, bias in weights.readout[:-1]:
-            inside = atoms @ matrix + bias
+        for linear, bias in weights.readout[:-1]:
+            inside = linear(atoms) + bias
             fallen = np.exp(-np.abs(inside))
             sigmoid = np.where(inside < 0, fallen, 1) / (1 + fallen)
             self.steps.append(sigmoid * (1 + inside * (1 - sigmoid)))
             atoms = inside * sigmoid
-        matrix, bias = weights.readout[-1]
-        energies: NDArray[np.float64] = (atoms @ matrix + bias)[:, 0].astype(np.float64)
+        linear, bias = weights.readout[-1]
+        energies: NDArray[np.float64] = (linear(atoms) + bias)[:, 0].astype(np.float64)
         return energies
 
     def moments(self) -> Array:
         """Magnetic moments without sign, mu_B, shape (n_atoms,)."""
-        matrix, bias = self.weights.moments
-        found: Array = np.abs(self.stages[len(self.weights.bond_layers) - 1] @ matrix + bias)[:, 0]
+        linear, bias = self.weights.moments
+        found: Array = np.abs(linear(self.stages[len(self.weights.bond_layers) - 1]) + bias)[:, 0]
         return found

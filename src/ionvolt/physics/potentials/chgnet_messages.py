@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ionvolt.physics.potentials import _chgnet_numba as kernels
 from ionvolt.physics.potentials.chgnet_graph import Rows, Span
-
-Array = NDArray[np.float32]
+from ionvolt.physics.potentials.chgnet_linear import Array, Linear
 
 WIDTH = kernels.WIDTH
 
@@ -25,6 +24,7 @@ LINE = 16
 LARGEST_ROOM = 2**25
 """Numbers that stay taken from one crystal to the next, 4 bytes each."""
 
+_HALVES = slice(WIDTH), slice(WIDTH, None)
 _NO_ROWS: Array = np.empty((0, 2 * WIDTH), dtype=np.float32)
 _NO_WEIGHTS: Array = np.empty((0, WIDTH), dtype=np.float32)
 _ONES: Array = np.ones((1, WIDTH), dtype=np.float32)
@@ -35,12 +35,12 @@ class Gate:
     """What is learned of a gated network behind the tables.
 
     Attributes:
-        inner: Second matrices of core and gate, shape (2, 64, 64), or none (0, 64, 64).
+        inner: Second matrices of core and gate, shapes (64, 64), or none.
         bias: Added before the norms, shape (128,).
         norms: Scale and shift of the core's norm, then the gate's, shape (4, 64), or none (0, 64).
     """
 
-    inner: Array
+    inner: tuple[Linear, ...]
     bias: Array
     norms: Array
 
@@ -61,7 +61,7 @@ class Tables:
     base: Array
     second: Array
     third: Array
-    own: Array | None = None
+    own: Linear | None = None
     weights: Array | None = None
 
 
@@ -144,11 +144,13 @@ class Messages:
             third, k = tables.third, rows.third[start:stop]
         else:
             third, k = self.room.share("own", n), self.alone[:n]
-            np.matmul(tables.third[start:stop], tables.own, out=third)
+            tables.own(tables.third[start:stop], out=third)
         some, activated = self.room.share("before", n), len(gate.inner) > 0
         kernels.gather(tables.base[begin:end], starts, tables.second, second, third, k, activated, some, slopes)
         if activated:
-            some = _halves(some, gate.inner, self.room.share("after", n))
+            some, source = self.room.share("after", n), some
+            for half, linear in zip(_HALVES, gate.inner, strict=True):
+                linear(source[:, half], out=some[:, half])
         starts, weights, second = self._ends(span)
         out = self.out[start:stop] if tables.weights is None else self.out[begin:end]
         kernels.gate(some, gate.bias, gate.norms, starts, weights, second, self.kept[place], self.inverse[place], out)
@@ -195,16 +197,11 @@ class Messages:
             self.kept[place], self.inverse[place], gate.norms, starts, weights, second, d_out, some, d_weights
         )
         if len(gate.inner):
-            some = _halves(some, gate.inner.transpose(0, 2, 1), self.room.share("before", stop - start))
+            some, source = self.room.share("before", stop - start), some
+            for half, linear in zip(_HALVES, gate.inner, strict=True):
+                linear.back(source[:, half], out=some[:, half])
             slopes = slopes[place]
         starts, added = rows.starts[begin : end + 1], d_third if own is None else _NO_ROWS
         kernels.gather_backward(some, slopes, starts, rows.second[place], rows.third[place], d_base, d_second, added)
         if own is not None:
-            d_third[place] += some @ own.T
-
-
-def _halves(rows: Array, matrices: Array, out: Array) -> Array:
-    """The core's and the gate's halves of rows, each times its matrix."""
-    for half, matrix in zip((slice(WIDTH), slice(WIDTH, None)), matrices, strict=True):
-        np.matmul(rows[:, half], matrix, out=out[:, half])
-    return out
+            d_third[place] += own.back(some, out=self.room.share("back", stop - start, WIDTH))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet_inference import Pass
-from ionvolt.physics.potentials.chgnet_messages import WIDTH, Array
+from ionvolt.physics.potentials.chgnet_linear import Array
+from ionvolt.physics.potentials.chgnet_messages import WIDTH
 from ionvolt.physics.potentials.chgnet_weights import Layer
 
 
@@ -46,15 +47,15 @@ class _Back:
         self.by_angles = _zeros(self.graph.angles.size, WIDTH)
         self.by_atom_weights = _zeros(n_bonds, WIDTH)
         self.by_bond_weights = _zeros(short, WIDTH)
-        self.by_lengths = _zeros(n_bonds, len(self.weights.bonds))
-        self.by_pairs = _zeros(self.graph.pairs.shape[1], len(self.weights.angles))
+        self.by_lengths = _zeros(n_bonds, len(self.weights.bonds.matrix) + 1)
+        self.by_pairs = _zeros(self.graph.pairs.shape[1], len(self.weights.angles.matrix))
 
     def _readout(self) -> Array:
         """Gradient of the vectors after the last convolution."""
         weights, forward = self.weights, self.forward
-        d: Array = np.repeat(weights.readout[-1][0].T, len(self.graph.numbers), axis=0)
-        for (matrix, _), slope in zip(reversed(weights.readout[:-1]), reversed(forward.steps), strict=True):
-            d = np.matmul(d * slope, matrix.T)
+        d: Array = np.repeat(weights.readout[-1][0].turned, len(self.graph.numbers), axis=0)
+        for (linear, _), slope in zip(reversed(weights.readout[:-1]), reversed(forward.steps), strict=True):
+            d = linear.back(d * slope)
         if weights.norm is not None:
             d = d * weights.norm[0]
             along = (d * forward.normal).mean(1, keepdims=True)
@@ -68,13 +69,13 @@ class _Back:
             self._along_angles(self.weights.angle_layers[number], self.by_angles)
             if not number:
                 one, other = self.graph.angles
-                self.by_pairs += (self.by_angles[one] + self.by_angles[other]) @ self.weights.angles.T
+                self.by_pairs += self.weights.angles.back(self.by_angles[one] + self.by_angles[other])
 
     def bonds(self, number: int) -> None:
         """Through a convolution of bonds, where there is one."""
         if number < len(self.weights.bond_layers) and self.graph.angles.size:
             layer = self.weights.bond_layers[number]
-            by_sum = self.by_bonds @ layer.out.T
+            by_sum = layer.out.back(self.by_bonds)
             self.by_bond_weights += by_sum * self.forward.sums.pop()
             by_sum *= self.forward.bond_weights
             self._along_angles(layer, np.concatenate([by_sum, by_sum]), self.by_bond_weights)
@@ -85,11 +86,11 @@ class _Back:
         by_third = _zeros(self.graph.pairs.shape[1], 2 * WIDTH) if of_pairs else self.by_angles
         by_base, by_second = messages.back(by_out, by_third, by_weights)
         if of_pairs:
-            self.by_pairs += by_third @ own.T
+            self.by_pairs += own.back(by_third)
         short = len(self.by_bonds)
-        self.by_bonds += (by_base[:short] + by_base[short:]) @ first.T + by_second @ second.T
+        self.by_bonds += first.back(by_base[:short] + by_base[short:]) + second.back(by_second)
         order, atoms, begins = self.forward.by_center
-        self.by_atoms[atoms] += np.add.reduceat(by_base[order], begins) @ center.T
+        self.by_atoms[atoms] += center.back(np.add.reduceat(by_base[order], begins))
 
     def atoms(self, number: int) -> None:
         """Through a convolution of atoms. What elements are at first has no slope."""
@@ -97,25 +98,26 @@ class _Back:
         center, bond, neighbour = layer.parts
         by_neighbours = _zeros(len(self.by_atoms), 2 * WIDTH)
         by_centers, by_table = self.forward.passed.pop().back(
-            self.by_atoms @ layer.out.T, by_neighbours, self.by_atom_weights
+            layer.out.back(self.by_atoms), by_neighbours, self.by_atom_weights
         )
         if number:
-            self.by_atoms = self.by_atoms + by_centers @ center.T + by_neighbours @ neighbour.T
+            self.by_atoms = self.by_atoms + center.back(by_centers) + neighbour.back(by_neighbours)
         if number and self.graph.angles.size:
-            self.by_bonds += by_table[: self.graph.n_short] @ bond.T
+            self.by_bonds += bond.back(by_table[: self.graph.n_short])
             by_table[: self.graph.n_short] = 0
-        self.by_lengths += by_table @ table[:-1].T
+        self.by_lengths += table.back(by_table)
 
     def slopes(self) -> Slopes:
         """Through the functions of lengths and angles to the atoms."""
         forward, weights, graph, short = self.forward, self.weights, self.graph, self.graph.n_short
-        self.by_lengths += self.by_atom_weights @ weights.atom_weights.T
-        self.by_lengths[:short] += self.by_bonds @ weights.bonds.T
+        by_lengths = self.by_lengths[:, :-1]  # the last number is none of a length
+        by_lengths += weights.atom_weights.back(self.by_atom_weights)
+        by_lengths[:short] += weights.bonds.back(self.by_bonds)
         lengths, arrows = forward.lengths, forward.arrows
-        along = weights.long.slopes(lengths, _turned(self.by_lengths))
+        along = weights.long.slopes(lengths, _turned(by_lengths))
         across = np.zeros_like(arrows)
         if graph.angles.size:
-            by_short = _turned(self.by_bond_weights @ weights.bond_weights.T)
+            by_short = _turned(weights.bond_weights.back(self.by_bond_weights))
             along[:short] += weights.short.slopes(lengths[:short], by_short)
             across[:short] = self._by_arrows()
             across -= arrows * np.einsum("ij,ij->i", across, arrows)[:, None]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials.chgnet_basis import Fourier, Radial
-from ionvolt.physics.potentials.chgnet_messages import WIDTH, Array, Gate
+from ionvolt.physics.potentials.chgnet_linear import Array, Linear
+from ionvolt.physics.potentials.chgnet_messages import WIDTH, Gate
 
 _SETTINGS = "settings"
 
@@ -25,14 +26,23 @@ class Layer:
             shape (n_angular, 128).
         bias: Shape (128,).
         gate: The gated network behind them.
-        out: What sums of messages are multiplied by, shape (64, 64); none (0, 64) for angles.
+    """
+
+    parts: tuple[Linear, ...]
+    bias: Array
+    gate: Gate
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(Layer):
+    """A layer whose messages are summed.
+
+    Attributes:
+        out: By what the sums are multiplied, shape (64, 64).
         out_bias: Shape (64,).
     """
 
-    parts: tuple[Array, ...]
-    bias: Array
-    gate: Gate
-    out: Array
+    out: Linear
     out_bias: Array
 
 
@@ -53,7 +63,7 @@ class Weights:
         atom_weights: From functions to the weights of messages to atoms, shape (n_radial, 64).
         bond_weights: From functions to the weights of messages to bonds, shape (n_radial, 64).
         bond_tables: From functions to what each layer of atoms takes of bonds that never changed; the last row is what
-            a bond in a crystal with angles gets besides. Shape (n_layers, n_radial + 1, 128).
+            a bond in a crystal with angles gets besides. Shapes (n_radial + 1, 128).
         atom_layers: Convolutions of atoms.
         bond_layers: Those of bonds, one fewer.
         angle_layers: Those of angles that something reads, two fewer.
@@ -69,17 +79,17 @@ class Weights:
     angle: Fourier
     elements: Array
     references: NDArray[np.float64]
-    bonds: Array
-    angles: Array
-    atom_weights: Array
-    bond_weights: Array
-    bond_tables: Array
-    atom_layers: list[Layer]
-    bond_layers: list[Layer]
+    bonds: Linear
+    angles: Linear
+    atom_weights: Linear
+    bond_weights: Linear
+    bond_tables: list[Linear]
+    atom_layers: list[Convolution]
+    bond_layers: list[Convolution]
     angle_layers: list[Layer]
     norm: Array | None
-    readout: list[tuple[Array, Array]]
-    moments: tuple[Array, Array]
+    readout: list[tuple[Linear, Array]]
+    moments: tuple[Linear, Array]
 
 
 def to_arrays(network: Any) -> dict[str, NDArray[Any]]:
@@ -120,20 +130,19 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Weights:
     cutoff, angle_cutoff, power = arrays[_SETTINGS].tolist()
     expansion = "bond_basis_expansion.rbf_expansion_"
     n_layers = _count(arrays, "atom_conv_layers")
-    atom_layers = [_layer(arrays, f"atom_conv_layers.{n}", "twoBody_atom", 3) for n in range(n_layers)]
-    bond_layers = [_layer(arrays, f"bond_conv_layers.{n}", "twoBody_bond", 4) for n in range(n_layers - 1)]
+    atom_layers = [_convolution(arrays, f"atom_conv_layers.{n}", "twoBody_atom", 3) for n in range(n_layers)]
+    bond_layers = [_convolution(arrays, f"bond_conv_layers.{n}", "twoBody_bond", 4) for n in range(n_layers - 1)]
     angle_layers = [_layer(arrays, f"angle_layers.{n}", "twoBody_bond", 4) for n in range(n_layers - 2)]
-    bonds = _turned(arrays, "bond_embedding")
+    bonds = _turned(arrays, "bond_embedding").astype(np.float64)
     besides = np.cumsum(np.stack([np.zeros(WIDTH), *(layer.out_bias for layer in bond_layers)]), axis=0)
     tables = [
-        np.vstack([bonds, one]) @ layer.parts[1].astype(np.float64)
+        Linear.of(np.vstack([bonds, one]) @ layer.parts[1].matrix)
         for one, layer in zip(besides, atom_layers, strict=True)
     ]
     angles = _turned(arrays, "angle_embedding").astype(np.float64) / np.pi**0.5
     angles[0] /= 2**0.5
-    for layers in (bond_layers, angle_layers):
-        first, second, own, center = layers[0].parts
-        layers[0] = replace(layers[0], parts=(first, second, _single(angles @ own), center))
+    bond_layers[0] = replace(bond_layers[0], parts=_of_functions(angles, bond_layers[0]))
+    angle_layers[0] = replace(angle_layers[0], parts=_of_functions(angles, angle_layers[0]))
     readout = sorted({int(name.split(".")[2]) for name in arrays if name.startswith("mlp.layers.")})
     norm = [arrays[f"readout_norm.{kind}"] for kind in ("weight", "bias") if f"readout_norm.{kind}" in arrays]
     return Weights(
@@ -144,11 +153,11 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Weights:
         Fourier(arrays["angle_basis_expansion.fourier_expansion.frequencies"]),
         arrays["atom_embedding.embedding.weight"],
         arrays["composition_model.fc.weight"].astype(np.float64).reshape(-1),
-        bonds,
-        _single(angles),
-        _turned(arrays, "bond_weights_ag"),
-        _turned(arrays, "bond_weights_bg"),
-        _single(np.stack(tables)),
+        Linear.of(bonds),
+        Linear.of(angles),
+        Linear.of(_turned(arrays, "bond_weights_ag")),
+        Linear.of(_turned(arrays, "bond_weights_bg")),
+        tables,
         atom_layers,
         bond_layers,
         angle_layers,
@@ -160,14 +169,14 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Weights:
 
 def _layer(arrays: Mapping[str, NDArray[Any]], name: str, network: str, n_parts: int) -> Layer:
     """A layer by its name and that of its gated network."""
-    linears: list[list[tuple[Array, Array]]] = []
+    linears: list[list[tuple[Linear, Array]]] = []
     for half in ("core", "gate"):
         begin = f"{name}.{network}.mlp_{half}.layers."
         places = sorted({int(key[len(begin) :].split(".")[0]) for key in arrays if key.startswith(begin)})
         linears.append([_linear(arrays, f"{begin}{place}") for place in places])
     core, gate = linears
-    matrix = np.concatenate([core[0][0], gate[0][0]], axis=1)
-    inner = np.stack([core[1][0], gate[1][0]]) if len(core) > 1 else np.empty((0, WIDTH, WIDTH), dtype=np.float32)
+    matrix = np.concatenate([core[0][0].matrix, gate[0][0].matrix], axis=1)
+    inner = (core[1][0], gate[1][0]) if len(core) > 1 else ()
     norms = [
         arrays[key]
         for norm in ("bn1", "bn2")
@@ -175,28 +184,34 @@ def _layer(arrays: Mapping[str, NDArray[Any]], name: str, network: str, n_parts:
         if (key := f"{name}.{network}.{norm}.{kind}") in arrays
     ]
     first, last = (np.concatenate([part[place][1] for part in linears]) for place in (0, -1))
-    out = f"{name}.mlp_out.layers.1"
     return Layer(
-        tuple(np.ascontiguousarray(part) for part in matrix.reshape(n_parts, WIDTH, 2 * WIDTH)),
-        first if len(inner) else np.zeros_like(first),
+        tuple(Linear.of(part) for part in matrix.reshape(n_parts, WIDTH, 2 * WIDTH)),
+        first if inner else np.zeros_like(first),
         Gate(inner, last, np.stack(norms) if norms else np.empty((0, WIDTH), dtype=np.float32)),
-        _turned(arrays, out) if f"{out}.weight" in arrays else np.empty((0, WIDTH), dtype=np.float32),
-        arrays.get(f"{out}.bias", np.zeros(WIDTH, dtype=np.float32)),
     )
+
+
+def _convolution(arrays: Mapping[str, NDArray[Any]], name: str, network: str, n_parts: int) -> Convolution:
+    layer, out = _layer(arrays, name, network, n_parts), f"{name}.mlp_out.layers.1"
+    bias = arrays.get(f"{out}.bias", np.zeros(WIDTH, dtype=np.float32))
+    return Convolution(layer.parts, layer.bias, layer.gate, Linear.of(_turned(arrays, out)), bias)
+
+
+def _of_functions(angles: NDArray[np.float64], layer: Layer) -> tuple[Linear, ...]:
+    """A layer's parts where angles are still what their functions make them."""
+    first, second, own, center = layer.parts
+    return first, second, Linear.of(angles @ own.matrix), center
 
 
 def _count(arrays: Mapping[str, NDArray[Any]], name: str) -> int:
     return 1 + max(int(key.split(".")[1]) for key in arrays if key.startswith(f"{name}."))
 
 
-def _linear(arrays: Mapping[str, NDArray[Any]], name: str) -> tuple[Array, Array]:
-    return _turned(arrays, name), arrays[f"{name}.bias"]
+def _linear(arrays: Mapping[str, NDArray[Any]], name: str) -> tuple[Linear, Array]:
+    return Linear.of(_turned(arrays, name)), arrays[f"{name}.bias"]
 
 
 def _turned(arrays: Mapping[str, NDArray[Any]], name: str) -> Array:
     """A matrix by which rows are multiplied from the right."""
-    return np.ascontiguousarray(arrays[f"{name}.weight"].T)
-
-
-def _single(values: NDArray[Any]) -> Array:
-    return np.ascontiguousarray(values, dtype=np.float32)
+    turned: Array = arrays[f"{name}.weight"].T
+    return turned
