@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
+from ionvolt.graphs._lanes_numba import LANES
 from ionvolt.physics.potentials.sevennet_bonds import Embedding
 from ionvolt.physics.potentials.sevennet_inference import (
     DEGREES,
@@ -111,6 +112,7 @@ def _convolution(whole: Any) -> Convolution:
 
     product = whole.convolution
     counts, harmonics = _degrees(product.irreps_in1), product.irreps_in2
+    _require(not any(count % LANES for count in counts))
     places = np.concatenate([[0], np.cumsum([(2 * degree + 1) * count for degree, count in enumerate(counts)])])
     arcs = harmonics.slices()
     widths = [0] * DEGREES
