@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -63,7 +64,15 @@ def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> l
 
 @cache
 def _neighbor_list() -> Any:
-    """Vesin's class, imported without the packages whose arrays it would take, too: PyTorch takes over a second."""
+    """Vesin's class, imported without the packages whose arrays it would take, too: PyTorch takes over a second.
+
+    Who else imports vesin gets it whole.
+    """
+    before = set(sys.modules)
     with left_out("ase", "cupy", "torch"):
         from vesin import NeighborList
+
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] == "vesin":
+            del sys.modules[name]
     return NeighborList
