@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -62,17 +63,20 @@ def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> l
     return found
 
 
+_IMPORTING = threading.Lock()
+
+
 @cache
 def _neighbor_list() -> Any:
     """Vesin's class, imported without the packages whose arrays it would take, too: PyTorch takes over a second.
 
-    Who else imports vesin gets it whole.
+    It is kept from everybody else: who imports vesin afterwards gets one of his own, which takes all.
     """
-    before = set(sys.modules)
-    with left_out("ase", "cupy", "torch"):
-        from vesin import NeighborList
-
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "vesin":
-            del sys.modules[name]
+    with _IMPORTING:
+        known = "vesin" in sys.modules
+        with left_out("ase", "cupy", "torch"):
+            from vesin import NeighborList
+        if not known:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
+                del sys.modules[name]
     return NeighborList
