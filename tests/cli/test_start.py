@@ -33,6 +33,9 @@ except SystemExit as ended:
 load_model("cgcnn-mp2020").attribute([Query("Mg", read_file({file!r}))])
 heavy = ("torch", "pymatgen", "ase", "scipy.linalg", "pandas", "matplotlib", "rich", "safetensors.torch")
 print(sorted(name for name in heavy if name in sys.modules))
+import torch
+import vesin._neighbors
+assert vesin._neighbors.HAS_TORCH, "vesin takes no tensors of others"
 """
 
 

@@ -12,7 +12,8 @@ from ionvolt.errors import ModelError
 from ionvolt.models.card import FORMAT_VERSION, ModelCard, Record, read_card, write_card
 from ionvolt.models.card_upgrades import upgrade_v1_v2
 from ionvolt.models.cgcnn.conversion import ensemble_of
-from ionvolt.models.cgcnn.ensemble import Calibration, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.ensemble import load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.parameters import Calibration
 from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.registry import shipped_models
 from ionvolt.models.structured import structured

@@ -29,6 +29,7 @@ from ionvolt.models.cgcnn.inference import (
     side_by_side_local_heads,
 )
 from ionvolt.models.cgcnn.local_voltages import local_voltages
+from ionvolt.models.cgcnn.parameters import Calibration, EnsembleParameters
 from ionvolt.models.cgcnn.references import References
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, Arrays, read_model, write_model
@@ -38,40 +39,6 @@ from ionvolt.typing import Array, Array32
 KIND = "cgcnn"
 
 AVERAGE_HOST = "what the networks give for the average host of their training"
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How the answers for an ion are judged.
-
-    Attributes:
-        std_scale: Standard deviation of the expected error in units of the members' spread, joined with the floor.
-        std_floor: V.
-        distance_limit: Distance to the nearest training host beyond which a host is out of the domain; None: not told.
-    """
-
-    std_scale: float = 1.0
-    std_floor: float = 0.0
-    distance_limit: float | None = None
-
-
-@dataclass(frozen=True)
-class EnsembleParameters:
-    """What an ensemble needs to answer, besides its weights.
-
-    Attributes:
-        n_members: Networks.
-        ties: How its graphs choose among neighbours at equal distance (``graphs.neighbours.Ties``).
-        calibration: By ion.
-    """
-
-    n_members: int = 1
-    ties: Ties = "invariant"
-    calibration: dict[str, Calibration] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.n_members < 1:
-            raise ValueError(f"hyperparameters.n_members is {self.n_members}")
 
 
 @dataclass(eq=False)

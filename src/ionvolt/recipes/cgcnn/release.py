@@ -153,7 +153,7 @@ def calibration_of(
     tests: Mapping[str, Mapping[str, IonReport]],
     settings: CgcnnSettings,
 ) -> dict[str, float]:
-    """How answers for an ion are judged (``ensemble.Calibration``)."""
+    """How answers for an ion are judged (``parameters.Calibration``)."""
     deviation = tests.get(settings.deviation, {}).get(ion)
     limit = distance_limit(torch.from_numpy(ensemble.arrays[f"reference.{ion}"]), parts.rows.frameworks)
     return {"distance_limit": limit, **(deviation.deviation if deviation else {})}
