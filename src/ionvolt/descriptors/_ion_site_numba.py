@@ -1,6 +1,6 @@
 """Energies of an ion among the atoms of a host, and the way down to their minima, compiled; see ``ion_site``."""
 # mypy: disable-error-code="no-untyped-def"
-# ruff: noqa: ANN001, ANN201
+# ruff: noqa: ANN001
 
 from __future__ import annotations
 

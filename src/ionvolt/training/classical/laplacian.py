@@ -61,9 +61,7 @@ def feature_weights(settings: LaplacianSettings) -> Array:
     return weights
 
 
-def fit_laplacian(
-    rows: Array, voltages: Array, settings: LaplacianSettings = LaplacianSettings()  # noqa: B008
-) -> LaplacianMachine:
+def fit_laplacian(rows: Array, voltages: Array, settings: LaplacianSettings) -> LaplacianMachine:
     """Fit a machine; nothing is drawn by chance.
 
     Args:
