@@ -22,7 +22,8 @@ from ionvolt.training.classical.laplacian import LaplacianSettings, element_data
 pytest.importorskip("matminer")
 pytest.importorskip("sklearn")
 
-HOSTS = [layered("Li", metal, 2.8 + 0.02 * i, 14 + 0.1 * i).host for i, metal in enumerate(("Co", "Ni", "Cr", "V", "Ti", "Mn"))]
+METALS = ("Co", "Ni", "Cr", "V", "Ti", "Mn")
+HOSTS = [layered("Li", metal, 2.8 + 0.02 * i, 14 + 0.1 * i).host for i, metal in enumerate(METALS)]
 VOLTAGES = np.array([4.2, 4.0, 3.4, 3.0, 2.0, 3.7])
 EXACT = LaplacianSettings(penalty=1e4, tube=1e-4)
 
@@ -38,7 +39,8 @@ def small(distance_limit: float = 1.0) -> QuickModel:
     conformal = calibrate(signs, rng.integers(0, 10, 200), 0.3 * rng.normal(size=200))
     seen = frozenset({8, 22, 23, 24, 25, 27, 28})
     judge = QuickJudge(conformal, seen, distance_limit, 5.0, 5.0)
-    return QuickModel(fit_laplacian(rows(), VOLTAGES, EXACT), element_data(), judge, ModelCard("small", ions=["Li", "Mg"]))
+    machine = fit_laplacian(rows(), VOLTAGES, EXACT)
+    return QuickModel(machine, element_data(), judge, ModelCard("small", ions=["Li", "Mg"]))
 
 
 def test_it_keeps_the_contract() -> None:
@@ -62,7 +64,7 @@ def test_the_machine_by_hand() -> None:
 
 
 def test_blocks_of_features_weigh_as_the_settings_say() -> None:
-    weights = feature_weights(LaplacianSettings(gamma=0.7, redox=0.4, ion=0.1))
+    weights = feature_weights(LaplacianSettings(gamma=0.7, redox=0.4, site=0.2, ion=0.1))
     assert len(weights) == len(QUICK_FEATURES)
     assert weights.sum() == pytest.approx(0.7 * 1.1)
 

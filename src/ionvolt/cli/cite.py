@@ -108,6 +108,7 @@ ANSWERS = {
     "auto": ("zhang2022", "jain2013", "park2024", "deng2023"),
     "cgcnn": ("zhang2022", "jain2013", "xie2018"),
     "classical": ("zhang2022", "jain2013", "ward2016"),
+    "quick": ("zhang2022", "jain2013", "ward2016", "ong2013"),
     "compute": ("jain2013", "park2024", "deng2023", "ong2013"),
     "explain": ("zhang2022", "jain2013", "park2024", "xie2018"),
     "reproduce": ("zhang2022", "jain2013", "xie2018", "ward2016"),

@@ -21,7 +21,7 @@ from ionvolt.structures.bonding import covalent_radii
 from ionvolt.structures.charge_balance import COVALENT, metal_charges
 from ionvolt.structures.chemistry import ANIONS, FIXED_CHARGES
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, SYMBOLS, Crystal
-from ionvolt.typing import Array, Mask
+from ionvolt.typing import Array, Indices, Mask
 
 HIGHEST_CHARGE = 8
 """Of the ionisation energies that are known."""
@@ -105,7 +105,7 @@ class RedoxTable:
         if self.ionisation.shape != (n, HIGHEST_CHARGE + 1) or self.length.shape != (n, n):
             raise ValueError(f"a redox table has {n} rows of {HIGHEST_CHARGE + 1} energies and {n} lengths")
 
-    def energy(self, numbers: Array, charges: Array) -> Array:
+    def energy(self, numbers: Indices, charges: Array) -> Array:
         """Ionisation energy of charges that need not be whole, eV, shape (n,)."""
         charges = np.clip(charges, 0, HIGHEST_CHARGE)
         below = np.minimum(charges.astype(np.int64), HIGHEST_CHARGE - 1)
@@ -162,9 +162,7 @@ class _Charges:
     charge: Array
 
 
-def redox_features(
-    hosts: Sequence[Crystal], atoms: Surroundings, table: ElementTable, redox: RedoxTable
-) -> Array:
+def redox_features(hosts: Sequence[Crystal], atoms: Surroundings, table: ElementTable, redox: RedoxTable) -> Array:
     """Features of redox couples and of what surrounds them.
 
     Args:

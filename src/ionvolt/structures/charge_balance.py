@@ -108,18 +108,6 @@ def count_electrons(material: Crystal | Mapping[str, float]) -> Electrons | None
         The counts, zero where no metal changes its charge; None where charges cannot be told: no anion, unknown
         elements, or charges that do not add up.
     """
-    if isinstance(material, Crystal):
-        if material not in _counted:
-            _counted[material] = _count(material)
-        return _counted[material]
-    return _count(material)
-
-
-_counted: WeakKeyDictionary[Crystal, Electrons | None] = WeakKeyDictionary()
-"""One question asks for the same crystal several times, and its bonds take longer than all else."""
-
-
-def _count(material: Crystal | Mapping[str, float]) -> Electrons | None:
     found = metal_charges(material)
     if found is None:
         return None
@@ -141,6 +129,19 @@ def metal_charges(material: Crystal | Mapping[str, float]) -> MetalCharges | Non
     Returns:
         None where charges cannot be told: no anion, or unknown elements.
     """
+    if isinstance(material, Crystal):
+        if material not in _known:
+            _known[material] = _metal_charges(material)
+        return _known[material]
+    return _metal_charges(material)
+
+
+_known: WeakKeyDictionary[Crystal, MetalCharges | None] = WeakKeyDictionary()
+_known_nonmetals: WeakKeyDictionary[Crystal, NDArray[np.float64]] = WeakKeyDictionary()
+"""One question asks for the same crystal several times, and its bonds take longer than all else."""
+
+
+def _metal_charges(material: Crystal | Mapping[str, float]) -> MetalCharges | None:
     if isinstance(material, Crystal):
         amounts: Mapping[str, float] = material.composition
         atoms = list(zip(material.symbols, nonmetal_charges(material).tolist(), strict=True))
@@ -171,12 +172,30 @@ def metal_charges(material: Crystal | Mapping[str, float]) -> MetalCharges | Non
 
 def nonmetal_charges(crystal: Crystal) -> NDArray[np.float64]:
     """Formal charges of the nonmetals of a crystal by their bonds to each other, shape (n_atoms,); metals 0."""
+    if crystal in _known_nonmetals:
+        return _known_nonmetals[crystal]
     symbols = crystal.symbols
     bonded: list[dict[str, int]] = [{} for _ in symbols]
     for i, j in nonmetal_bonds(crystal):
         bonded[i][symbols[j]] = bonded[i].get(symbols[j], 0) + 1
     found = [_charge(s, around) if s in COVALENT else 0.0 for s, around in zip(symbols, bonded, strict=True)]
-    return np.array(found)
+    charges = np.array(found)
+    charges.setflags(write=False)
+    _known_nonmetals[crystal] = charges
+    return charges
+
+
+def formal_charges(crystal: Crystal) -> NDArray[np.float64]:
+    """Formal charges of all atoms, shape (n_atoms,): nonmetals by their bonds, metals by what is left for them.
+
+    Where that does not add up to zero, each atom bears the same part of the difference.
+    """
+    found = metal_charges(crystal)
+    metals = {s: FIXED_CHARGES.get(s, 0.0) for s in crystal.composition if s not in COVALENT}
+    metals |= {s: max(0.0, q) for s, q in (found.each if found else {}).items()}
+    charges = nonmetal_charges(crystal) + np.array([metals.get(s, 0.0) for s in crystal.symbols])
+    neutral: NDArray[np.float64] = charges - charges.mean()
+    return neutral
 
 
 def nonmetal_bonds(crystal: Crystal) -> NDArray[np.int64]:

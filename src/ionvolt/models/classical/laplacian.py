@@ -61,7 +61,7 @@ class LaplacianMachine:
         return weighted
 
     def distances(self, rows: Array) -> Array32:
-        """d of feature rows, shape (n, p), from every training row, shape (n, m)."""
+        """D of feature rows, shape (n, p), from every training row, shape (n, m)."""
         x = standardised(rows, self.mean, self.scale, self.clip) * self.weights
         return differences(x.astype(np.float32), self._weighted)
 
@@ -106,6 +106,7 @@ def differences(a: Array32, b: Array32) -> Array32:
     except ImportError:
         from scipy.spatial.distance import cdist
 
-        return cdist(a, b, "cityblock").astype(np.float32)
+        plain: Array32 = cdist(a, b, "cityblock").astype(np.float32)
+        return plain
     found: Array32 = compiled(a, b)
     return found

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ionvolt.descriptors import ION_FEATURES, ElementTable, ion_features
 from ionvolt.descriptors.host import HOST_FEATURES, host_features
+from ionvolt.descriptors.ion_site import ION_SITE_FEATURES, ion_site_features
 from ionvolt.descriptors.redox import RedoxTable
 from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS, EndMembers
@@ -25,7 +26,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
 KIND = "quick"
-QUICK_FEATURES: tuple[str, ...] = HOST_FEATURES + ION_FEATURES
+QUICK_FEATURES: tuple[str, ...] = HOST_FEATURES + ION_SITE_FEATURES + ION_FEATURES
 BATCH_SIZE = 256
 """Hosts that are worked on together."""
 
@@ -55,7 +56,7 @@ class ElementData:
         unique = {id(host): host for host in hosts}
         place = {key: i for i, key in enumerate(unique)}
         found = host_features(list(unique.values()), self.elements, self.redox)[[place[id(host)] for host in hosts]]
-        return np.hstack([found, ion_features(ions, self.elements)])
+        return np.hstack([found, ion_site_features(hosts, ions, self.redox), ion_features(ions, self.elements)])
 
 
 @dataclass(frozen=True)

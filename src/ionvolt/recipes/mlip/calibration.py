@@ -168,9 +168,7 @@ def fit_domain(
     references = standardise(fingerprints, mean, scale).astype(np.float16).astype(np.float32)
     elements = frozenset(int(z) for crystal in crystals for z in np.unique(crystal.numbers))
     of = limits(held, cross_fitted_widths(held))
-    judging = ApplicabilityDomain(
-        intervals(held), elements, of.distance, of.spread, of.width, mean, scale, references
-    )
+    judging = ApplicabilityDomain(intervals(held), elements, of.distance, of.spread, of.width, mean, scale, references)
     return with_intervals(judging, for_widths)
 
 

@@ -32,7 +32,9 @@ def feature_rows(data: ElectrodeSet) -> Array:
 
 def evaluate(data: ElectrodeSet, settings: QuickSettings, job: Job) -> None:
     """Answer every fold of every test; what stands in files is not repeated."""
-    units = [(test, fold) for test in settings.tests for fold in range(settings.n_folds) if job.selection.has_fold(fold)]
+    units = [
+        (test, fold) for test in settings.tests for fold in range(settings.n_folds) if job.selection.has_fold(fold)
+    ]
     job.progress(0, len(units), f"features of {len(data)} hosts")
     rows = feature_rows(data)
     for done, (test, fold) in enumerate(units, start=1):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ionvolt.descriptors import ION_FEATURES, element_table
 from ionvolt.descriptors.host import HOST_FEATURES
+from ionvolt.descriptors.ion_site import ION_SITE_FEATURES
 from ionvolt.descriptors.redox import REDOX_FEATURES, redox_table
 from ionvolt.errors import ModelError
 from ionvolt.models.classical.laplacian import LaplacianMachine, differences
@@ -22,7 +23,8 @@ class LaplacianSettings:
 
     Attributes:
         gamma: Weight of the mean difference between hosts, in standardised features.
-        redox: Share of the redox features in it; the others of the host have the rest.
+        redox: Share of the redox features in it.
+        site: Share of the features of the ion's site; the others of the host have the rest.
         ion: Weight of the mean difference between ions, as a multiple of ``gamma``.
         penalty: C of the support vector machine, the labels in their standard deviation.
         tube: Its epsilon: errors below count as none.
@@ -31,6 +33,7 @@ class LaplacianSettings:
 
     gamma: float = 0.7
     redox: float = 0.4
+    site: float = 0.15
     ion: float = 0.1
     penalty: float = 5.0
     tube: float = 0.05
@@ -48,16 +51,17 @@ def element_data() -> ElementData:
 
 def feature_weights(settings: LaplacianSettings) -> Array:
     """How much a deviation in each feature counts, shape (len(QUICK_FEATURES),)."""
-    n_redox, n_ion = len(REDOX_FEATURES), len(ION_FEATURES)
-    n_plain = len(HOST_FEATURES) - n_redox
-    blocks = ((n_plain, 1 - settings.redox), (n_redox, settings.redox), (n_ion, settings.ion))
+    blocks = (
+        (len(HOST_FEATURES) - len(REDOX_FEATURES), 1 - settings.redox - settings.site),
+        (len(REDOX_FEATURES), settings.redox),
+        (len(ION_SITE_FEATURES), settings.site),
+        (len(ION_FEATURES), settings.ion),
+    )
     weights: Array = np.concatenate([np.full(n, settings.gamma * share / n) for n, share in blocks])
     return weights
 
 
-def fit_laplacian(
-    rows: Array, voltages: Array, settings: LaplacianSettings = LaplacianSettings()  # noqa: B008
-) -> LaplacianMachine:
+def fit_laplacian(rows: Array, voltages: Array, settings: LaplacianSettings) -> LaplacianMachine:
     """Fit a machine; nothing is drawn by chance.
 
     Args:
