@@ -1,6 +1,7 @@
 """Energies of an ion among the atoms of a host, and the way down to their minima, compiled; see ``ion_site``."""
+
 # mypy: disable-error-code="no-untyped-def"
-# ruff: noqa: ANN001
+# ruff: noqa: ANN001, ANN202
 
 from __future__ import annotations
 
@@ -16,9 +17,7 @@ def sums(points, positions, charges, lengths, reach, contact, softness, nearest)
     farthest, inverse, slope = reach * reach, 2 / reach, 1 / (reach * reach)
     for p in range(points.shape[0]):
         x, y, z = points[p, 0], points[p, 1], points[p, 2]
-        of_charges = 0.0
-        of_valences = 0.0
-        of_squares = 0.0
+        of_charges, of_valences, of_squares = 0.0, 0.0, 0.0
         for i in range(positions.shape[0]):
             dx, dy, dz = positions[i, 0] - x, positions[i, 1] - y, positions[i, 2] - z
             square = dx * dx + dy * dy + dz * dz
@@ -29,35 +28,59 @@ def sums(points, positions, charges, lengths, reach, contact, softness, nearest)
                     valence = np.exp((lengths[i] - r) / softness)
                     of_valences += valence
                     of_squares += valence * valence
-        found[p, 0] = of_charges
-        found[p, 1] = of_valences
-        found[p, 2] = of_squares
+        found[p] = of_charges, of_valences, of_squares
     return found
 
 
 @cached_njit(nogil=True, fastmath=True)
-def descend(starts, positions, charges, lengths, factors, form, drift, first_step, last_step):
-    """Minima below some points, shape (n, 3), and their energies, shape (n,)."""
+def _force(place, positions, charges, lengths, factors, form, force):
+    """Energy at a place; its slope goes into ``force``, downwards."""
     reach, contact, softness, nearest = form
+    energy = 0.0
+    force[:] = 0.0
+    for i in range(positions.shape[0]):
+        dx, dy, dz = positions[i, 0] - place[0], positions[i, 1] - place[1], positions[i, 2] - place[2]
+        square = dx * dx + dy * dy + dz * dz
+        if square < reach * reach:
+            r = max(np.sqrt(square), nearest)
+            energy += factors[0] * charges[i] * (1 / r - 2 / reach + r / (reach * reach))
+            pull = factors[0] * charges[i] * (1 / (reach * reach) - 1 / (r * r))
+            if r < contact:
+                valence = np.exp((lengths[i] - r) / softness)
+                energy += (factors[1] + factors[2] * valence) * valence
+                pull -= (factors[1] + 2 * factors[2] * valence) * valence / softness
+            force[0] += pull * dx / r
+            force[1] += pull * dy / r
+            force[2] += pull * dz / r
+    return energy
+
+
+@cached_njit(nogil=True)
+def descend(starts, positions, charges, lengths, factors, form, drift, longest, first, small, most):
+    """Minima below some points, shape (n, 3), and their energies, shape (n,); see ``ion_site.descend``."""
     places, energies = starts.copy(), np.empty(len(starts))
-    around = np.empty((6, 3))
+    force, trial = np.empty(3), np.empty(3)
     for s in range(len(starts)):
-        near = ((positions - starts[s]) ** 2).sum(1) < (reach + drift) ** 2
+        near = ((positions - starts[s]) ** 2).sum(1) < (form[0] + drift) ** 2
         some, q, length = positions[near], charges[near], lengths[near]
-        here = sums(starts[s : s + 1], some, q, length, reach, contact, softness, nearest)[0]
-        energies[s] = (here * factors).sum()
-        step = first_step
-        while step > last_step:
-            for k in range(3):
-                around[k] = places[s]
-                around[k, k] += step
-                around[k + 3] = places[s]
-                around[k + 3, k] -= step
-            found = sums(around, some, q, length, reach, contact, softness, nearest)
-            of_each = (found * factors).sum(1)
-            best = np.argmin(of_each)
-            if of_each[best] < energies[s] - 1e-9 and ((around[best] - starts[s]) ** 2).sum() <= drift**2:
-                energies[s], places[s] = of_each[best], around[best]
-            else:
-                step /= 2
+        place = places[s]
+        energy = _force(place, some, q, length, factors, form, force)
+        rate = first
+        for _ in range(most):
+            size = np.sqrt((force**2).sum())
+            if size < small:
+                break
+            step = force * min(rate, longest / size)
+            beyond = _force(place + step, some, q, length, factors, form, trial)
+            if ((place + step - starts[s]) ** 2).sum() > drift**2:
+                break
+            if beyond > energy:
+                rate = 0.3 * min(rate, longest / size)
+                continue
+            bend = (step * (force - trial)).sum()
+            rate = (step**2).sum() / bend if bend > 0 else 2 * rate
+            place += step
+            energy = beyond
+            force[:] = trial
+        energies[s] = energy
     return places, energies

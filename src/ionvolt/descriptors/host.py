@@ -1,4 +1,4 @@
-"""Features of charged hosts that are quick to make: composition, packing, sites, redox couples. No search for symmetry."""
+"""Features of charged hosts that are quick to make: composition, packing, sites, redox couples; no symmetry search."""
 
 from __future__ import annotations
 

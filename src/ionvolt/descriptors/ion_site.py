@@ -1,8 +1,8 @@
 """Where the ion would sit, and how well: its lowest energy among formal charges, as features of host and ion.
 
-The energy is what the formal charges of the host do to the ion (a sum that ends smoothly at ``REACH``, after Wolf et al.,
-J. Chem. Phys. 110, 8254 (1999)), and a repulsion that grows with the bond valences of its contacts. It is no voltage, but
-it ranks hosts: a cation gains more where anions lack charge and cations are far.
+The energy is what the formal charges of the host do to the ion (a sum that ends smoothly at ``REACH``, after Wolf et
+al., J. Chem. Phys. 110, 8254 (1999)), and a repulsion that grows with the bond valences of its contacts. It is no
+voltage, but it ranks hosts: a cation gains more where anions lack charge and cations are far.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from ionvolt.typing import Array, Indices, Mask
 ION_SITE_FEATURES: tuple[str, ...] = (
     "site energy / ion charge",
     "site potential",
-    "site bond valence / ion charge",
-    "site distance less that of valence 1",
 )
 
 COULOMB = 14.399645
@@ -35,14 +33,16 @@ REPULSION, HARDNESS = 5.0, 1.0
 NEAREST = 0.1
 """Å: atoms nearer than this count as so far away."""
 
-SPACING, MOST_POINTS = 1.2, 20_000
+SPACING, MOST_POINTS = 1.0, 20_000
 """Å between the points that are tried first, and how many of these there are at the most."""
-STARTS = 6
+STARTS = 16
 """Lowest ones among them from which the minimum is sought."""
 DRIFT = 1.5
 """Å from there at the most."""
-FIRST_STEP, LAST_STEP = 0.4, 0.01
-"""Å of a step, halved when no direction leads down, until the second is reached."""
+LONGEST_STEP, FIRST_RATE = 0.3, 0.01
+"""Å of a step at the most; Å of the first step for each eV/Å."""
+SMALL_FORCE, MOST_STEPS = 2e-3, 60
+"""eV/Å at which the minimum is found, and steps at the most."""
 
 _FORM = (REACH, CONTACT, SOFTNESS, NEAREST)
 _POINTS_AT_ONCE = 64
@@ -72,13 +72,13 @@ def ion_site_features(hosts: Sequence[Crystal], ions: Sequence[str], redox: Redo
         redox: Lengths of bonds.
 
     Returns:
-        Shape (n, len(ION_SITE_FEATURES)): energy in eV by the ion's charge, potential in V, bond valence by charge, Å.
+        Shape (n, len(ION_SITE_FEATURES)): the energy by the ion's charge and the potential there, V.
     """
     rows = [_features(host, ion, redox) for host, ion in zip(hosts, ions, strict=True)]
     return np.array(rows, dtype=np.float64).reshape(len(hosts), len(ION_SITE_FEATURES))
 
 
-def _features(crystal: Crystal, ion: str, redox: RedoxTable) -> tuple[float, float, float, float]:
+def _features(crystal: Crystal, ion: str, redox: RedoxTable) -> tuple[float, float]:
     chosen = working_ion(ion)
     positions, atoms, outer = _in_and_around(crystal)
     lengths = redox.length[chosen.number, crystal.numbers]
@@ -90,9 +90,7 @@ def _features(crystal: Crystal, ion: str, redox: RedoxTable) -> tuple[float, flo
     energies = sums(points, inner) @ factors
     places, energies = descend(points[_lowest(energies.reshape(counts))], host, factors)
     place = places[int(np.argmin(energies))]
-    of_charges, of_valences, _ = sums(place[None], host)[0]
-    gap = (np.linalg.norm(host.positions - place, axis=1) - host.lengths).min()
-    return float(energies.min()) / chosen.charge, COULOMB * of_charges, of_valences / chosen.charge, float(gap)
+    return float(energies.min()) / chosen.charge, COULOMB * float(sums(place[None], host)[0, 0])
 
 
 def _grid(crystal: Crystal) -> tuple[int, int, int]:
@@ -149,32 +147,53 @@ def _sums(points: Array, host: _Host) -> Array:
 def descend(starts: Array, host: _Host, factors: Array) -> tuple[Array, Array]:
     """Minima below some points, Å, shape (n, 3), and their energies, eV, shape (n,).
 
+    Steepest descent with steps as long as the last change of the slope suggests (Barzilai and Borwein, IMA J. Numer.
+    Anal. 8, 141 (1988)).
+
     Args:
         starts: Å, shape (n, 3).
         host: The atoms.
         factors: eV for each of the ``sums``, shape (3,).
     """
-    search = (DRIFT, FIRST_STEP, LAST_STEP)
+    search = (DRIFT, LONGEST_STEP, FIRST_RATE, SMALL_FORCE, MOST_STEPS)
     try:
         from ionvolt.descriptors._ion_site_numba import descend as compiled
     except ImportError:
-        return _descend(starts, host, factors)
+        found = [_descend(start, host, factors) for start in starts]
+        return np.array([place for place, _ in found]), np.array([energy for _, energy in found])
     places, energies = compiled(starts, host.positions, host.charges, host.lengths, factors, _FORM, *search)
     return places, energies
 
 
-def _descend(starts: Array, host: _Host, factors: Array) -> tuple[Array, Array]:
-    directions = np.vstack([np.eye(3), -np.eye(3)])
-    places, steps = starts.copy(), np.full(len(starts), FIRST_STEP)
-    energies = sums(places, host) @ factors
-    while (moving := np.flatnonzero(steps > LAST_STEP)).size:
-        around = places[moving, None] + steps[moving, None, None] * directions
-        of_each = (sums(around.reshape(-1, 3), host) @ factors).reshape(-1, len(directions))
-        best = of_each.argmin(1)
-        lower = of_each.min(1)
-        drifted = ((around[np.arange(len(moving)), best] - starts[moving]) ** 2).sum(1) > DRIFT**2
-        down = (lower < energies[moving] - 1e-9) & ~drifted
-        places[moving[down]] = around[down, best[down]]
-        energies[moving[down]] = lower[down]
-        steps[moving[~down]] /= 2
-    return places, energies
+def _descend(start: Array, host: _Host, factors: Array) -> tuple[Array, float]:
+    """The compiled search with numpy, from one point."""
+    place, rate = start, FIRST_RATE
+    energy, force = _force(place, host, factors)
+    for _ in range(MOST_STEPS):
+        size = float(np.linalg.norm(force))
+        if size < SMALL_FORCE:
+            break
+        step = force * min(rate, LONGEST_STEP / size)
+        beyond, trial = _force(place + step, host, factors)
+        if ((place + step - start) ** 2).sum() > DRIFT**2:
+            break
+        if beyond > energy:
+            rate = 0.3 * min(rate, LONGEST_STEP / size)
+            continue
+        bend = float(step @ (force - trial))
+        rate = float(step @ step) / bend if bend > 0 else 2 * rate
+        place, energy, force = place + step, beyond, trial
+    return place, energy
+
+
+def _force(place: Array, host: _Host, factors: Array) -> tuple[float, Array]:
+    """Energy of the ion at a place, eV, and its slope downwards, eV/Å, shape (3,)."""
+    apart = host.positions - place
+    r = np.maximum(np.linalg.norm(apart, axis=1), NEAREST)
+    charges = np.where(r < REACH, factors[0] * host.charges, 0.0)
+    valences = np.where(r < CONTACT, np.exp((host.lengths - r) / SOFTNESS), 0.0)
+    energy = (charges * (1 / r - 2 / REACH + r / REACH**2)).sum()
+    energy += ((factors[1] + factors[2] * valences) * valences).sum()
+    pull = charges * (1 / REACH**2 - 1 / r**2) - (factors[1] + 2 * factors[2] * valences) * valences / SOFTNESS
+    force: Array = (pull / r) @ apart
+    return float(energy), force

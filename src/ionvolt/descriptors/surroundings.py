@@ -1,4 +1,4 @@
-"""What stands around every atom of some hosts, all hosts at once: neighbours, their weights, means over groups of atoms."""
+"""What stands around every atom of some hosts, all hosts at once: neighbours, their weights, means over groups."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Surroundings:
         return total
 
     def mean(self, values: Array) -> Array:
-        """Mean of values of the neighbours, shape (N, NEIGHBOURS), by their weights, shape (N,); 0 without neighbours."""
+        """Weighted mean of values of the neighbours, shape (N, NEIGHBOURS) -> (N,); 0 without neighbours."""
         mean: Array = (self.weights * values).sum(1) / np.maximum(self.coordination, 1e-12)
         return mean
 

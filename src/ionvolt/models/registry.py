@@ -83,7 +83,7 @@ def is_shipped(name: str) -> bool:
 
 
 def model_folder(name: str | Path) -> Path:
-    """Where a model lies: a shipped model's name, with or without its data (``quick``), or the path of a model's folder.
+    """Where a model lies: a shipped model's name, with or without its data (``quick``), or a model's folder.
 
     Raises:
         ModelError: Neither; the message names the nearest match.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +28,7 @@ from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.cgcnn.conversion import network_of
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.interface import Query
-from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, load_model
+from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, QUICK_MODEL, load_model
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip.calibration import held_out
@@ -52,6 +52,7 @@ WORDS = {
     "cgcnn-transfer": "CGCNN, transferred from Li (the paper's way)",
     "cgcnn-joint": "CGCNN, one for all ions",
     "cgcnn-distilled": "CGCNN, one for all ions, pre-trained on a potential's atom vectors",
+    "quick": "**quick**",
 }
 """What is trained here."""
 
@@ -136,7 +137,7 @@ def trained(
         voltages = np.full(len(data), np.nan)
         for i in np.flatnonzero(model == name):
             voltages[place[str(ids[i]), str(ions[i])]] = predicted[i]
-        kind = "network" if name.startswith("cgcnn") else "features" if name != "mean" else ""
+        kind = {"quick": "quick", "mean": ""}.get(name, "network" if name.startswith("cgcnn") else "features")
         entries.append(Entry(WORDS[name], "host", voltages, costs.get(kind, "")))
     return entries
 
@@ -233,8 +234,8 @@ def some_of(data: ElectrodeSet) -> ElectrodeSet:
 
 
 def learner_costs(data: ElectrodeSet) -> dict[str, str]:
-    """Of features and of a network."""
-    some, ensemble = some_of(data), load_model(PAPER_MODEL)
+    """Of features, of a network, and of the quick model, each time of crystals that nothing is known of."""
+    some, ensemble, quick = some_of(data), load_model(PAPER_MODEL), load_model(QUICK_MODEL)
     assert isinstance(ensemble, Ensemble)
     trunk = network_of(ensemble, 0, "Li").trunk
 
@@ -243,7 +244,11 @@ def learner_costs(data: ElectrodeSet) -> dict[str, str]:
             trunk(collate([build_graph(host)]))
 
     with torch.no_grad():
-        return {"features": timed(lambda: features(some.hosts), len(some)), "network": timed(one_network, len(some))}
+        return {
+            "features": timed(lambda: features(some.hosts), len(some)),
+            "network": timed(one_network, len(some)),
+            "quick": timed(lambda: quick.estimate([Query(e.working_ion, replace(e.host)) for e in some]), len(some)),
+        }
 
 
 def potential_costs(data: ElectrodeSet) -> dict[str, str]:

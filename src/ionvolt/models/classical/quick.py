@@ -1,4 +1,4 @@
-"""Voltages from the charged host alone in about a millisecond: redox couples and sites in numbers, one kernel machine."""
+"""Voltages from the charged host alone in some two milliseconds: redox couples and sites in numbers, one kernel."""
 
 from __future__ import annotations
 

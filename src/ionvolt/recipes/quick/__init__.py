@@ -1,1 +1,1 @@
-"""The recipe of the model that answers in about a millisecond."""
+"""The recipe of the model that answers in some two milliseconds."""

@@ -1,4 +1,4 @@
-"""The recipe of the model that answers in about a millisecond."""
+"""The recipe of the model that answers in some two milliseconds."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from ionvolt.recipes.release import require_answers
 from ionvolt.training.classical.laplacian import element_data, fit_laplacian
 
 DESCRIPTION = (
-    "Voltage from the charged host alone in about a millisecond: the redox couple, its surroundings and the "
-    "composition in numbers, support vectors with a Laplacian kernel, all ions together. No potential is asked."
+    "Voltage from the charged host alone in some two milliseconds: redox couple, surroundings, composition and the "
+    "ion's best place among formal charges, support vectors with a Laplacian kernel, all ions together."
 )
 LIMITS = [
     "The labels are GGA and GGA+U voltages of ordered crystals at 0 K, not measurements.",
