@@ -7,28 +7,39 @@ from __future__ import annotations
 
 import numpy as np
 
+from ionvolt.graphs._exponential_numba import exp_of_negative
 from ionvolt.graphs.compilation import cached_njit
 
 
 @cached_njit(nogil=True, fastmath=True)
 def sums(points, positions, charges, lengths, reach, contact, softness, nearest):
-    """Sums of charges by distance, of bond valences and of their squares, shape (n, 3); see ``ion_site.sums``."""
-    found = np.zeros((points.shape[0], 3))
-    farthest, inverse, slope = reach * reach, 2 / reach, 1 / (reach * reach)
+    """Sums of charges by distance, of bond valences and of their squares, shape (n, 3); see ``ion_site.sums``.
+
+    The atoms within reach are gathered first, so that the second loop has no branches and several go at once.
+    """
+    n = positions.shape[0]
+    touching = np.exp(lengths / softness)
+    squares, q, touch = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    inverse, slope = np.float32(2 / reach), np.float32(1 / (reach * reach))
+    least, steep, touches = np.float32(nearest * nearest), np.float32(-1 / softness), np.float32(contact)
+    found = np.empty((points.shape[0], 3))
     for p in range(points.shape[0]):
         x, y, z = points[p, 0], points[p, 1], points[p, 2]
-        of_charges, of_valences, of_squares = 0.0, 0.0, 0.0
-        for i in range(positions.shape[0]):
+        count = 0
+        for i in range(n):
             dx, dy, dz = positions[i, 0] - x, positions[i, 1] - y, positions[i, 2] - z
             square = dx * dx + dy * dy + dz * dz
-            if square < farthest:
-                r = max(np.sqrt(square), nearest)
-                of_charges += charges[i] * (1 / r - inverse + r * slope)
-                if r < contact:
-                    valence = np.exp((lengths[i] - r) / softness)
-                    of_valences += valence
-                    of_squares += valence * valence
-        found[p] = of_charges, of_valences, of_squares
+            if square < reach * reach:
+                squares[count], q[count], touch[count] = square, charges[i], touching[i]
+                count += 1
+        of_charges, of_valences, of_squares = np.float32(0), np.float32(0), np.float32(0)
+        for k in range(count):
+            r = np.sqrt(max(squares[k], least))
+            of_charges += q[k] * (np.float32(1) / r - inverse + r * slope)
+            valence = touch[k] * exp_of_negative(r * steep) * np.float32(r < touches)
+            of_valences += valence
+            of_squares += valence * valence
+        found[p, 0], found[p, 1], found[p, 2] = of_charges, of_valences, of_squares
     return found
 
 
