@@ -103,30 +103,12 @@ def measured() -> Iterator[Parts]:
 def with_packages_layers() -> Iterator[None]:
     """The potentials on their packages' own layers, and IonVolt's earlier convolution for SevenNet."""
     potential, relaxer = sevennet.load_sevennet(), chgnet.load_chgnet()
-    compiled, network = potential.compiled, relaxer.network
-    kept = [list(layers) for layers in layer_lists(network)]
-    potential.compiled = None
-    for layers, own in zip(layer_lists(network), kept, strict=True):
-        for number, layer in enumerate(own):
-            layers[number] = getattr(layer, "whole", layer)
-    hooks = [
-        layer.register_forward_hook(relaxer._keep)
-        for layer in list(network.atom_conv_layers)[: chgnet.N_LAYERS - 1]
-        if hasattr(layer, "twoBody_atom")
-    ]
+    kept = potential.compiled, relaxer.compiled
+    potential.compiled = relaxer.compiled = None
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
-        potential.compiled = compiled
-        for layers, own in zip(layer_lists(network), kept, strict=True):
-            for number, layer in enumerate(own):
-                layers[number] = layer
-
-
-def layer_lists(network: Any) -> list[Any]:
-    return [network.atom_conv_layers, network.bond_conv_layers, network.angle_layers]
+        potential.compiled, relaxer.compiled = kept
 
 
 def shared_data() -> Path:
@@ -178,10 +160,10 @@ def limit(host: Crystal) -> None:
     for layer in potential.compiled.layers:
         convolution = layer.convolution
         ways = convolution.ways
-        work += lengths * sum(one.numel() for one in convolution.radial)
+        work += lengths * sum(one.size for one in convolution.radial)
         work += ends.shape[1] * float((ways[:, 0] * ways[:, 1] * ways[:, 2] + ways[:, 1] * ways[:, 2]).sum())
         for mixing in (layer.self_connection, layer.mix_before, layer.mix_after):
-            work += len(host) * sum((2 * degree + 1) * one.numel() for degree, one in enumerate(mixing.maps))
+            work += len(host) * sum((2 * degree + 1) * one.size for degree, one in enumerate(mixing.maps))
     square = np.random.default_rng(0).random((1024, 1024)).astype(np.float32)
     rate = max(2 * 1024**3 / seconds(lambda: square @ square) for _ in range(5))
     took = min(seconds(lambda: potential.compiled(kinds, ends, vectors)) for _ in range(5))  # type: ignore[misc]

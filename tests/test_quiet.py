@@ -1,12 +1,13 @@
 """Other packages are silenced for a moment, and nobody else."""
 
+import importlib
 import sys
 import threading
 import warnings
 
 import pytest
 
-from ionvolt.quiet import silenced, without_prints
+from ionvolt.quiet import silenced, without_modules, without_prints
 
 
 def test_only_what_was_named_is_silenced(recwarn: pytest.WarningsRecorder) -> None:
@@ -61,3 +62,22 @@ def test_the_potential_loads_without_a_word(capsys: pytest.CaptureFixture[str]) 
     CHGNetPotential()
     assert capsys.readouterr().out == ""
     assert list(warnings.filters) == before
+
+
+def test_modules_are_left_out_for_one_thread_and_one_block() -> None:
+    found: list[object] = []
+
+    def elsewhere() -> None:
+        found.append(importlib.import_module("wave"))
+
+    for name in ("wave", "mailbox"):
+        sys.modules.pop(name, None)
+    with without_modules("wave", "mailbox", "json"):
+        with pytest.raises(ImportError, match="mailbox is left out"):
+            importlib.import_module("mailbox")
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        assert importlib.import_module("json")
+    assert found
+    assert importlib.import_module("mailbox")

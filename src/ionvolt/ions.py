@@ -14,6 +14,7 @@ import numpy as np
 
 from ionvolt.errors import InputError
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
+from ionvolt.structures.element_data import ATOMIC_MASSES
 
 FARADAY = 96485.33212
 """Faraday constant, C/mol (CODATA 2018, exact)."""
@@ -103,9 +104,7 @@ def remove_ion(crystal: Crystal, ion: WorkingIon) -> Crystal:
 
 def formula_mass(crystal: Crystal) -> float:
     """Mass of the cell's content in g/mol."""
-    from pymatgen.core.periodic_table import Element
-
-    return float(sum(n * float(Element(s).atomic_mass) for s, n in crystal.composition.items()))
+    return float(sum(n * ATOMIC_MASSES[ATOMIC_NUMBERS[symbol]] for symbol, n in crystal.composition.items()))
 
 
 def capacity_grav(discharged: Crystal, ion: WorkingIon, left: float = 0.0) -> float:
@@ -134,9 +133,7 @@ def volumetric(per_gram: float, discharged: Crystal) -> float:
 
 def capacity_of_formula(host: Crystal, ion: WorkingIon, n_ions: float) -> float:
     """``capacity_grav`` of a charged host into whose cell ``n_ions`` go."""
-    from pymatgen.core.periodic_table import Element
-
-    mass = formula_mass(host) + n_ions * float(Element(ion.symbol).atomic_mass)
+    mass = formula_mass(host) + n_ions * ATOMIC_MASSES[ion.number]
     return n_ions * ion.charge * FARADAY / (3.6 * mass)
 
 

@@ -139,7 +139,7 @@ def _pool(work: Work[Any, Any], jobs: int) -> Iterator[Any]:
     context = get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _begin, (work, context.Value("i", 0)))
     try:
-        with _one_thread_each(), _main_left_out():
+        with one_thread_each(), _main_left_out():
             pool.submit(_nothing).result()  # the first task starts all processes
         yield pool
     except BaseException:
@@ -152,7 +152,7 @@ def _pool(work: Work[Any, Any], jobs: int) -> Iterator[Any]:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Processes that are started in the block take one thread each, so that cores are not asked for twice."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))

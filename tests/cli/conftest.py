@@ -105,11 +105,12 @@ def mg_model(data: Path, li_model: Path) -> Path:
 @pytest.fixture(scope="session")
 def ions_model(li_model: Path, mg_model: Path) -> Path:
     """Heads for Li and Mg on one trunk."""
-    from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
+    from ionvolt.models.cgcnn.ensemble import load_ensemble, save_ensemble
 
     li, mg = load_ensemble(li_model), load_ensemble(mg_model)
     li.card.add_ion("Mg", mg.card.elements["Mg"], mg.card.ion_training("Mg"))
     li.card.name = "two ions"
     folder = li_model.with_name("ions")
-    save_ensemble(Ensemble(li.trunks, li.heads | mg.heads, li.card), folder)
+    heads = {name: array for name, array in mg.arrays.items() if name.startswith("head.")}
+    save_ensemble(li.with_arrays(heads), folder)
     return folder

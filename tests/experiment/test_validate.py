@@ -37,7 +37,8 @@ def magnesium(tmp_path_factory):
         training={"frameworks": ["TiS2"]}, hyperparameters=dict(whole.card.hyperparameters),
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("models") / "magnesium"
-    save_ensemble(Ensemble(whole.trunks, {"Mg": whole.heads["Mg"]}, card), folder)
+    arrays = {name: array for name, array in whole.arrays.items() if name.startswith(("trunk.", "head.Mg."))}
+    save_ensemble(Ensemble(arrays, card), folder)
     return folder
 
 

@@ -12,15 +12,17 @@ from ionvolt.explain import explain, explain_many
 from ionvolt.explain.files import to_cif
 from ionvolt.graphs import build_graph
 from ionvolt.models.card import ModelCard, read_card, write_card
+from ionvolt.models.cgcnn.architecture import LOCAL_HEAD
+from ionvolt.models.cgcnn.conversion import ensemble_of
 from ionvolt.models.cgcnn.ensemble import Ensemble, load_ensemble, save_ensemble
 from ionvolt.models.cgcnn.local_voltages import path_gradient
-from ionvolt.models.cgcnn.network import LocalHead
 from ionvolt.models.registry import shipped_models
 from ionvolt.prediction import predict
 from ionvolt.structures import read_file, read_text
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.cgcnn.local_head import fit_local_heads
+from ionvolt.training.cgcnn.local_head import fit_local_heads, named_local_heads
 from ionvolt.training.cgcnn.networks import new_network
+from models.networks import random_local_heads
 
 EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 
@@ -31,13 +33,9 @@ def ensemble() -> Ensemble:
     for network in networks:  # untrained ones answer beyond what an electrode shows
         network.head.target_mean.fill_(3.0)
         network.head.target_std.fill_(0.2)
-    torch.manual_seed(0)
-    return Ensemble(
-        [n.trunk for n in networks],
-        {"Mg": [n.head for n in networks]},
-        ModelCard("local", ions=["Mg"]),
-        {"Mg": [LocalHead(), LocalHead()]},
-    )
+    card = ModelCard("local", ions=["Mg"])
+    bare = ensemble_of([n.trunk for n in networks], {"Mg": [n.head for n in networks]}, card)
+    return bare.with_arrays(random_local_heads(["Mg"], 2))
 
 
 def test_the_mean_over_atoms_is_the_voltage(ensemble: Ensemble) -> None:
@@ -52,28 +50,30 @@ def test_the_mean_over_atoms_is_the_voltage(ensemble: Ensemble) -> None:
 def test_the_linear_law_of_the_paper_stands_beside(ensemble: Ensemble) -> None:
     explanation = explain(EXAMPLES / "V2O5.cif", "Mg", model=ensemble)
     pooled = ensemble.pooled([build_graph(read_file(EXAMPLES / "V2O5.cif"))])
-    with torch.no_grad():
-        expected = np.mean([h(p).item() for h, p in zip(ensemble.local_heads["Mg"], pooled, strict=True)])
+    weights = np.stack([ensemble.arrays[f"local.Mg.{m}.linear.weight"][0] for m in range(2)])
+    biases = np.concatenate([ensemble.arrays[f"local.Mg.{m}.linear.bias"] for m in range(2)])
+    expected = ((pooled[:, 0] * weights).sum(1) + biases).mean()
     assert explanation.mean_linear_voltage == pytest.approx(expected, rel=1e-5)
     assert np.mean([site.linear_voltage for site in explanation.sites]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_gradient_written_out_is_that_of_automatic_differentiation() -> None:
-    head = new_network(3).head
-    head.target_std.fill_(0.7)
-    points = torch.randn(5, 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    (recorded,) = torch.autograd.grad(head(points).sum(), points)
-    with torch.no_grad():
-        torch.testing.assert_close(head.gradient(points), recorded)
+    networks = [new_network(seed) for seed in (3, 4)]
+    networks[0].head.target_std.fill_(0.7)
+    heads = ensemble_of([n.trunk for n in networks], {"Mg": [n.head for n in networks]}, ModelCard("x")).heads("Mg")
+    points = torch.randn(2, 5, 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    for network, of_member, found in zip(networks, points, heads.gradient(points.detach().numpy()), strict=True):
+        (recorded,) = torch.autograd.grad(network.head(of_member).sum(), of_member)
+        np.testing.assert_allclose(found, recorded, atol=1e-6)
 
 
 def test_the_way_from_the_average_host_adds_up(ensemble: Ensemble) -> None:
     """Slope times way is the rise of the head: nothing is lost between the average host and the crystal."""
-    head = ensemble.heads["Mg"][0]
-    start, end = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        rise = (head(end[None]) - head(start[None])).item()
-        assert ((end - start) @ path_gradient(head, start[None], end[None])[0]).item() == pytest.approx(rise, abs=1e-5)
+    heads = ensemble.heads("Mg")
+    start, end = np.random.default_rng(1).normal(size=(2, 2, 1, 64)).astype(np.float32)
+    rise = heads(end) - heads(start)
+    np.testing.assert_allclose(((end - start) * path_gradient(heads, start, end)).sum(2), rise, atol=1e-5)
+    assert np.abs(rise).min() > 1e-4
 
 
 def test_a_model_without_baselines_is_read_and_shared_out_at_the_crystal(ensemble: Ensemble, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_files(ensemble: Ensemble, tmp_path: Path) -> None:
 
 def test_a_model_without_local_heads_says_so() -> None:
     network = new_network(0)
-    bare = Ensemble([network.trunk], {"Mg": [network.head]}, ModelCard("bare", ions=["Mg"]))
+    bare = ensemble_of([network.trunk], {"Mg": [network.head]}, ModelCard("bare", ions=["Mg"]))
     assert not bare.explains
     with pytest.raises(ModelError, match="bare: it does not share its answers out"):
         explain(EXAMPLES / "V2O5.cif", "Mg", model=bare)
@@ -158,25 +158,32 @@ def test_what_predicts_is_what_explains() -> None:
     assert explanation.mean_local_voltage == pytest.approx(predicted.voltage, abs=1e-6)
 
 
-def test_the_fit_finds_the_law_of_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fit_finds_the_law_of_the_head() -> None:
     rng = np.random.default_rng(0)
-    pooled = torch.from_numpy(rng.normal(size=(120, 64))).float()
-    weight = torch.from_numpy(rng.normal(size=64)).float()
-    head = new_network(0).head
-    monkeypatch.setattr(head, "forward", lambda vectors: vectors @ weight + 2.0)
-    targets = (pooled @ weight + 2.5).double().numpy()
+    pooled = rng.normal(size=(120, 64)).astype(np.float32)
+    weight = rng.normal(size=64).astype(np.float32)
+
+    def head(vectors: np.ndarray) -> np.ndarray:
+        return vectors @ weight + np.float32(2.0)
+
+    targets = (pooled @ weight + 2.5).astype(np.float64)
     rows = np.arange(120)
     heads, fits = fit_local_heads([pooled], [head], targets, [(rows[:100], rows[100:])])
     assert fits[0].mae_to_head < 1e-2
     assert fits[0].mae_to_label == pytest.approx(0.5, abs=1e-2)
-    np.testing.assert_allclose(heads[0].linear.weight.detach().numpy()[0], weight.numpy(), atol=0.02)
-    np.testing.assert_allclose(heads[0].baseline.numpy(), pooled[:100].mean(0).numpy(), atol=1e-5)
+    np.testing.assert_allclose(heads[0].weight[0, :, 0], weight, atol=0.02)
+    np.testing.assert_allclose(heads[0].baseline[0], pooled[:100].mean(0), atol=1e-5)
+    named = named_local_heads("Mg", [*heads, *heads])
+    assert {name: array.shape for name, array in named.items()} == {
+        f"local.Mg.{m}.{name}": shape for m in range(2) for name, shape in LOCAL_HEAD.items()
+    }
 
 
 def test_hosts_of_other_ions_help_where_the_ion_has_few() -> None:
     rng = np.random.default_rng(1)
-    pooled = torch.from_numpy(rng.normal(size=(400, 64)) * 0.3).float()
-    head, rows = new_network(5).head, np.arange(40)
+    pooled = (rng.normal(size=(400, 64)) * 0.3).astype(np.float32)
+    network, rows = new_network(5), np.arange(40)
+    head = ensemble_of([network.trunk], {"Mg": [network.head]}, ModelCard("x")).heads("Mg")
     parts = [(rows[:30], rows[30:])]
     alone = fit_local_heads([pooled[:40]], [head], np.zeros(40), parts)[1][0]
     helped = fit_local_heads([pooled[:40]], [head], np.zeros(40), parts, [pooled[40:]])[1][0]

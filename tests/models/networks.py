@@ -1,13 +1,16 @@
 """Small networks and batches for the tests of models."""
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from crystals import IDEAL, random_crystal
 from ionvolt.graphs import CrystalGraph, GraphBatch, build_graph, collate
+from ionvolt.models.cgcnn.architecture import N_FEATURES
 from ionvolt.models.cgcnn.network import CGCNN
+from ionvolt.models.storage import Arrays
 from ionvolt.training.cgcnn.networks import new_network
 
 
@@ -42,3 +45,14 @@ def batch(seed: int = 0) -> GraphBatch:
 
 def copies(network: CGCNN, n: int) -> list[CGCNN]:
     return [copy.deepcopy(network) for _ in range(n)]
+
+
+def random_local_heads(ions: Sequence[str], n_members: int) -> Arrays:
+    """Local-voltage heads without baselines, under their names in an ensemble."""
+    rng = np.random.default_rng(0)
+    arrays: Arrays = {}
+    for name in (f"local.{ion}.{m}" for ion in ions for m in range(n_members)):
+        arrays[f"{name}.linear.weight"] = rng.uniform(-0.125, 0.125, (1, N_FEATURES)).astype(np.float32)
+        arrays[f"{name}.linear.bias"] = rng.uniform(-0.125, 0.125, 1).astype(np.float32)
+        arrays[f"{name}.baseline"] = np.full(N_FEATURES, np.nan, dtype=np.float32)
+    return arrays

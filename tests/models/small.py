@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.atomic_gp import AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.crystal_krr import KRRSettings
 from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
-from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair
+from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners
 from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
@@ -21,6 +22,7 @@ from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_fe
 from ionvolt.physics.reaction import balance
 from ionvolt.testing import layered
 from ionvolt.training.mlip.fit import train_host_krr, train_pair_krr
+from ionvolt.training.mlip.network import TrainedNetwork
 
 LI = WORKING_IONS["Li"]
 
@@ -73,7 +75,7 @@ def foundation(seed: int = 0) -> FoundationModel:
     torch.manual_seed(seed)
 
     def learners(known: list[TrialFeatures]) -> HostLearners:
-        networks = [DeltaNetwork().eval() for _ in range(2)]
+        networks = [TrainedNetwork().answering() for _ in range(2)]
         kernel = train_host_krr(known, VOLTAGES, np.arange(4), KRRSettings(ridge=1e-6))
         return HostLearners(networks, kernel, domain([host.host for host in known]))
 
@@ -85,7 +87,14 @@ def delta(seed: int = 0) -> DeltaModel:
     kernel = fit_atomic_gp(pairs(), VOLTAGES, replace(AtomicGPSettings(), n_features=200))
     on_crystals = train_pair_krr(pairs(), VOLTAGES, np.arange(4), KRRSettings(ridge=1e-6))
     correctors = {
-        variant: Corrector([DeltaNetwork().eval() for _ in range(2)], kernel, domain(ends()[1::2]), crystals)
+        variant: Corrector([TrainedNetwork().answering() for _ in range(2)], kernel, domain(ends()[1::2]), crystals)
         for variant, crystals in (("both", None), ("discharged", on_crystals))
     }
     return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), card("small-delta"))
+
+
+def auto(ions: list[str]) -> AutoModel:
+    host, ends = foundation(), delta()
+    return AutoModel(
+        Part(host.card, lambda: host), Part(ends.card, lambda: ends), ModelCard("auto", kind="auto", ions=ions)
+    )

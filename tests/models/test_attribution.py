@@ -54,7 +54,7 @@ def test_the_remainder_is_the_correction_of_the_electrode_as_a_whole(electrodes:
     model.correctors["discharged"].crystals = None  # else it is a third of the mean, and all of it a remainder
     kernel = model.correctors["discharged"].kernel
     for network in model.correctors["discharged"].networks:  # untrained: the correction of the whole is zero
-        network.shift[-1].bias.data.fill_(0.5)
+        network.layers["shift"][-1].bias[:] = 0.5
     for found in model.attribute(electrodes):
         assert found.remainder == pytest.approx(0.5 * 0.3 * 0.5 + 0.5 * kernel.shifts[0], abs=1e-5)
 

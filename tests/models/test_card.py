@@ -11,7 +11,9 @@ import pytest
 from ionvolt.errors import ModelError
 from ionvolt.models.card import FORMAT_VERSION, ModelCard, Record, read_card, write_card
 from ionvolt.models.card_upgrades import upgrade_v1_v2
-from ionvolt.models.cgcnn.ensemble import Calibration, Ensemble, load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.conversion import ensemble_of
+from ionvolt.models.cgcnn.ensemble import load_ensemble, save_ensemble
+from ionvolt.models.cgcnn.parameters import Calibration
 from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.registry import shipped_models
 from ionvolt.models.structured import structured
@@ -171,7 +173,7 @@ def test_a_model_with_an_old_card_is_loaded_as_before(tmp_path: Path) -> None:
 def test_calibration_is_read_from_hyperparameters(tmp_path: Path) -> None:
     network = new_network(0)
     card = ModelCard("x", ions=["Mg"], hyperparameters={"calibration": {"Mg": {"std_scale": 3.0}}})
-    save_ensemble(Ensemble([network.trunk], {"Mg": [network.head]}, card), tmp_path)
+    save_ensemble(ensemble_of([network.trunk], {"Mg": [network.head]}, card), tmp_path)
     model = load_ensemble(tmp_path)
     assert model.calibration("Mg") == Calibration(std_scale=3.0)
     assert model.calibration("Li") == Calibration()

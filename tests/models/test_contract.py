@@ -6,22 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from ionvolt.descriptors import element_table, features, ion_features
 from ionvolt.errors import ModelError
 from ionvolt.ions import EndMembers, working_ion
-from ionvolt.models.auto import AutoModel
 from ionvolt.models.card import ModelCard
+from ionvolt.models.cgcnn.conversion import ensemble_of
 from ionvolt.models.cgcnn.ensemble import Ensemble
-from ionvolt.models.cgcnn.network import LocalHead
 from ionvolt.models.classical.model import ClassicalModel
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.registry import AUTO, load_model, shipped_models
 from ionvolt.structures import read_file
 from ionvolt.testing import Electrode, check_predictor, electrodes, layered, queries_of
 from ionvolt.training.cgcnn.networks import new_network
-from models.small import delta, foundation
+from models.networks import random_local_heads
+from models.small import auto, delta, foundation
 
 pytestmark = pytest.mark.slow
 
@@ -30,11 +29,8 @@ EXAMPLES = Path(__file__).parents[2] / "src/ionvolt/examples"
 
 def networks(*, local: bool = True) -> Ensemble:
     members = [new_network(seed) for seed in (1, 2)]
-    torch.manual_seed(0)
-    heads = {"Mg": [LocalHead(), LocalHead()]} if local else {}
-    return Ensemble(
-        [n.trunk for n in members], {"Mg": [n.head for n in members]}, ModelCard("small", ions=["Mg"]), heads
-    )
+    bare = ensemble_of([n.trunk for n in members], {"Mg": [n.head for n in members]}, ModelCard("small", ions=["Mg"]))
+    return bare.with_arrays(random_local_heads(["Mg"], 2)) if local else bare
 
 
 def classical(learner: str, ions: Sequence[str]) -> ClassicalModel:
@@ -57,7 +53,7 @@ def classical(learner: str, ions: Sequence[str]) -> ClassicalModel:
         lambda: classical("random-forest", ["Li"]),
         delta,
         foundation,
-        lambda: AutoModel(foundation(), delta(), ModelCard("auto", kind=AUTO, ions=["Li"])),
+        lambda: auto(["Li"]),
     ],
     ids=["networks", "networks without local heads", "kernel ridge", "forest", "delta", "foundation", "auto"],
 )

@@ -6,14 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ionvolt.models.cgcnn.convolution import GraphConvolution, kernels_available
+from ionvolt.models.cgcnn.convolution import GraphConvolution
+from ionvolt.models.cgcnn.kernels import kernels_available
 from ionvolt.models.cgcnn.layers import expand_distances
 from models.networks import batch
 
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IONVOLT_KERNELS", "torch")
+    monkeypatch.setenv("IONVOLT_KERNELS", "none")
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_compiled_passes_equal_plain_torch(train: bool, monkeypatch: pytest.Monk
     module = convolution()
     monkeypatch.delenv("IONVOLT_KERNELS", raising=False)
     fast = everything(module, train=train)
-    monkeypatch.setenv("IONVOLT_KERNELS", "torch")
+    monkeypatch.setenv("IONVOLT_KERNELS", "none")
     slow = everything(module, train=train)
     exact = everything(module, train=train, dtype=torch.float64)
     assert_close(fast, slow)
@@ -104,7 +105,7 @@ def test_compiled_passes_equal_plain_torch(train: bool, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("kernels", ["", "torch"], ids=["compiled", "plain"])
+@pytest.mark.parametrize("kernels", ["", "none"], ids=["compiled", "plain"])
 def test_equals_equation_1_as_it_is_written(kernels: str, train: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IONVOLT_KERNELS", kernels)
     for seed in range(3):
@@ -175,7 +176,7 @@ def test_extreme_gates_neither_overflow_nor_vanish_wrongly(monkeypatch: pytest.M
     given = inputs()
     with torch.no_grad():
         fast = module(*given)
-        monkeypatch.setenv("IONVOLT_KERNELS", "torch")
+        monkeypatch.setenv("IONVOLT_KERNELS", "none")
         slow = module(*given)
     assert torch.isfinite(fast).all()
     torch.testing.assert_close(fast, slow, atol=1e-4, rtol=1e-4)
@@ -199,7 +200,7 @@ def test_running_variance_is_that_of_torch_in_a_small_batch(monkeypatch: pytest.
     neighbours, distances = torch.tensor([[1, 1, 0], [0, 0, 1]]), torch.tensor([[1.9, 2.3, 3.1], [1.9, 2.3, 2.8]])
     atoms = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
     found = []
-    for kernels in ("", "torch"):
+    for kernels in ("", "none"):
         monkeypatch.setenv("IONVOLT_KERNELS", kernels)
         module = convolution().train()
         module(atoms, neighbours, distances)
@@ -241,7 +242,7 @@ def test_padding_carries_nothing_of_the_distance() -> None:
     assert float(expand_distances(torch.tensor(9.0)).max()) < 2e-11
 
 
-@pytest.mark.parametrize("kernels", ["", "torch"], ids=["compiled", "plain"])
+@pytest.mark.parametrize("kernels", ["", "none"], ids=["compiled", "plain"])
 def test_edge_weights_do_not_reach_a_padded_place(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IONVOLT_KERNELS", kernels)
     module = convolution().eval()
@@ -262,7 +263,7 @@ def test_compiled_expansion_at_the_ends_of_the_range(monkeypatch: pytest.MonkeyP
     neighbours = torch.randint(0, 24, (24, 12), generator=torch.Generator().manual_seed(0))
     atoms = torch.randn(24, 64, generator=torch.Generator().manual_seed(1))
     results: list[np.ndarray] = []
-    for kernels in ("", "torch"):
+    for kernels in ("", "none"):
         monkeypatch.setenv("IONVOLT_KERNELS", kernels)
         with torch.no_grad():
             results.append(module(atoms, neighbours, distances).numpy())

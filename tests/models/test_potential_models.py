@@ -11,9 +11,9 @@ from crystals import rock_salt
 from ionvolt import prediction
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.auto import AutoModel
+from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
-from ionvolt.models.interface import Query
+from ionvolt.models.interface import Predictor, Query
 from ionvolt.models.mlip.delta_model import VARIANTS, load_delta, save_delta
 from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
@@ -23,7 +23,7 @@ from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.potentials.pair import load_potentials
 from ionvolt.structures.crystal import Crystal
-from models.small import DISCHARGED, VOLTAGES, delta, foundation, pairs
+from models.small import DISCHARGED, VOLTAGES, auto, delta, foundation, pairs
 
 pytestmark = pytest.mark.slow
 
@@ -155,12 +155,26 @@ def test_out_of_the_domain_has_its_reasons() -> None:
 
 
 def test_the_best_model_takes_what_the_input_allows() -> None:
-    model = AutoModel(foundation(), delta(), ModelCard("auto"))
+    model = auto([])
     queries = [Query("Li", HOSTS[0]), both(DISCHARGED[0], HOSTS[0]), Query("Li", HOSTS[1])]
     answers = model.estimate(queries)
     assert [a.model for a in answers] == ["small", "small-delta", "small"]
     assert answers[1].physics is not None
     assert model.estimate([]) == []
+
+
+def test_a_part_that_is_not_asked_is_not_loaded() -> None:
+    host = foundation()
+
+    def load() -> Predictor:
+        raise ModelError("asked for")
+
+    model = AutoModel(Part(host.card, lambda: host), Part(delta().card, load), ModelCard("auto"))
+    model.require(["Li", "Mg"])
+    assert "Li" in model.ions
+    assert model.estimate([Query("Li", HOSTS[0])])[0].model == "small"
+    with pytest.raises(ModelError, match="asked for"):
+        model.estimate([both(DISCHARGED[0], HOSTS[0])])
 
 
 def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path) -> None:
@@ -201,7 +215,7 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
 
 @pytest.fixture
 def best() -> AutoModel:
-    return AutoModel(foundation(), delta(), ModelCard("auto", ions=["Li", "Mg"]))
+    return auto(["Li", "Mg"])
 
 
 def test_predict_says_what_it_rests_on(best: AutoModel) -> None:

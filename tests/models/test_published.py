@@ -12,6 +12,7 @@ import torch
 from ionvolt.errors import InputError
 from ionvolt.graphs import CrystalGraph, build_graph, has_tie
 from ionvolt.ions import WORKING_IONS
+from ionvolt.models.cgcnn.conversion import network_of
 from ionvolt.models.cgcnn.ensemble import load_ensemble, save_ensemble
 from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.models.cgcnn.published import MAX_BYTES, import_checkpoint
@@ -124,12 +125,12 @@ def test_both_file_formats_of_torch(newer: bool, tmp_path: Path) -> None:
     content = like_the_authors()
     torch.save(content, tmp_path / "c.pth.tar", _use_new_zipfile_serialization=newer)
     ensemble = import_checkpoint(tmp_path / "c.pth.tar", MG)
-    head = ensemble.heads["Mg"][0]
+    network = network_of(ensemble, 0, "Mg")
+    head = network.head
     assert float(head.target_mean) == 2.5
     assert float(head.target_std) == pytest.approx(1.1)
     torch.testing.assert_close(head.output.weight, content["state_dict"]["fc_out.weight"])
-    assert not ensemble.trunks[0].training
-    assert not head.training
+    assert not network.training
 
 
 def refusal_of(path: Path) -> str:
@@ -202,7 +203,7 @@ def test_damaged_files_are_refused_or_read_but_never_crash(tmp_path: Path) -> No
             except InputError as error:
                 assert "\n" not in str(error)  # noqa: PT017
             else:
-                assert all(torch.isfinite(t).all() for t in ensemble.member(0, "Mg").state_dict().values())
+                assert all(np.isfinite(array).all() for array in ensemble.arrays.values())
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

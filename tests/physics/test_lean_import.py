@@ -18,7 +18,7 @@ before = torch.compiler.disable
 load_sevennet()
 assert torch.compiler.disable is before
 assert "torch._dynamo" not in sys.modules
-load_chgnet()
+assert load_chgnet().network is not None
 warnings.resetwarnings()
 print("loaded", file=sys.stderr)
 heavy = ("pandas", "sympy", "matplotlib", "scipy.signal", "chgnet.model.dynamics")

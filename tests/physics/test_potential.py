@@ -12,9 +12,8 @@ from crystals import disulfide, layered, olivine, sodium_chloride, spinel
 from ionvolt.errors import InputError, ModelError
 from ionvolt.physics import CHGNetPotential, load_chgnet
 from ionvolt.physics.potentials.chgnet import VERSIONS
-from ionvolt.physics.potentials.chgnet_graph import chgnet_graph
+from ionvolt.physics.potentials.chgnet_graph import chgnet_graph, graph_of
 from ionvolt.structures.crystal import Crystal
-from ionvolt.structures.pairs import find_pairs
 
 pytestmark = pytest.mark.slow
 
@@ -122,8 +121,12 @@ def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
 
 def test_a_bond_is_its_own_angle_with_no_bond_but_others() -> None:
     """In rock salt each atom has six bonds of 2.82 Å: 30 ordered pairs of different ones."""
-    crystal = sodium_chloride()
-    graph = chgnet_graph(crystal, find_pairs(crystal, 6.0, both=False), 6.0, 3.0)
+    graph = chgnet_graph(sodium_chloride(), 6.0, 3.0)
     assert len(graph.bond_graph) == 2 * 6 * 5
     assert (graph.bond_graph[:, 2] != graph.bond_graph[:, 4]).all()
     assert len(graph.directed2undirected) == 2 * len(graph.undirected2directed)
+    ours = graph_of([sodium_chloride()] * 2, 6.0, 3.0)
+    assert ours.angles.size == 2 * len(graph.bond_graph)
+    assert (ours.pairs[0] != ours.pairs[1]).all()
+    assert (ours.centers[ours.pairs[0]] == ours.centers[ours.pairs[1]]).all()
+    assert len(ours.vectors) == 2 * len(graph.undirected2directed)

@@ -157,7 +157,8 @@ def test_relaxations_are_remembered_and_those_out_of_time_go_on(potential: CHGNe
     assert third.seconds == second.seconds
     assert (third.crystal.frac_coords == second.crystal.frac_coords).all()
     assert third.crystal.warnings == ("a note",)
-    # Another limit is another relaxation.
+    # Another limit or optimiser is another relaxation.
+    assert cached_relax(start, potential, RelaxSettings(optimiser="bfgs"), cache).steps != second.steps
     assert cached_relax(start, potential, RelaxSettings(fmax=0.5), cache).energy > second.energy
 
 

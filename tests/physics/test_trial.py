@@ -7,7 +7,7 @@ import pytest
 
 from crystals import rock_salt
 from ionvolt.errors import InputError
-from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.ions import WORKING_IONS, WorkingIon, remove_ion
 from ionvolt.physics.interstitials import (
     InterstitialSite,
     crowding_energy,
@@ -16,7 +16,15 @@ from ionvolt.physics.interstitials import (
     rank_sites,
 )
 from ionvolt.physics.potentials.chgnet import load_chgnet
-from ionvolt.physics.trial_insertion import Trial, expand_and_relax, fill_sites, sites_for_trials, trial_insertions
+from ionvolt.physics.potentials.interface import Potential
+from ionvolt.physics.trial_insertion import (
+    Trial,
+    Wanted,
+    expand_and_relax,
+    fill_sites,
+    sites_for_trials,
+    trial_insertions,
+)
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
 from models.small import DISCHARGED
@@ -26,8 +34,13 @@ LICOO2 = DISCHARGED[0]
 COO2 = remove_ion(LICOO2, LI)
 
 
+def tried(host: Crystal, ion: WorkingIon, potential: Potential, n_ions: int | None = None) -> tuple[Trial, Trial]:
+    ((single, filled),) = trial_insertions(host, [Wanted(ion, n_ions)], potential)
+    return single, filled
+
+
 def test_lithium_goes_back_to_where_it_was() -> None:
-    single, filled = trial_insertions(COO2, LI, load_chgnet())
+    single, filled = tried(COO2, LI, load_chgnet())
     assert single.n_ions == 1
     assert filled is single, "one transition metal has one electron to give"
     assert single.crystal.numbers.tolist() == [*COO2.numbers.tolist(), 3]
@@ -37,12 +50,12 @@ def test_lithium_goes_back_to_where_it_was() -> None:
 
 def test_a_large_ion_pushes_the_host_apart() -> None:
     potential = load_chgnet()
-    single, filled = trial_insertions(COO2, WORKING_IONS["K"], potential)
+    single, filled = tried(COO2, WORKING_IONS["K"], potential)
     assert filled.crystal.numbers.tolist() == single.crystal.numbers.tolist()
     assert filled.output.energy < single.output.energy
     assert filled.crystal.volume > 1.05 * COO2.volume
     assert single.crystal.volume == pytest.approx(COO2.volume)
-    assert trial_insertions(COO2, LI, potential)[1].crystal.volume == pytest.approx(COO2.volume)
+    assert tried(COO2, LI, potential)[1].crystal.volume == pytest.approx(COO2.volume)
     # Two atoms that see each other alone: stretched on, they would see nothing.
     pair = Crystal(np.diag([20.0, 20.0, 20.0]), np.array([8, 19]), np.array([[0.0, 0, 0], [0.24, 0, 0]]))
     alone = Trial(pair, 1, potential.evaluate([pair])[0])
@@ -70,9 +83,9 @@ def test_supercells_have_one_primitive_cell() -> None:
 
 def test_a_void_is_filled_by_electrons_and_by_room() -> None:
     host = along_c(COO2, 4)
-    single, filled = trial_insertions(host, LI, load_chgnet())
+    single, filled = tried(host, LI, load_chgnet())
     assert (single.n_ions, filled.n_ions) == (1, 4)
-    assert trial_insertions(host, MG, load_chgnet())[1].n_ions == 2
+    assert tried(host, MG, load_chgnet())[1].n_ions == 2
     places = filled.crystal.frac_coords[-4:]
     assert min(distances(host.lattice, p, np.delete(places, i, 0)).min() for i, p in enumerate(places)) > 2.2
 
@@ -80,10 +93,10 @@ def test_a_void_is_filled_by_electrons_and_by_room() -> None:
 def test_as_many_ions_as_are_known_to_go_in() -> None:
     host = along_c(COO2, 4)
     for n in (1, 2, 3, 4):
-        single, filled = trial_insertions(host, LI, load_chgnet(), n_ions=n)
+        single, filled = tried(host, LI, load_chgnet(), n)
         assert (single.n_ions, filled.n_ions) == (1, n)
         assert (filled.crystal.numbers == 3).sum() == n
-    assert trial_insertions(host, LI, load_chgnet(), n_ions=99)[1].n_ions == 4, "as many as find room"
+    assert tried(host, LI, load_chgnet(), 99)[1].n_ions == 4, "as many as find room"
 
 
 def test_where_one_kind_of_void_is_full_the_next_is_filled() -> None:
@@ -123,7 +136,7 @@ def test_a_dense_host_still_has_its_widest_void() -> None:
     assert not find_interstitials(dense)
     (site,) = sites_for_trials(dense)
     assert site.free_radius < 1.5
-    assert trial_insertions(dense, LI, load_chgnet())[0].n_ions == 1
+    assert tried(dense, LI, load_chgnet())[0].n_ions == 1
 
 
 def test_layers_in_a_vacuum() -> None:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import torch
 import uvicorn
 
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard, Record
-from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
-from ionvolt.models.cgcnn.network import LocalHead
+from ionvolt.models.cgcnn.conversion import ensemble_of
+from ionvolt.models.cgcnn.ensemble import save_ensemble
 from ionvolt.training.cgcnn.networks import new_network
 from ionvolt.web.app import create_app
 from ionvolt.web.connections import PromptProtocol
 from ionvolt.web.serving import listen
 from ionvolt.web.settings import Settings
+from models.networks import random_local_heads
 
 ROCK_SALT = """data_NaCl
 _cell_length_a 5.64
@@ -52,12 +52,11 @@ def stand_in(folder: Path) -> Path:
     for head in (head for members in heads.values() for head in members):
         head.target_mean.fill_(2.0)  # so that random weights answer what an electrode could show
         head.target_std.fill_(0.3)
-    torch.manual_seed(0)
-    local = {ion: [LocalHead() for _ in range(3)] for ion in WORKING_IONS}
     errors = {"n": 9, "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}
     records = [Record("paper/random", ion, values=errors) for ion in WORKING_IONS]
     card = ModelCard("stand-in", ions=list(WORKING_IONS), evaluation=records)
-    save_ensemble(Ensemble([network.trunk for network in networks], heads, card, local), folder)
+    bare = ensemble_of([network.trunk for network in networks], heads, card)
+    save_ensemble(bare.with_arrays(random_local_heads(list(WORKING_IONS), 3)), folder)
     return folder
 
 

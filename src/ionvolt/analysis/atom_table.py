@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ionvolt.graphs import CrystalGraph, iterate_batches
@@ -69,7 +68,6 @@ class Atoms:
         return self[np.sort(first)]
 
 
-@torch.inference_mode()
 def atoms_of(
     model: Ensemble, graphs: Sequence[CrystalGraph], ion: str, *, progress: ProgressCallback | None = None
 ) -> Atoms:
@@ -87,14 +85,14 @@ def atoms_of(
     model.require_local([ion])
     parts: list[Atoms] = []
     for where, batch in iterate_batches(graphs):
-        vectors = [trunk.eval().atom_vectors(batch) for trunk in model.trunks]
-        found = local_voltages(vectors, model.heads[ion], model.local_heads[ion], batch.n_atoms)
+        vectors = model.trunks.atom_vectors(batch)
+        found = local_voltages(vectors, model.heads(ion), model.local_heads(ion), batch.n_atoms)
         parts.append(
             Atoms(
                 ion=ion,
                 numbers=batch.numbers,
                 crystal=batch.crystal_index + where.start,
-                vectors=vectors[0].double().numpy(),
+                vectors=vectors[0].astype(np.float64),
                 additive=found.additive,
                 linear=found.linear,
                 oxygen=(batch.numbers[batch.neighbours[:, :2]] == OXYGEN).all(1),

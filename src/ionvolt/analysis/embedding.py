@@ -122,7 +122,7 @@ def study_embedding(model: Ensemble, numbers: Sequence[int] | None = None) -> Em
         known = model.card.elements
         numbers = known.get("Li") or sorted({z for of_ion in known.values() for z in of_ion}) or range(1, 83)
     chosen = np.array(sorted(numbers), dtype=np.int64)
-    tables = [trunk.embed_elements().detach().double().numpy()[chosen] for trunk in model.trunks]
+    tables = [elements.astype(np.float64)[chosen] for elements in model.trunks.elements]
     networks = [principal_components(table, N_COMPONENTS) for table in tables]
     # Networks of different scale would not count alike.
     side_by_side = np.concatenate([t / np.sqrt((t - t.mean(0)).var(0).sum()) for t in tables], axis=1)

@@ -85,7 +85,7 @@ def study_model(
     out.table("embedding-correlations", elements.rows())
     summary["embedding"] = elements.verdict()
     summary["embedding"]["n_elements"] = len(elements.numbers)
-    if data is not None and ion not in model.local_heads:
+    if data is not None and ion not in model.local_ions:
         summary["note"] = f"no local-voltage heads for {ion}: only the embedding was studied"
     elif data is not None:
         summary["n_hosts"] = len(data)

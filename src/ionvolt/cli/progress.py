@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ionvolt.cli.terminal import console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 LINE_EVERY_S = 10.0
 """Between two lines of progress where standard error is no terminal; what takes less tells nothing."""
@@ -16,36 +20,25 @@ class Bar:
     """What is done, of how much, how fast, and the time left: a bar that leaves nothing behind, or plain lines."""
 
     def __init__(self, words: str, total: int | None = None) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
         self._words, self._done, self._total = words, 0, total
         self._told = time.monotonic()
         self._begun = 0
         """What was done when the present work began: what an earlier run has left is no part of the speed."""
         self._first: tuple[int, float] | None = None
         """What was done when, from which on speed is measured: getting ready is no part of it."""
-        self._seen = sys.stderr.isatty()
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", markup=False),
-            TimeRemainingColumn(),
-            console=console(stderr=True),
-            transient=True,
-            disable=not self._seen,
-            expand=True,
-        )
-        self._task = self._progress.add_task(words, total=total, rate="")
+        self._progress = _drawn() if sys.stderr.isatty() else None
+        self._task = None if self._progress is None else self._progress.add_task(words, total=total, rate="")
 
     def __enter__(self) -> Bar:
-        self._progress.start()
+        if self._progress is not None:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._progress is not None:
+            self._progress.stop()
 
     def to(self, done: int, total: int, words: str = "") -> None:
         """Set what is done, of how much; words where something else begins."""
@@ -69,7 +62,7 @@ class Bar:
         if self._done > self._begun and self._first is None:
             self._first = self._done, now
         done, seconds = (self._done - self._first[0], now - self._first[1]) if self._first else (0, 0.0)
-        if self._seen:
+        if self._progress is not None and self._task is not None:
             rate = _rate(done, seconds)
             self._progress.update(
                 self._task, completed=self._done, total=self._total, description=self._words, rate=rate
@@ -82,6 +75,21 @@ class Bar:
                 if self._total:
                     parts.append(f"{_duration(seconds / done * (self._total - self._done))} left")
             print(f"ionvolt: {', '.join(parts)}", file=sys.stderr, flush=True)
+
+
+def _drawn() -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+        transient=True,
+        expand=True,
+    )
 
 
 def _rate(done: int, seconds: float) -> str:

@@ -118,7 +118,7 @@ def transfer(
 
     rows, about = _data(data, clean)
     pretrained = load_networks(base)
-    parts = prepare(rows, symbol, kind=split, seed=seed, n_members=len(pretrained.trunks))
+    parts = prepare(rows, symbol, kind=split, seed=seed, n_members=pretrained.n_members)
     settings = _settings(HEAD if layers == "head" else FINE_TUNE, seed, epochs, learning_rate, patience)
     if update_batchnorm:
         settings = dataclasses.replace(settings, batch_norm="train")
@@ -178,8 +178,10 @@ def _train(
     graphs = [build_graph(host) for host in parts.rows.hosts]
     base = None
     if pretrained is not None:
-        source = "Li" if "Li" in pretrained.heads else pretrained.ions[0]
-        base = [pretrained.member(m, source) for m in range(len(pretrained.trunks))]
+        from ionvolt.models.cgcnn.conversion import network_of
+
+        source = "Li" if "Li" in pretrained.ions else pretrained.ions[0]
+        base = [network_of(pretrained, m, source) for m in range(pretrained.n_members)]
     n_members = len(parts.members)
     with Bar(f"{symbol}: {n_members} networks", total=n_members * settings.epochs) as bar:
         networks, histories = run(

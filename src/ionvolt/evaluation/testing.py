@@ -13,6 +13,7 @@ from ionvolt._version import __version__
 from ionvolt.evaluation.metrics import metrics
 from ionvolt.graphs import CrystalGraph
 from ionvolt.models.card import TEST, ModelCard, Record
+from ionvolt.models.cgcnn.conversion import ensemble_of
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.network import CGCNN
 from ionvolt.training.cgcnn.runs import EnsembleParts, Mode
@@ -22,7 +23,7 @@ from ionvolt.training.settings import Settings
 
 def as_ensemble(networks: Sequence[CGCNN], ion: str, name: str) -> Ensemble:
     """Members with a head for one ion, and a card that is still to be filled."""
-    return Ensemble([n.trunk for n in networks], {ion: [n.head for n in networks]}, ModelCard(name=name))
+    return ensemble_of([n.trunk for n in networks], {ion: [n.head for n in networks]}, ModelCard(name=name))
 
 
 def calibrate_std(errors: NDArray[np.float64], spreads: NDArray[np.float64]) -> dict[str, float]:

@@ -8,9 +8,17 @@ a home. The functions are then compiled anew in each process, which takes some s
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from numba import njit
+
+from ionvolt.quiet import without_modules
+
+with without_modules(
+    "scipy.linalg"
+):  # whose BLAS numba asks for, and no function here: a third of the time to load numba
+    import_module("numba.np.arraymath")
 
 
 def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:

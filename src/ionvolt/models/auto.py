@@ -7,13 +7,24 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias, TypeVar
 
 from ionvolt.ions import EndMembers
-from ionvolt.models.card import ModelCard
-from ionvolt.models.interface import AtomContributions, Estimate, Query
-from ionvolt.models.mlip.delta_model import DeltaModel
-from ionvolt.models.mlip.foundation_model import FoundationModel
+from ionvolt.models.card import ModelCard, require_ions
+from ionvolt.models.interface import AtomContributions, Estimate, Predictor, Query
 
 Answer = TypeVar("Answer")
-Ask: TypeAlias = Callable[[Sequence[Query]], list[Answer]]
+Ask: TypeAlias = Callable[[Predictor, Sequence[Query]], list[Answer]]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A model that is loaded when it is first asked: who has hosts alone need not wait for the Δ-model.
+
+    Attributes:
+        card: Its card.
+        load: Gives it; called at each question, so that it should remember what it gave.
+    """
+
+    card: ModelCard
+    load: Callable[[], Predictor]
 
 
 @dataclass(eq=False)
@@ -26,8 +37,8 @@ class AutoModel:
         card: A card of both, with the errors of the foundation model.
     """
 
-    foundation: FoundationModel
-    delta: DeltaModel
+    foundation: Part
+    delta: Part
     card: ModelCard
 
     accepts: ClassVar[frozenset[EndMembers]] = frozenset({"charged", "discharged", "both"})
@@ -36,26 +47,26 @@ class AutoModel:
     @property
     def ions(self) -> list[str]:
         """Working ions that both know."""
-        return [ion for ion in self.foundation.ions if ion in self.delta.ions]
+        return [ion for ion in self.foundation.card.ions if ion in self.delta.card.ions]
 
     def require(self, ions: Sequence[str]) -> None:
         """See ``interface.Predictor``."""
-        self.foundation.require(ions)
-        self.delta.require(ions)
+        require_ions(self.foundation.card, ions)
+        require_ions(self.delta.card, ions)
 
     def estimate(self, queries: Sequence[Query]) -> list[Estimate]:
         """See ``interface.Predictor``."""
-        return _by_part(queries, self.foundation.estimate, self.delta.estimate)
+        return self._by_part(queries, lambda model, some: model.estimate(some))
 
     def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
         """See ``interface.Predictor``."""
-        return _by_part(queries, self.foundation.attribute, self.delta.attribute)
+        return self._by_part(queries, lambda model, some: model.attribute(some))
 
-
-def _by_part(queries: Sequence[Query], of_hosts: Ask[Answer], of_pairs: Ask[Answer]) -> list[Answer]:
-    """Answers in the order of the queries: hosts alone are put to the one, electrodes to the other."""
-    hosts = [i for i, query in enumerate(queries) if query.discharged is None]
-    pairs = [i for i, query in enumerate(queries) if query.discharged is not None]
-    answers = dict(zip(hosts, of_hosts([queries[i] for i in hosts]), strict=True))
-    answers |= dict(zip(pairs, of_pairs([queries[i] for i in pairs]), strict=True))
-    return [answers[i] for i in range(len(queries))]
+    def _by_part(self, queries: Sequence[Query], ask: Ask[Answer]) -> list[Answer]:
+        """Answers in the order of the queries: hosts alone are put to the one, electrodes to the other."""
+        answers: dict[int, Answer] = {}
+        for part, with_ends in ((self.foundation, False), (self.delta, True)):
+            chosen = [i for i, query in enumerate(queries) if (query.discharged is not None) == with_ends]
+            if chosen:
+                answers |= dict(zip(chosen, ask(part.load(), [queries[i] for i in chosen]), strict=True))
+        return [answers[i] for i in range(len(queries))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,11 +206,13 @@ def auto_card() -> ModelCard | None:
 
 @lru_cache(maxsize=1)
 def _load_auto() -> Predictor:
-    from ionvolt.models.auto import AutoModel
-    from ionvolt.models.mlip.delta_model import load_delta
-    from ionvolt.models.mlip.foundation_model import load_foundation
+    from ionvolt.models.auto import AutoModel, Part
 
     card = auto_card()
     if card is None:
         raise ModelError(f"{AUTO}: its parts do not come with this IonVolt. Choose from {', '.join(shipped_models())}")
-    return AutoModel(load_foundation(SHIPPED / FOUNDATION_MODEL), load_delta(SHIPPED / DELTA_MODEL), card)
+    foundation, delta = (
+        Part(read_card(SHIPPED / name / CARD_FILE), partial(_load_shipped, name))
+        for name in (FOUNDATION_MODEL, DELTA_MODEL)
+    )
+    return AutoModel(foundation, delta, card)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,14 @@ from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard, read_card, write_card
 from ionvolt.store import sha256, write_bytes
 
+Arrays = dict[str, NDArray[Any]]
+"""Arrays by name, as a weights file holds them."""
+
 WEIGHTS_FILE = "weights.safetensors"
 CARD_FILE = "card.json"
 
 
-def write_model(folder: Path, arrays: dict[str, NDArray[np.generic]], card: ModelCard) -> None:
+def write_model(folder: Path, arrays: Arrays, card: ModelCard) -> None:
     """Write both files; the card's checksum is brought up to date."""
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     write_bytes(folder / WEIGHTS_FILE, content)

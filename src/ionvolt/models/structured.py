@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -24,8 +25,7 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
     """
     if not isinstance(content, dict):
         raise ValueError(f"{where or 'it'} is no object")
-    hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    hints, known = _fields(kind)  # type: ignore[arg-type]
     for name in content:
         if name not in known:
             raise ValueError(f"unknown: {_joined(where, str(name))}")
@@ -39,14 +39,28 @@ def structured(kind: type[T], content: object, where: str = "") -> T:
     return kind(**{name: _checked(hints[name], value, _joined(where, name)) for name, value in content.items()})
 
 
+@cache
+def _fields(kind: Any) -> tuple[dict[str, Any], dict[str, Field[Any]]]:
+    """Types and fields of a dataclass by name."""
+    return get_type_hints(kind), {field.name: field for field in fields(kind)}
+
+
+@cache
+def _plain_types(hint: Any) -> frozenset[type]:
+    """Types whose values fit as they are, without a closer look: cards are full of numbers and words."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return frozenset(kind for inner in get_args(hint) for kind in _plain_types(inner))
+    return frozenset({hint} & {str, int, float, bool, type(None)})
+
+
 def _joined(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
 def _checked(hint: Any, value: object, where: str) -> Any:
-    origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint is Any or type(value) in _plain_types(hint):
         return value
+    origin, inner = get_origin(hint), get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type):
         return structured(hint, value, where)
     if origin in (Union, types.UnionType):
@@ -59,14 +73,22 @@ def _checked(hint: Any, value: object, where: str) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"{where} is no list")
         if origin is not tuple:
-            return [_checked(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
+            as_is = _plain_types(inner[0])
+            return [
+                item if type(item) in as_is else _checked(inner[0], item, f"{where}[{i}]")
+                for i, item in enumerate(value)
+            ]
         if len(value) != len(inner):
             raise ValueError(f"{where} holds {len(value)} items, not {len(inner)}")
         return tuple(_checked(h, item, f"{where}[{i}]") for i, (h, item) in enumerate(zip(inner, value, strict=True)))
     if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise ValueError(f"{where} is no object")
-        return {str(key): _checked(inner[1], item, _joined(where, str(key))) for key, item in value.items()}
+        as_is = _plain_types(inner[1])
+        return {
+            str(key): item if type(item) in as_is else _checked(inner[1], item, _joined(where, str(key)))
+            for key, item in value.items()
+        }
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     plain = type(None) if hint is None else hint

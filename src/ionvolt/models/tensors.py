@@ -1,24 +1,25 @@
-"""Modules to named arrays and back."""
+"""Named arrays: of a weights file, of PyTorch's modules and back. Models without such modules need no PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
-from torch import nn
 
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Arrays = dict[str, NDArray[np.generic]]
-Module = TypeVar("Module", bound=nn.Module)
+Module = TypeVar("Module", bound="nn.Module")
 
 UNSTORED = "num_batches_tracked"
 
@@ -39,6 +40,8 @@ def fill(module: Module, prefix: str, arrays: Arrays) -> Module:
         KeyError: An array is missing.
         RuntimeError: One does not fit.
     """
+    import torch
+
     state = module.state_dict()
     state |= {name: torch.tensor(arrays[f"{prefix}.{name}"]) for name in state if not name.endswith(UNSTORED)}
     module.load_state_dict(state)

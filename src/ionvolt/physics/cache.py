@@ -97,7 +97,7 @@ def cached_relax(crystal: Crystal, potential: Potential, settings: RelaxSettings
     Raises:
         InputError: The potential cannot compute the start.
     """
-    name = key(crystal, "relaxation", potential.version, settings.fmax, settings.max_steps)
+    name = key(crystal, "relaxation", settings.optimiser, potential.version, settings.fmax, settings.max_steps)
     before = _as_relaxation(cache.load(name), crystal)
     if before is None:
         result = relax(crystal, potential, settings)

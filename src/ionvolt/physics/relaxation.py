@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from ionvolt.errors import InputError
+from ionvolt.physics.optimisers import ase_bfgs, preconditioned_lbfgs
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.structures.crystal import Crystal
 
-DENSE_HESSIAN = 200
-"""Atoms up to which BFGS keeps its full Hessian; beyond it FIRE takes over, whose steps cost nothing."""
+OPTIMISERS = {"lbfgs": preconditioned_lbfgs, "bfgs": ase_bfgs}
+"""By name."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class RelaxSettings:
         fmax: Largest force on an atom, or on the cell per atom, in eV/Å, below which it has converged.
         max_steps: Steps after which it stops.
         timeout: Seconds after which it stops with the best structure so far; None for never.
+        optimiser: One of ``OPTIMISERS``.
     """
 
     fmax: float = 0.1
     max_steps: int = 200
     timeout: float | None = 120.0
+    optimiser: Literal["lbfgs", "bfgs"] = "lbfgs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,64 +75,37 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
     Raises:
         InputError: The potential cannot compute the start.
     """
-    from ase import Atoms
-    from ase.optimize import BFGS, FIRE
-
-    from ionvolt.physics.potentials.calculator import PotentialCalculator, QuietCellFilter
-
     settings = settings or RelaxSettings()
     started = time.monotonic()
-    # Atoms carry numbers and places only: a moment that is no number would make ASE repeat every calculation.
-    atoms = Atoms(numbers=crystal.numbers, cell=crystal.lattice, scaled_positions=crystal.frac_coords, pbc=True)
-    atoms.calc = PotentialCalculator(potential)
-    cell: Any = QuietCellFilter(atoms)
-    optimiser: Any = (BFGS if len(crystal) <= DENSE_HESSIAN else FIRE)(cell, logfile=None)
-
-    start_energy = float(atoms.get_potential_energy())  # type: ignore[no-untyped-call]
-    best = last = _State(crystal, start_energy, _largest(cell))
-    steps, stopped_by = 0, "steps"
-    try:
-        for converged in optimiser.irun(fmax=settings.fmax, steps=settings.max_steps):
-            last = _State(Crystal.from_ase(atoms), float(atoms.get_potential_energy()), _largest(cell))  # type: ignore[no-untyped-call]
-            steps = optimiser.nsteps
-            if not np.isfinite([last.energy, last.force]).all():
-                raise FloatingPointError
-            best = min(best, last, key=lambda state: state.energy)
-            if converged:
-                best, stopped_by = last, "converged"
-                break
-            if settings.timeout is not None and time.monotonic() - started > settings.timeout:
-                stopped_by = "time"
-                break
-    except (InputError, FloatingPointError, np.linalg.LinAlgError, ValueError):
-        # The optimiser left the realm of crystals: atoms flew apart or numbers overflowed.
-        stopped_by = "error"
+    states = OPTIMISERS[settings.optimiser](crystal, potential)
+    start = best = last = next(states)
+    steps, stopped_by = 0, ""
+    while not stopped_by:
+        if not np.isfinite([last.energy, last.max_force]).all():
+            stopped_by = "error"
+            break
+        best = min(best, last, key=lambda state: state.energy)
+        if last.max_force < settings.fmax:
+            best, stopped_by = last, "converged"
+        elif steps >= settings.max_steps:
+            stopped_by = "steps"
+        elif settings.timeout is not None and time.monotonic() - started > settings.timeout:
+            stopped_by = "time"
+        else:
+            try:
+                last = next(states)
+                steps += 1
+            except (InputError, np.linalg.LinAlgError, ValueError):
+                # A step led out of the realm of crystals: atoms flew apart or numbers overflowed.
+                stopped_by = "error"
     return Relaxation(
-        crystal=Crystal(
-            best.crystal.lattice,
-            crystal.numbers,
-            best.crystal.frac_coords,
-            crystal.source,
-            crystal.warnings,
-            crystal.doubts,
-        ),
+        crystal=best.crystal,
         energy=best.energy,
-        start_energy=start_energy,
+        start_energy=start.energy,
         volume_ratio=best.crystal.volume / crystal.volume,
         steps=steps,
-        max_force=best.force,
+        max_force=best.max_force,
         converged=stopped_by == "converged",
         stopped_by=stopped_by,
         seconds=time.monotonic() - started,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    crystal: Crystal
-    energy: float
-    force: float
-
-
-def _largest(cell: Any) -> float:
-    return float(np.sqrt((cell.get_forces() ** 2).sum(axis=1).max()))

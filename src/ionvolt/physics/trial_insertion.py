@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,8 @@ LARGE = 1.2
 STRETCH, MOST_STRETCHED = 0.03, 0.24
 """From size to size of a cell with large ions, and to the largest, as fractions of the edges."""
 
-SETTLING = RelaxSettings(max_steps=4, timeout=None)
-"""Of a cell with large ions, once it is stretched."""
+SETTLING = RelaxSettings(max_steps=4, timeout=None, optimiser="bfgs")
+"""Of a cell with large ions, once it is stretched: what the trained models have learned from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,51 +70,71 @@ def sites_for_trials(host: Crystal) -> list[InterstitialSite]:
     return [site for site in interstitials if site.free_radius < WIDEST] or interstitials
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is tried in a host.
+
+    Attributes:
+        ion: The working ion.
+        n_ions: Ions that go into the cell, at least one; None: not known.
+    """
+
+    ion: WorkingIon
+    n_ions: int | None = None
+
+
 def trial_insertions(
     host: Crystal,
-    ion: WorkingIon,
+    wanted: Sequence[Wanted],
     energy_model: Potential,
     sites: Sequence[InterstitialSite] | None = None,
     relaxer: Callable[[], Potential] = load_chgnet,
-    n_ions: int | None = None,
-) -> tuple[Trial, Trial]:
-    """The host with one ion in the best of its likely voids, and with that kind of void filled.
+) -> list[tuple[Trial, Trial]]:
+    """The host with one ion in the best of its likely voids, and with that kind of void filled: for each ion.
 
     The second takes no more ions than the host has electrons to give (``insertion.default_ions``), and none that lie
     too near each other; it is the first one again where that is one ion. Where it is known how many ions go in, so many
     are put in, into other kinds of voids where the best kind is too few, or as many as find room.
 
     Where the ion is a large one, room is made for it in the second (``expand_and_relax``). Both hang on the cell: give
-    the primitive one.
+    the primitive one. All ions are put to the potential together, as crystals that differ by one ion cost less so.
 
     Args:
         host: The charged host; it is not relaxed.
-        ion: The working ion.
+        wanted: Working ions.
         energy_model: The potential whose energies count.
         sites: From ``sites_for_trials``, where they are known.
         relaxer: Gives the potential that relaxes; called for large ions only, so that it need not be loaded for others.
-        n_ions: Ions that go into the cell, at least one; None: not known.
 
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
     """
-    likely = rank_sites(host, ion.symbol, list(sites or sites_for_trials(host)))
-    candidates = likely[:CANDIDATES]
-    crystals = [with_ions(host, ion, site.frac_coords[:1]) for site in candidates]
-    outputs = energy_model.evaluate(crystals)
-    order = np.argsort([output.energy for output in outputs], kind="stable").tolist()
-    single = Trial(crystals[order[0]], 1, outputs[order[0]])
-    if n_ions is None:
-        filled_sites = fill_sites(host, [candidates[order[0]]], default_ions(host, ion))
-    else:
-        filled_sites = fill_sites(host, [candidates[k] for k in order] + likely[CANDIDATES:], n_ions)
-    filled = single
-    if len(filled_sites) > 1:
-        crystal = with_ions(host, ion, filled_sites)
-        filled = Trial(crystal, len(filled_sites), energy_model.evaluate([crystal])[0])
-    if IONIC_RADII[ion.symbol] > LARGE:
-        filled = expand_and_relax(filled, energy_model, relaxer())
-    return single, filled
+    voids = list(sites or sites_for_trials(host))
+    likely = [rank_sites(host, one.ion.symbol, voids) for one in wanted]
+    candidates = [
+        with_ions(host, one.ion, site.frac_coords[:1])
+        for one, ranked in zip(wanted, likely, strict=True)
+        for site in ranked[:CANDIDATES]
+    ]
+    tried = iter([Trial(*one) for one in zip(candidates, repeat(1), energy_model.evaluate(candidates), strict=False)])
+    singles, fillings = [], []
+    for one, ranked in zip(wanted, likely, strict=True):
+        some = list(islice(tried, min(CANDIDATES, len(ranked))))
+        order = np.argsort([trial.output.energy for trial in some], kind="stable").tolist()
+        singles.append(some[order[0]])
+        if one.n_ions is None:
+            fillings.append(fill_sites(host, [ranked[order[0]]], default_ions(host, one.ion)))
+        else:
+            fillings.append(fill_sites(host, [ranked[k] for k in order] + ranked[CANDIDATES:], one.n_ions))
+    filled = list(singles)
+    several = [k for k, places in enumerate(fillings) if len(places) > 1]
+    crystals = [with_ions(host, wanted[k].ion, fillings[k]) for k in several]
+    for k, crystal, output in zip(several, crystals, energy_model.evaluate(crystals), strict=True):
+        filled[k] = Trial(crystal, len(fillings[k]), output)
+    for k, one in enumerate(wanted):
+        if IONIC_RADII[one.ion.symbol] > LARGE:
+            filled[k] = expand_and_relax(filled[k], energy_model, relaxer())
+    return list(zip(singles, filled, strict=True))
 
 
 def expand_and_relax(trial: Trial, potential: Potential, mover: Potential) -> Trial:

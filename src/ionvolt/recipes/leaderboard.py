@@ -25,6 +25,7 @@ from ionvolt.evaluation.metrics import Metrics, metrics
 from ionvolt.evaluation.protocol import Protocol
 from ionvolt.graphs import build_graph, collate
 from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.cgcnn.conversion import network_of
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL, PAPER_MODEL, QUICK_MODEL, load_model
@@ -236,10 +237,11 @@ def learner_costs(data: ElectrodeSet) -> dict[str, str]:
     """Of features, of a network, and of the quick model, each time of crystals that nothing is known of."""
     some, ensemble, quick = some_of(data), load_model(PAPER_MODEL), load_model(QUICK_MODEL)
     assert isinstance(ensemble, Ensemble)
+    trunk = network_of(ensemble, 0, "Li").trunk
 
     def one_network() -> None:
         for host in some.hosts:
-            ensemble.trunks[0](collate([build_graph(host)]))
+            trunk(collate([build_graph(host)]))
 
     with torch.no_grad():
         return {

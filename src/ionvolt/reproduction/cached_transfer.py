@@ -95,7 +95,8 @@ def _write(
 ) -> None:  # fmt: skip
     """Write an ensemble; its folder appears only when it is complete."""
     from ionvolt.models.card import ModelCard
-    from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
+    from ionvolt.models.cgcnn.conversion import ensemble_of
+    from ionvolt.models.cgcnn.ensemble import save_ensemble
 
     trunks = [network.trunk for network in fitted["Li"].networks]
     used = {ion: np.unique(np.concatenate([np.concatenate(pair) for pair in f.parts])) for ion, f in fitted.items()}
@@ -111,7 +112,7 @@ def _write(
     for ion, rows in used.items():
         elements = sorted({int(z) for row in rows for z in np.unique(data[int(row)].host.numbers)})
         card.add_ion(ion, elements, {"mode": "scratch" if ion == "Li" else "head", "n_rows": len(rows)})
-    ensemble = Ensemble(trunks, {ion: [n.head for n in f.networks] for ion, f in fitted.items()}, card)
+    ensemble = ensemble_of(trunks, {ion: [n.head for n in f.networks] for ion, f in fitted.items()}, card)
     arrays = {
         f"{ion} {m} {name}": rows
         for ion, f in fitted.items()

@@ -60,31 +60,25 @@ def make_environments(job: Job, folder: Path) -> list[Exhibit]:
 
 def _with_local_heads(job: Job) -> tuple[Ensemble, ElectrodeSet, str]:
     """The Li networks with local-voltage heads, the Li electrodes, and how well the sum rule holds, in words."""
-    from ionvolt.training.cgcnn.local_head import fit_local_heads
+    from ionvolt.training.cgcnn.local_head import fit_local_heads, named_local_heads
 
     model, parts = kept(job).networks(job.cleaned, job.unit)
     rows = job.rows_of("Li")
     data = job.cleaned[rows]
     pooled = model.pooled(_graphs(data))
     places = [(np.searchsorted(rows, train), np.searchsorted(rows, validation)) for train, validation in parts["Li"]]
-    model.local_heads["Li"], _ = fit_local_heads(pooled, model.heads["Li"], data.voltages, places)
+    heads = [model.heads("Li").member(m) for m in range(model.n_members)]
+    fitted, _ = fit_local_heads(list(pooled), heads, data.voltages, places)
+    model = model.with_arrays(named_local_heads("Li", fitted))
     test = np.flatnonzero(np.isin(rows, job.unit.test))
     voltage = model.voltages_of(pooled, ["Li"])[0].mean(0)[test]
-    linear = np.mean([_of_pooled(local, p) for local, p in zip(model.local_heads["Li"], pooled, strict=True)], axis=0)
+    linear = model.local_heads("Li")(pooled).astype(np.float64).mean(0)  # the law is linear
     gap = np.abs(linear[test] - voltage)
     words = (
         f"whose mean is {gap.mean():.3f} V from the voltage on average (at most {gap.max():.2f} V, "
         f"{len(test)} test hosts)"
     )
     return model, data, words
-
-
-def _of_pooled(local: Any, pooled: Any) -> Any:
-    """Means of local voltages over the atoms: the law is linear."""
-    import torch
-
-    with torch.inference_mode():
-        return local(pooled).double().numpy()
 
 
 def _graphs(data: ElectrodeSet) -> list[Any]:

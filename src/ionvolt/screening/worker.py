@@ -269,7 +269,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _one_thread()
-    _lean()
     try:
         lease = float(given[1]) if len(given) > 1 else LEASE_S
         parent = int(given[2]) if len(given) > 2 else None
@@ -285,17 +284,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = "not enough memory. Run fewer processes (-j), then give the same command: it goes on"
         print(json.dumps({"error": words}), file=sys.stderr, flush=True)
     return 2
-
-
-def _lean() -> None:
-    """Import vesin without PyTorch, whose arrays it is never given here: seconds less where no stage needs PyTorch."""
-    modules: dict[str, Any] = sys.modules
-    if "torch" not in modules:
-        modules["torch"] = None
-        try:
-            import vesin  # noqa: F401
-        finally:
-            del modules["torch"]
 
 
 def _one_thread() -> None:

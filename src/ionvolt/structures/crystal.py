@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.structures.reduced_formula import reduced_formula
+
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core.structure import Structure
@@ -95,9 +97,7 @@ class Crystal:
     @cached_property
     def formula(self) -> str:
         """Reduced formula as pymatgen writes it, such as ``LiFePO4``."""
-        from pymatgen.core.composition import Composition
-
-        return str(Composition(self.composition).reduced_formula)
+        return reduced_formula(self.composition)
 
     @classmethod
     def from_pymatgen(cls, structure: Structure, source: str = "Structure") -> Crystal:

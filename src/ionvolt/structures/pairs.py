@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.quiet import without_modules
 from ionvolt.structures.crystal import Crystal
 
 
@@ -53,9 +57,26 @@ def find_pairs(crystal: Crystal, cutoff: float, *, both: bool) -> Pairs:
 
 def search(crystal: Crystal, cutoff: float, quantities: str, *, both: bool) -> list[NDArray[Any]]:
     """What vesin says of the pairs; ``quantities`` are its letters, other arguments those of ``find_pairs``."""
-    from vesin import NeighborList
-
     # One thread: starting more costs longer than the search.
-    vesin = NeighborList(cutoff=cutoff, full_list=both, n_threads=1)
+    vesin = _neighbor_list()(cutoff=cutoff, full_list=both, n_threads=1)
     found: list[NDArray[Any]] = vesin.compute(crystal.wrapped @ crystal.lattice, crystal.lattice, True, quantities)
     return found
+
+
+_IMPORTING = threading.Lock()
+
+
+@cache
+def _neighbor_list() -> Any:
+    """Vesin's class, imported without the packages whose arrays it would take, too: PyTorch takes over a second.
+
+    It is kept from everybody else: who imports vesin afterwards gets one of his own, which takes all.
+    """
+    with _IMPORTING:
+        known = "vesin" in sys.modules
+        with without_modules("ase", "cupy", "torch"):
+            from vesin import NeighborList
+        if not known:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "vesin"]:
+                del sys.modules[name]
+    return NeighborList

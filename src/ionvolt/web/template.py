@@ -23,6 +23,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ionvolt.errors import IonVoltError, ModelError
+from ionvolt.parallel import one_thread_each
 from ionvolt.web.link import LENGTH, Link, Message, Prepared, leave_signals_to_the_server, packed, received
 
 START_SECONDS = 600.0
@@ -156,7 +157,8 @@ class Template:
         context.set_forkserver_preload(list(self.preload))
         ours, theirs = socket.socketpair()
         process = context.Process(target=main, args=(theirs, self.prepare, self.args, *more), daemon=True)
-        process.start()
+        with one_thread_each():  # as many workers as cores: threads of each would only wait for each other
+            process.start()
         theirs.close()
         control = ours.dup()
         control.setblocking(False)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ionvolt.errors import InputError, ModelError
 from ionvolt.explain.explanation import explain_checked, explain_each, explain_partly_filled
@@ -55,7 +54,6 @@ def prepare(models: dict[str, str], limits: Limits, memory: int) -> Prepared:
     Raises:
         ModelError, InputError: A model cannot be used.
     """
-    torch.set_num_threads(1)
     loaded = {name: load_model(model) for name, model in models.items()}
     kinds: set[str] = set()
     for model in loaded.values():

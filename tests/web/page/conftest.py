@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 
+import numpy as np
 import pytest
 
 from ionvolt.ions import WORKING_IONS
@@ -19,28 +20,23 @@ def model(tmp_path_factory):
     """An untrained ensemble with all heads: sound numbers, no meaning."""
     import copy
 
-    import torch
-
     from ionvolt.models.card import ModelCard
-    from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
-    from ionvolt.models.cgcnn.network import LocalHead
+    from ionvolt.models.cgcnn.conversion import ensemble_of
+    from ionvolt.models.cgcnn.ensemble import save_ensemble
     from ionvolt.training.cgcnn.networks import new_network
 
     networks = [new_network(seed) for seed in range(3)]
     heads, local = {}, {}
     for n, ion in enumerate(WORKING_IONS):
-        heads[ion], local[ion] = [], []
-        for network in networks:
+        heads[ion] = []
+        for m, network in enumerate(networks):
             head = copy.deepcopy(network.head)
             head.target_mean.fill_(3.0 - 0.2 * n)
             head.target_std.fill_(0.5)
             heads[ion].append(head)
-            atom_head = LocalHead()
-            with torch.no_grad():
-                weight = atom_head.linear.weight
-                weight.copy_(torch.linspace(-0.1, 0.1, weight.numel()).roll(3 * n)[None])
-                atom_head.linear.bias.fill_(3.0)
-            local[ion].append(atom_head)
+            weight = np.roll(np.linspace(-0.1, 0.1, 64, dtype=np.float32), 3 * n)
+            local[f"local.{ion}.{m}.linear.weight"] = weight[None]
+            local[f"local.{ion}.{m}.linear.bias"] = np.full(1, 3.0, dtype=np.float32)
     card = ModelCard(
         name="stand-in",
         ions=list(WORKING_IONS),
@@ -48,7 +44,7 @@ def model(tmp_path_factory):
         elements={ion: [3, 8, 12, 15, 23, 25, 26, 27, 42] for ion in WORKING_IONS},
     )
     folder = tmp_path_factory.mktemp("model")
-    save_ensemble(Ensemble([network.trunk for network in networks], heads, card, local), folder)
+    save_ensemble(ensemble_of([network.trunk for network in networks], heads, card).with_arrays(local), folder)
     return folder
 
 

@@ -13,12 +13,11 @@ from numba import njit
 
 from ionvolt.graphs._exponential_numba import exp_of_negative
 from ionvolt.graphs.compilation import cached_njit
+from ionvolt.models.cgcnn.folding import AFTER, BEFORE
 
 _f = np.float32
 # exp(-s^2) for s = -4 ... 4: with them the nine Gaussians of a distance cost two exponentials.
 _S4, _S3, _S2, _S1 = (_f(np.exp(-float(s * s))) for s in (4, 3, 2, 1))
-BEFORE, AFTER = 4, 9
-"""Rows of zeros that the edge weights carry, so that the nine centres of any distance exist."""
 _ONE, _ZERO = _f(1), _f(0)
 _L0, _L1, _L2, _L3 = _f(2.0 / 9), _f(2.0 / 7), _f(2.0 / 5), _f(2.0 / 3)
 _L4, _L5 = _f(2.0 / 11), _f(2.0 / 13)

@@ -7,30 +7,18 @@ compiled pass over the edges; without it plain torch gives the same numbers.
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ionvolt.models.cgcnn.architecture import GAUSSIAN_STEP, N_CENTRES
+from ionvolt.models.cgcnn.folding import AFTER, BEFORE, Folded, fold, padded
 from ionvolt.models.cgcnn.kept import Kept
-from ionvolt.models.cgcnn.layers import GAUSSIAN_STEP, N_CENTRES, expand_distances, running_statistics
-
-if TYPE_CHECKING:
-    from ionvolt.models.cgcnn.fused_inference import Folded
-
-
-def kernels_available() -> bool:
-    """Whether the compiled passes can be used (numba installed and IONVOLT_KERNELS not set to ``torch``)."""
-    if os.environ.get("IONVOLT_KERNELS", "") == "torch":
-        return False
-    try:
-        import ionvolt.models.cgcnn._convolution_numba  # noqa: F401
-    except ImportError:
-        return False
-    return True
+from ionvolt.models.cgcnn.kernels import kernels_available
+from ionvolt.models.cgcnn.layers import expand_distances, running_statistics
 
 
 class GraphConvolution(nn.Module):
@@ -46,7 +34,7 @@ class GraphConvolution(nn.Module):
         self.linear = nn.Linear(2 * n_features + N_CENTRES, 2 * n_features)
         self.edge_norm = nn.BatchNorm1d(2 * n_features)
         self.atom_norm = nn.BatchNorm1d(n_features)
-        self._folded: Kept[Folded] | None = None
+        self._folded: Kept[_FoldedTensors] | None = None
 
     def forward(self, atoms: Tensor, neighbours: Tensor, distances: Tensor) -> Tensor:
         """New atom vectors, shape (N, n_features).
@@ -75,12 +63,10 @@ class GraphConvolution(nn.Module):
         updated: Tensor = functional.softplus(atoms + self.atom_norm(summed))
         return updated
 
-    def _current_fold(self) -> Folded:
-        from ionvolt.models.cgcnn.fused_inference import fold
-
+    def _current_fold(self) -> _FoldedTensors:
         if self._folded is None or not self._folded.holds:
-            layers = self.linear, self.edge_norm, self.atom_norm
-            self._folded = Kept(layers, fold(*layers))
+            arrays = {name: tensor.detach().numpy() for name, tensor in self.state_dict().items()}
+            self._folded = Kept((self.linear, self.edge_norm, self.atom_norm), _FoldedTensors(fold(arrays)))
         return self._folded.made
 
     def _compiled(
@@ -90,6 +76,32 @@ class GraphConvolution(nn.Module):
         apply: Any = _GatedSum.apply
         summed: Tensor = apply(own, other, edge_weights, norm.weight, norm.bias, neighbours, distances, norm)
         return summed
+
+
+class _FoldedTensors:
+    """A convolution whose norms rest: one matrix product and one compiled pass."""
+
+    def __init__(self, folded: Folded) -> None:
+        self.folded = folded
+        self.weight, self.bias = torch.from_numpy(folded.weight), torch.from_numpy(folded.bias)
+
+    def __call__(self, atoms: Tensor, neighbours: Tensor, distances: Tensor) -> Tensor:
+        from ionvolt.models.cgcnn import _convolution_numba as kernels
+
+        both = torch.addmm(self.bias, atoms, self.weight)
+        out = torch.empty(atoms.shape)
+        kernels.infer(
+            atoms.numpy(),
+            both.numpy(),
+            self.folded.edge_weights,
+            neighbours.numpy(),
+            distances.numpy(),
+            GAUSSIAN_STEP,
+            self.folded.scale,
+            self.folded.shift,
+            out.numpy(),
+        )
+        return out
 
 
 class _GatedSum(torch.autograd.Function):
@@ -108,7 +120,6 @@ class _GatedSum(torch.autograd.Function):
         norm: nn.BatchNorm1d,
     ) -> Tensor:
         from ionvolt.models.cgcnn import _convolution_numba as kernels
-        from ionvolt.models.cgcnn.fused_inference import padded
 
         n, channels = own.shape
         k = neighbours.shape[1]
@@ -117,7 +128,7 @@ class _GatedSum(torch.autograd.Function):
         kernels.edge_inputs(
             own.detach().numpy(),
             other.detach().numpy(),
-            padded(edge_weights.detach()).numpy(),
+            padded(edge_weights.detach().numpy()),
             neighbours.numpy(),
             distances.numpy(),
             GAUSSIAN_STEP,
@@ -170,7 +181,7 @@ class _GatedSum(torch.autograd.Function):
             slope_z, constant = np.zeros(channels), np.zeros(channels)
         grad_own = np.zeros((n, channels), dtype=np.float32)
         grad_other = np.zeros((n, channels), dtype=np.float32)
-        grad_weights = np.zeros((kernels.BEFORE + N_CENTRES + kernels.AFTER, channels), dtype=np.float32)
+        grad_weights = np.zeros((BEFORE + N_CENTRES + AFTER, channels), dtype=np.float32)
         kernels.edge_inputs_backward(
             z,
             grad,
@@ -187,7 +198,7 @@ class _GatedSum(torch.autograd.Function):
         return (
             torch.from_numpy(grad_own),
             torch.from_numpy(grad_other),
-            torch.from_numpy(grad_weights[kernels.BEFORE : kernels.BEFORE + N_CENTRES]),
+            torch.from_numpy(grad_weights[BEFORE : BEFORE + N_CENTRES]),
             torch.from_numpy(grad_gamma.astype(np.float32)),
             torch.from_numpy(total.astype(np.float32)),
             None,

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ionvolt.graphs import CrystalGraph, GraphBatch, collate
-from ionvolt.models.cgcnn.network import N_FEATURES, N_HIDDEN, Trunk, pool
+from ionvolt.models.cgcnn.architecture import N_FEATURES, N_HIDDEN
+from ionvolt.models.cgcnn.network import Trunk, pool
 from ionvolt.models.mlip.delta_network import IONS, ion_descriptors
 
 CLIP = 8.0

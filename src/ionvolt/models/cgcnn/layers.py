@@ -5,11 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-GAUSSIAN_STEP = 0.2
-"""Distance between the centres of the expansion and width of each Gaussian, Å."""
-
-N_CENTRES = 41
-"""Centres from 0 to 8 Å."""
+from ionvolt.models.cgcnn.architecture import GAUSSIAN_STEP, N_CENTRES
 
 
 def expand_distances(distances: Tensor) -> Tensor:

@@ -13,14 +13,13 @@ g is the gradient at the crystal itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ionvolt.models.cgcnn.network import Head, LocalHead
+from ionvolt.models.cgcnn.inference import Heads, LocalHeads, pool
+from ionvolt.typing import Array32
 
 NODES = 8
 """Points of the Gauss-Legendre rule on the way; the head is so smooth that more change nothing beyond 1e-4 V."""
@@ -42,41 +41,35 @@ class LocalVoltages:
     reference: NDArray[np.float64]
 
 
-@torch.inference_mode()
 def local_voltages(
-    atoms: Sequence[torch.Tensor],
-    heads: Sequence[Head],
-    local: Sequence[LocalHead],
-    n_atoms: NDArray[np.int64] | None = None,
+    atoms: Array32, heads: Heads, local: LocalHeads, n_atoms: NDArray[np.int64] | None = None
 ) -> LocalVoltages:
     """Share the voltages of one or more crystals out among their atoms.
 
     Args:
-        atoms: Each member's atom vectors, shape (N, N_FEATURES).
-        heads: Each member's voltage head.
-        local: Each member's local-voltage head.
+        atoms: Each member's atom vectors, shape (n_members, N, N_FEATURES).
+        heads: The members' voltage heads.
+        local: Their local-voltage heads.
         n_atoms: Atoms of each crystal, which follow one another; by default all are of one.
     """
-    sizes = torch.from_numpy(np.array([len(atoms[0])]) if n_atoms is None else n_atoms)
-    crystal = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-    additive, linear, reference = [], [], []
-    for vectors, head, local_head in zip(atoms, heads, local, strict=True):
-        head.eval()
-        pooled = torch.zeros(len(sizes), vectors.shape[1]).index_add(0, crystal, vectors) / sizes[:, None]
-        start = torch.where(torch.isnan(local_head.baseline), pooled, local_head.baseline)
-        slope = path_gradient(head, start, pooled)
-        additive.append(
-            (head(pooled)[crystal] + ((vectors - pooled[crystal]) * slope[crystal]).sum(1)).double().numpy()
-        )
-        linear.append(local_head(vectors).double().numpy())
-        reference.append(float(head(start).mean()))
-    return LocalVoltages(np.array(additive), np.array(linear), np.array(reference))
+    sizes = np.array([atoms.shape[1]]) if n_atoms is None else n_atoms
+    crystal = np.repeat(np.arange(len(sizes)), sizes)
+    pooled = pool(atoms, sizes)
+    baseline = np.broadcast_to(local.baseline[:, None], pooled.shape)
+    start = np.where(np.isnan(baseline), pooled, baseline)
+    slope = path_gradient(heads, start, pooled)
+    departures = ((atoms - pooled[:, crystal]) * slope[:, crystal]).sum(2)
+    return LocalVoltages(
+        additive=(heads(pooled)[:, crystal] + departures).astype(np.float64),
+        linear=local(atoms).astype(np.float64),
+        reference=heads(start).mean(1).astype(np.float64),
+    )
 
 
-def path_gradient(head: Head, start: torch.Tensor, end: torch.Tensor, nodes: int = NODES) -> torch.Tensor:
-    """Mean gradient of a head on the straight ways between pooled vectors, all of shape (B, N_FEATURES)."""
+def path_gradient(heads: Heads, start: Array32, end: Array32, nodes: int = NODES) -> Array32:
+    """Mean gradient of heads on the straight ways between pooled vectors, all of shape (M, B, N_FEATURES)."""
     places, weights = np.polynomial.legendre.leggauss(nodes)
-    total = torch.zeros_like(end)
+    total = np.zeros_like(end)
     for t, weight in zip((places + 1) / 2, weights / 2, strict=True):
-        total += float(weight) * head.gradient(start + float(t) * (end - start))
+        total += np.float32(weight) * heads.gradient(start + np.float32(t) * (end - start))
     return total

@@ -12,11 +12,8 @@ from torch.nn import functional
 
 from ionvolt.graphs import GraphBatch
 from ionvolt.graphs.elements import element_vectors
+from ionvolt.models.cgcnn.architecture import N_CONVOLUTIONS, N_FEATURES, N_HIDDEN
 from ionvolt.models.cgcnn.convolution import GraphConvolution
-
-N_FEATURES = 64
-N_HIDDEN = 128
-N_CONVOLUTIONS = 3
 
 
 class Trunk(nn.Module):
@@ -74,36 +71,6 @@ class Head(nn.Module):
         hidden = functional.softplus(self.hidden(functional.softplus(pooled)))
         voltage: Tensor = self.output(hidden).squeeze(-1) * self.target_std + self.target_mean
         return voltage
-
-    def gradient(self, pooled: Tensor) -> Tensor:
-        """How the voltage answers to each feature, in V, shape (B, N_FEATURES), at pooled vectors of that shape.
-
-        Written out (the derivative of softplus is the sigmoid), so that it can be had without recording a graph.
-        """
-        inner = torch.sigmoid(self.hidden(functional.softplus(pooled)))
-        slope: Tensor = (self.output.weight[0] * inner) @ self.hidden.weight * torch.sigmoid(pooled)
-        return slope * self.target_std
-
-
-class LocalHead(nn.Module):
-    """Local voltages, eq. (2) of the paper: V_i = v_i W + b, whose mean stands for the crystal's voltage.
-
-    Attributes:
-        baseline: Mean pooled vector of the ion's training hosts, shape (N_FEATURES,): where ``additive_voltages``
-            starts; NaN where it is not known.
-    """
-
-    baseline: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(N_FEATURES, 1)
-        self.register_buffer("baseline", torch.full((N_FEATURES,), torch.nan))
-
-    def forward(self, atoms: Tensor) -> Tensor:
-        """Local voltages in V, shape (N,), of atom vectors after the last convolution, shape (N, N_FEATURES)."""
-        local: Tensor = self.linear(atoms).squeeze(-1)
-        return local
 
 
 class CGCNN(nn.Module):

@@ -9,6 +9,7 @@ import torch
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon
 from ionvolt.models.card import ModelCard, Record
+from ionvolt.models.cgcnn.conversion import ensemble_of
 from ionvolt.models.cgcnn.ensemble import Ensemble
 from ionvolt.models.cgcnn.network import CGCNN, Head, Trunk
 from ionvolt.store.checkpoints import read_checkpoint
@@ -69,7 +70,7 @@ def import_checkpoint(path: Path, ion: WorkingIon) -> Ensemble:
         licence="none stated by its authors: for comparison only, not for redistribution",
         attribution="Zhang, Zhou, Lu, Shen (2022), doi 10.1038/s41524-022-00858-9",
     )
-    return Ensemble([network.trunk], {ion.symbol: [network.head]}, card)
+    return ensemble_of([network.trunk], {ion.symbol: [network.head]}, card)
 
 
 def _renamed(name: str) -> str:

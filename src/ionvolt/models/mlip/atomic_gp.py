@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from ionvolt.models.mlip.delta_network import IONS, EndMemberPair, collate_pairs
+from ionvolt.models.mlip.delta_network import IONS, EndMemberPair, collate_pairs, sum_rows
 from ionvolt.models.tensors import Arrays
 from ionvolt.typing import Array, Array32
 
@@ -105,9 +104,8 @@ def pair_features(
     parts = []
     for start in range(0, len(pairs), BATCH_SIZE):
         batch = collate_pairs(pairs[start : start + BATCH_SIZE])
-        features = atom_features(batch.atoms.numpy(), mean, scale, directions, phases)
-        weighted = torch.from_numpy(features * batch.weight.numpy()[:, None])
-        parts.append(torch.zeros(len(batch.ion), len(phases)).index_add_(0, batch.graph_index, weighted).numpy())
+        features = atom_features(batch.atoms, mean, scale, directions, phases)
+        parts.append(sum_rows(features, batch.weight, batch.graph_index, len(batch.ion)))
     return np.concatenate(parts)
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ionvolt.errors import ModelError
@@ -138,17 +137,16 @@ def onto(shared: Array, values: Array) -> Array:
     return found
 
 
-@torch.no_grad()
 def network_contributions(networks: Sequence[DeltaNetwork], pair: EndMemberPair) -> Array:
     """V that every network's correction of each atom's energy adds, shape (n_members, n_discharged + n_charged)."""
     batch = collate_pairs([pair])
-    return np.array([(net.eval().atom_energies(batch.atoms) * batch.weight).double().numpy() for net in networks])
+    return np.array([network.atom_energies(batch.atoms) * batch.weight for network in networks], dtype=np.float64)
 
 
 def kernel_contributions(kernel: AtomicGP, pair: EndMemberPair) -> Array:
     """The same of the Gaussian process on atoms, shape (n_discharged + n_charged,)."""
     batch = collate_pairs([pair])
-    found: Array = kernel.atom_energies(batch.atoms.numpy()) * batch.weight.double().numpy()
+    found: Array = kernel.atom_energies(batch.atoms) * batch.weight.astype(np.float64)
     return found
 
 

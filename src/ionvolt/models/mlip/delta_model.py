@@ -21,12 +21,18 @@ from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, AtomContribution
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
-from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections
+from ionvolt.models.mlip.delta_network import (
+    IONS,
+    DeltaNetwork,
+    EndMemberPair,
+    corrections,
+    network_arrays,
+)
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.pair_features import crystal_corrections
 from ionvolt.models.storage import read_model, write_model
-from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
+from ionvolt.models.tensors import Arrays, load_arrays
 from ionvolt.models.uncertainty.conformal import Conformal
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.physics.average import AverageVoltage
@@ -274,9 +280,7 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
     """Write the model's folder."""
     arrays: Arrays = {}
     for variant, corrector in model.correctors.items():
-        for index, network in enumerate(corrector.networks):
-            arrays |= named_arrays(f"{variant}.network.{index}", network)
-        more = corrector.kernel.arrays() | corrector.domain.arrays()
+        more = network_arrays(corrector.networks) | corrector.kernel.arrays() | corrector.domain.arrays()
         if corrector.crystals is not None:
             more |= corrector.crystals.arrays()
         arrays |= {f"{variant}.{name}": array for name, array in more.items()}
@@ -302,7 +306,7 @@ def load_delta(folder: Path) -> DeltaModel:
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
-            networks = [fill(DeltaNetwork(), f"network.{m}", own) for m in range(parameters.n_members)]
+            networks = [DeltaNetwork.from_arrays(own, f"network.{m}.") for m in range(parameters.n_members)]
             shape = parameters.crystal_kernels.get(variant)
             correctors[variant] = Corrector(
                 networks,

@@ -6,16 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, CrystalFeatures
+from ionvolt.models.tensors import Arrays
+from ionvolt.physics.potentials.activations import silu
+from ionvolt.typing import Array, Array32, Indices
 
 IONS = tuple(WORKING_IONS)
 CLIP = 8.0
 """Standardised numbers beyond this many deviations are taken as this many: an odd crystal must not run away."""
+
+PER_ATOM, FROM_SHIFT = 0.1, 0.3
+"""eV and V by which what the layers give is multiplied."""
+
+SIZE = 64
+"""Numbers between the layers."""
+
+SHAPES = {
+    "energy": {0: (SIZE, ATOM_SIZE), 3: (SIZE, SIZE), 6: (1, SIZE)},
+    "side": {0: (SIZE, ATOM_SIZE)},
+    "shift": {0: (SIZE, 2 * SIZE + len(IONS) + 4), 3: (1, SIZE)},
+}
+"""Shapes of the linear layers, by their places in the network that is trained: activations stand between."""
 
 BATCH_SIZE = 64
 """Electrodes in one pass."""
@@ -26,7 +40,7 @@ class AtomBatch:
     """Electrodes as the networks take them: B electrodes, N atoms in all.
 
     Attributes:
-        atoms: Atom vectors, shape (N, ATOM_SIZE), float32.
+        atoms: Atom vectors, shape (N, ATOM_SIZE), float32; those of a crystal stand together.
         graph_index: Electrode of each atom, shape (N,), int64.
         end_member: 0 for atoms of the discharged crystal, 1 for those of the charged one, shape (N,), int64.
         weight: Volts that an eV of the atom's energy adds to the voltage, shape (N,), float32.
@@ -34,16 +48,16 @@ class AtomBatch:
         global_features: Numbers of the electrode, shape (B, 4), float32: ``EndMemberPair.global_features``.
     """
 
-    atoms: Tensor
-    graph_index: Tensor
-    end_member: Tensor
-    weight: Tensor
-    ion: Tensor
-    global_features: Tensor
+    atoms: Array32
+    graph_index: Indices
+    end_member: Indices
+    weight: Array32
+    ion: Indices
+    global_features: Array32
 
-    def arrays(self) -> list[NDArray[np.float32]]:
+    def arrays(self) -> list[Array32]:
         """The floating-point contents, by which a run recognises its data."""
-        return [t.numpy() for t in (self.atoms, self.weight, self.global_features)]
+        return [self.atoms, self.weight, self.global_features]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,99 +96,146 @@ def collate_pairs(pairs: Sequence[EndMemberPair]) -> AtomBatch:
     full = -np.array([pair.discharged_cells for pair in pairs]) / charge
     empty = np.array([pair.charged_cells for pair in pairs]) / charge
     sizes = np.array([len(pair.discharged) for pair in pairs] + [len(pair.charged) for pair in pairs])
-    end_member = np.repeat([0, 1], len(pairs))
     crystals = [pair.discharged for pair in pairs] + [pair.charged for pair in pairs]
     return AtomBatch(
-        atoms=torch.from_numpy(np.concatenate([crystal.atoms for crystal in crystals])),
-        graph_index=torch.from_numpy(np.repeat(np.tile(np.arange(len(pairs)), 2), sizes)),
-        end_member=torch.from_numpy(np.repeat(end_member, sizes)),
-        weight=torch.from_numpy(np.repeat(np.concatenate([full, empty]), sizes).astype(np.float32)),
-        ion=torch.tensor([IONS.index(pair.ion) for pair in pairs]),
-        global_features=torch.tensor([pair.global_features for pair in pairs], dtype=torch.float32).reshape(
-            len(pairs), 4
-        ),
+        atoms=np.concatenate([crystal.atoms for crystal in crystals]),
+        graph_index=np.repeat(np.tile(np.arange(len(pairs)), 2), sizes),
+        end_member=np.repeat(np.repeat([0, 1], len(pairs)), sizes),
+        weight=np.repeat(np.concatenate([full, empty]), sizes).astype(np.float32),
+        ion=np.array([IONS.index(pair.ion) for pair in pairs], dtype=np.int64),
+        global_features=np.array([pair.global_features for pair in pairs], dtype=np.float32).reshape(len(pairs), 4),
     )
 
 
-class Standardise(nn.Module):
-    """Subtract the mean, divide by the deviation, clip."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
-
-    def learn(self, values: NDArray[np.float32]) -> None:
-        """Take mean and deviation of the rows of ``values``."""
-        self.mean.copy_(torch.from_numpy(values.mean(0)))
-        self.scale.copy_(torch.from_numpy(values.std(0) + 1e-6))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Standardised values, of the same shape."""
-        return ((values - self.mean) / self.scale).clamp(-CLIP, CLIP)
+def sum_rows(values: Array32, weight: Array32, key: Indices, n: int) -> Array32:
+    """Sums of the rows of each key, times their weights, shape (n, F); equal keys stand together in a few runs."""
+    found = np.zeros((n, values.shape[1]), dtype=np.float32)
+    for run in np.split(np.arange(len(key)), np.flatnonzero(np.diff(key)) + 1):
+        rows = slice(run[0], run[-1] + 1)
+        found[key[run[0]]] += weight[rows] @ values[rows]
+    return found
 
 
-def _mean(values: Tensor, key: Tensor, n: int) -> Tensor:
-    """Mean of the rows of each key, shape (n, F)."""
-    count = torch.bincount(key, minlength=n).clamp(min=1).unsqueeze(1)
-    return torch.zeros(n, values.shape[1]).index_add(0, key, values) / count
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A linear layer: weights, shape (n_out, n_in), and constants, shape (n_out,)."""
+
+    weight: Array32
+    bias: Array32
+
+    def __call__(self, values: Array32) -> Array32:
+        """Of rows of values, shape (n, n_out)."""
+        found: Array32 = values @ self.weight.T
+        found += self.bias
+        return found
 
 
-class DeltaNetwork(nn.Module):
+@dataclass(frozen=True, eq=False)
+class DeltaNetwork:
     """Both end members in, what the potential's voltage lacks out.
 
     Two parts are added: a correction of each atom's energy, which enters the voltage just as the energies do (the last
     layers of the potential, learned anew on voltages), and a correction from the mean atoms of both ends and the
-    ion. Both start at zero, that is, at the voltage of the potential.
+    ion.
+
+    Attributes:
+        mean: Mean of each number of an atom, shape (ATOM_SIZE,).
+        scale: Deviation of each.
+        layers: Linear layers of each part; see ``SHAPES``.
     """
 
-    def __init__(self, width: int = 64, dropout: float = 0.1) -> None:
-        super().__init__()
-        self.atom_scale = Standardise(ATOM_SIZE)
-        self.energy = nn.Sequential(
-            nn.Linear(ATOM_SIZE, width), nn.SiLU(), nn.Dropout(dropout),
-            nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, 1),
-        )  # fmt: skip
-        self.side = nn.Sequential(nn.Linear(ATOM_SIZE, width), nn.SiLU(), nn.Dropout(dropout))
-        self.shift = nn.Sequential(
-            nn.Linear(2 * width + len(IONS) + 4, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1)
-        )
-        for layers in (self.energy, self.shift):
-            last = layers[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+    mean: Array32
+    scale: Array32
+    layers: dict[str, list[Dense]]
 
-    def forward(self, batch: AtomBatch) -> Tensor:
+    def __call__(self, batch: AtomBatch) -> Array:
         """Corrections in V, shape (B,)."""
         n = len(batch.ion)
-        atoms = self.atom_scale(batch.atoms)
-        energies = self._energies(atoms) * batch.weight
-        from_energies = torch.zeros(n).index_add(0, batch.graph_index, energies)
-        means = _mean(self.side(atoms), 2 * batch.graph_index + batch.end_member, 2 * n).view(n, -1)
-        ion = nn.functional.one_hot(batch.ion, len(IONS)).float()
-        shift: Tensor = self.shift(torch.cat([means, ion, batch.global_features], 1)).squeeze(1)
-        return from_energies + 0.3 * shift
+        atoms = self._standardised(batch.atoms)
+        energies = self._energies(atoms)[:, None]
+        from_energies = sum_rows(energies, batch.weight, batch.graph_index, n)[:, 0].astype(np.float64)
+        key = 2 * batch.graph_index + batch.end_member
+        share = (1 / np.bincount(key)[key]).astype(np.float32)
+        means = sum_rows(silu(self.layers["side"][0](atoms)), share, key, 2 * n)
+        ion = np.eye(len(IONS), dtype=np.float32)[batch.ion]
+        electrode = np.concatenate([means.reshape(n, -1), ion, batch.global_features], axis=1)
+        return from_energies + FROM_SHIFT * _chain(self.layers["shift"], electrode)[:, 0]
 
-    def atom_energies(self, atoms: Tensor) -> Tensor:
+    def atom_energies(self, atoms: Array32) -> Array32:
         """Corrections of the energies of atoms in eV, shape (N,), from their vectors, shape (N, ATOM_SIZE)."""
-        return self._energies(self.atom_scale(atoms))
+        return self._energies(self._standardised(atoms))
 
-    def _energies(self, standardised: Tensor) -> Tensor:
-        energies: Tensor = 0.1 * self.energy(standardised).squeeze(1)
-        return energies
+    def _standardised(self, atoms: Array32) -> Array32:
+        found: Array32 = np.clip((atoms - self.mean) / self.scale, -CLIP, CLIP)
+        return found
+
+    def _energies(self, standardised: Array32) -> Array32:
+        return PER_ATOM * _chain(self.layers["energy"], standardised)[:, 0]
+
+    def arrays(self, prefix: str = "") -> Arrays:
+        """All that is stored, by name."""
+        found: Arrays = {f"{prefix}atom_scale.mean": self.mean, f"{prefix}atom_scale.scale": self.scale}
+        for part, shapes in SHAPES.items():
+            for place, layer in zip(shapes, self.layers[part], strict=True):
+                found |= {f"{prefix}{part}.{place}.weight": layer.weight, f"{prefix}{part}.{place}.bias": layer.bias}
+        return found
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, prefix: str = "") -> DeltaNetwork:
+        """What stored arrays say.
+
+        Raises:
+            KeyError: One is missing.
+            ValueError: One does not fit.
+        """
+
+        def one(name: str, *shape: int) -> Array32:
+            array = arrays[f"{prefix}{name}"]
+            if array.shape != shape:
+                raise ValueError(f"{prefix}{name} has the shape {array.shape}, not {shape}")
+            return array.astype(np.float32, copy=False)
+
+        layers = {
+            part: [
+                Dense(one(f"{part}.{k}.weight", *shape), one(f"{part}.{k}.bias", shape[0])) for k, shape in of.items()
+            ]
+            for part, of in SHAPES.items()
+        }
+        return cls(one("atom_scale.mean", ATOM_SIZE), one("atom_scale.scale", ATOM_SIZE), layers)
 
 
-@torch.no_grad()
-def corrections(networks: Sequence[DeltaNetwork], pairs: Sequence[EndMemberPair]) -> NDArray[np.float64]:
+def _chain(layers: Sequence[Dense], values: Array32) -> Array32:
+    """Layers with activations between them."""
+    for layer in layers[:-1]:
+        values = silu(layer(values))
+    return layers[-1](values)
+
+
+def networks_from(arrays: Arrays) -> list[DeltaNetwork]:
+    """The members whose weights are among some arrays, as ``network_arrays`` names them.
+
+    Raises:
+        KeyError: An array is missing.
+        ValueError: One does not fit.
+    """
+    n_members = len({name.split(".")[1] for name in arrays if name.startswith("network.")})
+    return [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(n_members)]
+
+
+def network_arrays(networks: Sequence[DeltaNetwork]) -> Arrays:
+    """The members' weights, by name."""
+    found: Arrays = {}
+    for number, network in enumerate(networks):
+        found |= network.arrays(f"network.{number}.")
+    return found
+
+
+def corrections(networks: Sequence[DeltaNetwork], pairs: Sequence[EndMemberPair]) -> Array:
     """What every member adds to the voltage of the potential, in V, shape (n_members, n_pairs)."""
     parts = []
     for start in range(0, len(pairs), BATCH_SIZE):
         batch = collate_pairs(pairs[start : start + BATCH_SIZE])
-        parts.append(np.array([network.eval()(batch).double().numpy() for network in networks]))
+        parts.append(np.array([network(batch) for network in networks]))
     return np.concatenate(parts, axis=1)
 
 

@@ -22,10 +22,10 @@ from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
-from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays
 from ionvolt.models.mlip.trial_features import FEATURES, TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
-from ionvolt.models.tensors import Arrays, fill, load_arrays, named_arrays
+from ionvolt.models.tensors import Arrays, load_arrays
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.typing import Array
 
@@ -67,16 +67,13 @@ class HostLearners:
 
     def arrays(self) -> Arrays:
         """All that is stored, by name."""
-        found = self.kernel.arrays() | self.domain.arrays()
-        for index, network in enumerate(self.networks):
-            found |= named_arrays(f"network.{index}", network)
-        return found
+        return self.kernel.arrays() | self.domain.arrays() | network_arrays(self.networks)
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, n_members: int, kernel: KRRSettings) -> HostLearners:
         """What stored arrays say."""
         return cls(
-            [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(n_members)],
+            [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(n_members)],
             CrystalIonKRR.from_arrays(arrays, kernel),
             ApplicabilityDomain.from_arrays(arrays),
         )

@@ -27,7 +27,7 @@ from ionvolt.models.mlip.latent_features import (
 from ionvolt.physics.interstitials import InterstitialSite
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.references import metal_energy
-from ionvolt.physics.trial_insertion import Trial, sites_for_trials, trial_insertions
+from ionvolt.physics.trial_insertion import Trial, Wanted, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
 
@@ -88,14 +88,19 @@ def featurise_trials(
         InputError: A host has no void, or holds an isolated atom or an element that the potential does not know.
     """
     potential = load_sevennet()
-    empty = {id(host): _empty(host) for host in hosts}
-    found = []
-    for host, ion, n in zip(hosts, ions, n_ions or [None] * len(hosts), strict=True):
-        cell, sites, vectors = empty[id(host)]
-        known = None if n is None else ions_of_cell(n / len(host), cell)
-        trials = trial_insertions(cell, WORKING_IONS[ion], potential, sites, n_ions=known)
-        found.append(replace(trial_features(vectors, *trials, ion), cell=cell, filled=trials[1].crystal))
-    return found
+    wanted: dict[int, list[int]] = {}
+    for number, host in enumerate(hosts):
+        wanted.setdefault(id(host), []).append(number)
+    found: dict[int, TrialFeatures] = {}
+    for numbers in wanted.values():
+        cell, sites, vectors = _empty(host := hosts[numbers[0]])
+        asked = []
+        for k in numbers:
+            n = n_ions[k] if n_ions else None
+            asked.append(Wanted(WORKING_IONS[ions[k]], None if n is None else ions_of_cell(n / len(host), cell)))
+        for k, trials in zip(numbers, trial_insertions(cell, asked, potential, sites), strict=True):
+            found[k] = replace(trial_features(vectors, *trials, ions[k]), cell=cell, filled=trials[1].crystal)
+    return [found[k] for k in range(len(hosts))]
 
 
 def ions_of_cell(content: float, cell: Crystal) -> int:

@@ -1,74 +1,59 @@
-"""The messages of SevenNet's convolution (numba), bond after bond: nothing of a bond is ever stored.
+"""The messages of SevenNet's convolution (numba), atom after atom: no message is ever stored.
 
 A message is the sum over ways. A way takes the C vectors of degree l1 of the other atom, turns each into one of degree
 l3 by a matrix that hangs on the bond's direction, and weighs it by a number that hangs on the bond's length. Vectors
-lie component by component, C numbers side by side, so that the processor takes eight of them at a time.
+lie component by component, C numbers side by side; ``LANES`` of them are summed over an atom's bonds in registers.
 """
 # ruff: noqa: ANN001, ANN202
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 from numba import njit
 
+from ionvolt.graphs._lanes_numba import LANES, add_turned, write_rows, zeros
 from ionvolt.graphs.compilation import cached_njit
 
-_ZERO = np.float32(0)
+
+def _way(n_in: int, n_out: int) -> Any:
+    """A function that sums what one atom gets in a way between two degrees."""
+    start, add, put = zeros(n_out), add_turned(n_in, n_out), write_rows(n_out)
+
+    @njit(nogil=True, error_model="numpy")
+    def sum_way(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place):
+        n_x, n_weights, n_turns = x.shape[1], weights.shape[1], turns.shape[1]
+        for c in range(0, count, LANES):
+            sums = start()
+            for bond in range(begin, end):
+                sums = add(
+                    sums,
+                    x,
+                    source[bond] * n_x + first + c,
+                    count,
+                    weights,
+                    length[bond] * n_weights + weight + c,
+                    turns,
+                    bond * n_turns + turn,
+                )
+            put(sums, out, place + c, stride)
+
+    return sum_way
 
 
-@njit(nogil=True, fastmath=True, error_model="numpy")
-def _from_scalars(out, weights, turn, x, n_out, stride, count):
-    for m in range(n_out):
-        a0 = turn[m]
-        to = out[m * stride : m * stride + count]
-        for c in range(count):
-            to[c] += a0 * (weights[c] * x[c])
+_11, _13, _15, _17 = (_way(1, n_out) for n_out in (1, 3, 5, 7))
+_31, _33, _35, _37 = (_way(3, n_out) for n_out in (1, 3, 5, 7))
+_51, _53, _55, _57 = (_way(5, n_out) for n_out in (1, 3, 5, 7))
+_71, _73, _75, _77 = (_way(7, n_out) for n_out in (1, 3, 5, 7))
 
 
-@njit(nogil=True, fastmath=True, error_model="numpy")
-def _from_degree_1(out, weights, turn, x, n_out, stride, count):
-    x0, x1, x2 = x[:count], x[count : 2 * count], x[2 * count : 3 * count]
-    for m in range(n_out):
-        a0, a1, a2 = turn[3 * m], turn[3 * m + 1], turn[3 * m + 2]
-        to = out[m * stride : m * stride + count]
-        for c in range(count):
-            to[c] += weights[c] * (a0 * x0[c] + a1 * x1[c] + a2 * x2[c])
-
-
-@njit(nogil=True, fastmath=True, error_model="numpy")
-def _from_degree_2(out, weights, turn, x, n_out, stride, count):
-    x0, x1, x2 = x[:count], x[count : 2 * count], x[2 * count : 3 * count]
-    x3, x4 = x[3 * count : 4 * count], x[4 * count : 5 * count]
-    for m in range(n_out):
-        k = 5 * m
-        a0, a1, a2, a3, a4 = turn[k], turn[k + 1], turn[k + 2], turn[k + 3], turn[k + 4]
-        to = out[m * stride : m * stride + count]
-        for c in range(count):
-            to[c] += weights[c] * (a0 * x0[c] + a1 * x1[c] + a2 * x2[c] + a3 * x3[c] + a4 * x4[c])
-
-
-@njit(nogil=True, fastmath=True, error_model="numpy")
-def _from_degree_3(out, weights, turn, x, n_out, stride, count):
-    x0, x1, x2 = x[:count], x[count : 2 * count], x[2 * count : 3 * count]
-    x3, x4, x5 = x[3 * count : 4 * count], x[4 * count : 5 * count], x[5 * count : 6 * count]
-    x6 = x[6 * count : 7 * count]
-    for m in range(n_out):
-        k = 7 * m
-        a0, a1, a2, a3 = turn[k], turn[k + 1], turn[k + 2], turn[k + 3]
-        a4, a5, a6 = turn[k + 4], turn[k + 5], turn[k + 6]
-        to = out[m * stride : m * stride + count]
-        for c in range(count):
-            to[c] += weights[c] * (
-                a0 * x0[c] + a1 * x1[c] + a2 * x2[c] + a3 * x3[c] + a4 * x4[c] + a5 * x5[c] + a6 * x6[c]
-            )
-
-
-@cached_njit(nogil=True, fastmath=True, error_model="numpy")
+@cached_njit(nogil=True, error_model="numpy")
 def add_messages(x, first, source, length, weights, turns, ways, out):
     """Sum the messages to atoms.
 
-    Bonds stand in the order of the atoms that they lead to.
+    Bonds stand in the order of the atoms that they lead to. Arrays lie in order; numbers side by side (C, and those of
+    a component in ``out``) are multiples of ``LANES``.
 
     Args:
         x: Vectors of all atoms, shape (n, n_x), float32.
@@ -82,23 +67,43 @@ def add_messages(x, first, source, length, weights, turns, ways, out):
         out: Shape (n_to, n_out), float32; overwritten.
     """
     for i in range(first.size - 1):
-        to = out[i]
-        to[:] = _ZERO
-        for bond in range(first[i], first[i + 1]):
-            atom, weight, turn = x[source[bond]], weights[length[bond]], turns[bond]
-            for way in range(ways.shape[0]):
-                n_in, n_out, count, stride, place = (
-                    ways[way, 0], ways[way, 1], ways[way, 2], ways[way, 6], ways[way, 7]
-                )  # fmt: skip
-                vectors = atom[ways[way, 3] : ways[way, 3] + n_in * count]
-                some = weight[ways[way, 4] : ways[way, 4] + count]
-                matrix = turn[ways[way, 5] : ways[way, 5] + n_in * n_out]
-                target = to[place : place + n_out * stride]
-                if n_in == 1:
-                    _from_scalars(target, some, matrix, vectors, n_out, stride, count)
-                elif n_in == 3:
-                    _from_degree_1(target, some, matrix, vectors, n_out, stride, count)
-                elif n_in == 5:
-                    _from_degree_2(target, some, matrix, vectors, n_out, stride, count)
+        begin, end, row = first[i], first[i + 1], i * out.shape[1]
+        for way in range(ways.shape[0]):
+            n_in, n_out, count, first_x = ways[way, 0], ways[way, 1], ways[way, 2], ways[way, 3]
+            weight, turn, stride, place = ways[way, 4], ways[way, 5], ways[way, 6], row + ways[way, 7]
+            if n_in == 1:
+                if n_out == 1:
+                    _11(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 3:
+                    _13(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 5:
+                    _15(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
                 else:
-                    _from_degree_3(target, some, matrix, vectors, n_out, stride, count)
+                    _17(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+            elif n_in == 3:
+                if n_out == 1:
+                    _31(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 3:
+                    _33(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 5:
+                    _35(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                else:
+                    _37(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+            elif n_in == 5:
+                if n_out == 1:
+                    _51(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 3:
+                    _53(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 5:
+                    _55(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                else:
+                    _57(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+            else:
+                if n_out == 1:
+                    _71(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 3:
+                    _73(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                elif n_out == 5:
+                    _75(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                else:
+                    _77(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+from ionvolt.typing import Array32
 
 SAME_LENGTH = 1e-6
 """Å below which two bonds are of one length."""
@@ -27,25 +27,28 @@ class Embedding:
         power: Of the polynomial that ends at the cut-off (Gasteiger et al., arXiv 2003.03123, eq. 8).
     """
 
-    waves: Tensor
+    waves: Array32
     height: float
     cutoff: float
     power: int
 
-    def basis(self, lengths: Tensor) -> Tensor:
+    def basis(self, lengths: Array32) -> Array32:
         """Of lengths in Å, shape (n, n_basis)."""
-        p, d = self.power, lengths / self.cutoff
+        p, d = self.power, lengths / np.float32(self.cutoff)
+        # Written as the package writes it: in another order its rounding shows in the fifth digit of atom vectors.
         end = 1 - (p + 1) * (p + 2) / 2 * d**p + p * (p + 2) * d ** (p + 1) - p * (p + 1) / 2 * d ** (p + 2)
-        return self.height * torch.sin(self.waves * lengths[:, None]) / lengths[:, None] * end[:, None]
+        found: Array32 = np.sin(lengths[:, None] * self.waves)
+        found *= (np.float32(self.height) * end / lengths)[:, None]
+        return found
 
     @staticmethod
-    def harmonics(arrows: Tensor) -> Tensor:
+    def harmonics(arrows: Array32) -> Array32:
         """Real harmonics of degrees 0 to 3 of directions, about y, shape (n, 16); squares of a degree sum to 2l+1."""
-        x, y, z = (arrows / torch.linalg.vector_norm(arrows, dim=1, keepdim=True)).unbind(1)
+        x, y, z = (arrows / np.sqrt((arrows**2).sum(1, keepdims=True))).T.copy()
         xz, flat = 3**0.5 * x * z, 3**0.5 / 2 * (z * z - x * x)
         around, high = x * x + z * z, 4 * y * y
         degrees = [
-            (1.0, [torch.ones_like(x)]),
+            (1.0, [np.ones_like(x)]),
             (3**0.5, [x, y, z]),
             (5**0.5, [xz, 3**0.5 * x * y, y * y - around / 2, 3**0.5 * y * z, flat]),
             (
@@ -61,7 +64,8 @@ class Embedding:
                 ],
             ),
         ]
-        return torch.stack([factor * one for factor, some in degrees for one in some], 1)
+        found: Array32 = np.stack([factor * one for factor, some in degrees for one in some], 1)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +84,15 @@ class Bonds:
     first: NDArray[np.int64]
     source: NDArray[np.int64]
     length: NDArray[np.int64]
-    basis: Tensor
-    harmonics: Tensor
-    kept: dict[int, Tensor] = field(default_factory=dict)
+    basis: Array32
+    harmonics: Array32
+    kept: dict[int, Array32] = field(default_factory=dict)
 
-    def turns(self, coupling: Tensor, some: slice) -> Tensor:
+    def turns(self, coupling: Array32, some: slice) -> Array32:
         """Matrices of the directions of some bonds, shape (n, n_turns)."""
         if len(self.source) > BONDS_TOGETHER:
-            return self.harmonics[some] @ coupling
+            found: Array32 = self.harmonics[some] @ coupling
+            return found
         if id(coupling) not in self.kept:
             self.kept[id(coupling)] = self.harmonics @ coupling
         return self.kept[id(coupling)][some]
@@ -101,7 +106,6 @@ def bonds_of(embedding: Embedding, n_atoms: int, ends: NDArray[np.int64], vector
     arrows = vectors[order]
     distances = np.sqrt((arrows**2).sum(1))
     _, known, length = np.unique(np.round(distances / SAME_LENGTH), return_index=True, return_inverse=True)
-    lengths = torch.from_numpy(distances[known].astype(np.float32))
-    basis = embedding.basis(lengths)
-    harmonics = embedding.harmonics(torch.from_numpy(arrows.astype(np.float32)))
+    basis = embedding.basis(distances[known].astype(np.float32))
+    harmonics = embedding.harmonics(arrows.astype(np.float32))
     return Bonds(first, source[order], length, basis, harmonics)

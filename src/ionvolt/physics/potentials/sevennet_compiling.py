@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
+from ionvolt.graphs._lanes_numba import LANES
 from ionvolt.physics.potentials.sevennet_bonds import Embedding
 from ionvolt.physics.potentials.sevennet_inference import (
     DEGREES,
@@ -18,6 +19,7 @@ from ionvolt.physics.potentials.sevennet_inference import (
     Mixing,
     share_couplings,
 )
+from ionvolt.typing import Array32
 
 
 def compile_network(network: Any) -> CompiledNetwork:
@@ -40,8 +42,8 @@ def compile_network(network: Any) -> CompiledNetwork:
         elements,
         layers,
         hidden @ last,
-        rescale.scale.detach(),
-        rescale.shift.detach(),
+        _array(rescale.scale),
+        _array(rescale.shift),
     )
 
 
@@ -49,7 +51,12 @@ def _embedding(module: Any) -> Embedding:
     waves, end, harmonics = module.basis_function, module.cutoff_function, module.spherical
     _require(type(waves).__name__ == "BesselBasis" and type(end).__name__ == "PolynomialCutoff")
     _require(harmonics.lmax == DEGREES - 1 and harmonics.normalization == "component" and harmonics.sph.normalize)
-    return Embedding(waves.coeffs.detach(), float(waves.prefactor), float(end.cutoff_length), int(end.p))
+    return Embedding(_array(waves.coeffs), float(waves.prefactor), float(end.cutoff_length), int(end.p))
+
+
+def _array(tensor: Tensor) -> Array32:
+    found: Array32 = np.ascontiguousarray(tensor.detach().numpy(), dtype=np.float32)
+    return found
 
 
 def _require(so: bool) -> None:
@@ -69,10 +76,10 @@ def _mixing(module: Any) -> Mixing:
     _degrees(linear.irreps_in.simplify())
     _degrees(linear.irreps_out.simplify())
     _require(not linear.bias.numel())
-    maps: list[Tensor] = []
+    maps: list[Array32] = []
     for number, (way, weight) in enumerate(zip(linear.instructions, linear.weight_views(), strict=True)):
         _require(way.i_in == way.i_out == number)
-        maps.append((weight.detach() * way.path_weight).contiguous())
+        maps.append(_array(weight * way.path_weight))
     return Mixing(maps)
 
 
@@ -94,7 +101,7 @@ def _layer(modules: dict[str, Any], number: int) -> Layer:
         _mixing(own),
         _mixing(before),
         _convolution(whole),
-        Mixing([one / whole.denominator.detach() for one in mixed.maps]),
+        Mixing([one / _array(whole.denominator) for one in mixed.maps]),
         int(gate.irreps_scalars.num_irreps),
         scales.pop(),
     )
@@ -105,6 +112,7 @@ def _convolution(whole: Any) -> Convolution:
 
     product = whole.convolution
     counts, harmonics = _degrees(product.irreps_in1), product.irreps_in2
+    _require(not any(count % LANES for count in counts))
     places = np.concatenate([[0], np.cumsum([(2 * degree + 1) * count for degree, count in enumerate(counts)])])
     arcs = harmonics.slices()
     widths = [0] * DEGREES
@@ -126,15 +134,16 @@ def _convolution(whole: Any) -> Convolution:
         n_in, n_out, count = 2 * degree + 1, 2 * target + 1, counts[degree]
         ways.append([n_in, n_out, count, places[degree], n_weights, n_turns, widths[target], begins[target] + offset])
         n_weights, n_turns = n_weights + count, n_turns + n_in * n_out
-    return Convolution(_radial(whole.weight_nn), torch.cat(couplings, 1), np.array(ways, dtype=np.int64), widths)
+    turning = _array(torch.cat(couplings, 1))
+    return Convolution(_radial(whole.weight_nn), turning, np.array(ways, dtype=np.int64), widths)
 
 
-def _radial(network: Any) -> list[Tensor]:
+def _radial(network: Any) -> list[Array32]:
     """Weights of the layers; the scale of each activation is part of the layer after it."""
     found, scale = [], 1.0
     for layer in network.children():
         weight = layer.weight.detach() / (layer.h_in * layer.var_in) ** 0.5
-        found.append(weight * scale)
+        found.append(_array(weight * scale))
         if layer.act is None:
             found[-1] = found[-1] * layer.var_out**0.5
         else:

@@ -14,13 +14,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import silu
 
 from ionvolt.physics.potentials import _sevennet_numba as kernels
+from ionvolt.physics.potentials.activations import silu
 from ionvolt.physics.potentials.sevennet_bonds import Bonds, Embedding, bonds_of
+from ionvolt.typing import Array32
 
 ATOMS_TOGETHER = 48
 """Atoms whose messages are held at once, 31 kB each."""
@@ -36,11 +35,15 @@ DEGREES = 4
 class Mixing:
     """Linear maps of vectors, one for each degree: (2l+1, n_in) to (2l+1, n_out), shapes (n_in, n_out)."""
 
-    maps: list[Tensor]
+    maps: list[Array32]
 
-    def __call__(self, parts: list[Tensor]) -> list[Tensor]:
+    def __call__(self, parts: list[Array32]) -> list[Array32]:
         """What comes of vectors' parts, one for each degree."""
-        return [part @ one for part, one in zip(parts, self.maps, strict=False)]
+        # One product of matrices each: numpy would take those of three dimensions atom by atom.
+        return [
+            (part.reshape(-1, len(one)) @ one).reshape(*part.shape[:2], -1)
+            for part, one in zip(parts, self.maps, strict=False)
+        ]
 
 
 @dataclass(eq=False)
@@ -54,44 +57,42 @@ class Convolution:
         widths: Numbers of a component of each degree in what comes out.
     """
 
-    radial: list[Tensor]
-    coupling: Tensor
+    radial: list[Array32]
+    coupling: Array32
     ways: NDArray[np.int64]
     widths: list[int]
 
-    def __call__(self, parts: list[Tensor], bonds: Bonds) -> list[Tensor]:
+    def __call__(self, parts: list[Array32], bonds: Bonds) -> list[Array32]:
         """Sums of the messages that reach each atom."""
-        x = torch.cat([part.flatten(1) for part in parts], 1).numpy()
-        n_atoms, first = len(x), bonds.first
-        size = sum((2 * degree + 1) * width for degree, width in enumerate(self.widths))
+        n_atoms, first = len(parts[0]), bonds.first
+        x = np.concatenate([part.reshape(n_atoms, -1) for part in parts], axis=1)
+        out = np.empty((n_atoms, sum((2 * degree + 1) * width for degree, width in enumerate(self.widths))), np.float32)
         shared = self._weights(bonds.basis) if len(bonds.basis) <= LENGTHS_TOGETHER else None
-        found: list[list[Tensor]] = []
         for start in range(0, n_atoms, ATOMS_TOGETHER):
             stop = min(start + ATOMS_TOGETHER, n_atoms)
             some = slice(first[start], first[stop])
             weights, row = shared, bonds.length[some]
             if weights is None:
                 lengths, row = np.unique(row, return_inverse=True)
-                weights = self._weights(bonds.basis[torch.from_numpy(lengths)])
-            out = torch.empty(stop - start, size)
+                weights = self._weights(bonds.basis[lengths])
             kernels.add_messages(
                 x,
                 first[start : stop + 1] - first[start],
                 bonds.source[some],
                 row,
-                weights.numpy(),
-                bonds.turns(self.coupling, some).numpy(),
+                weights,
+                bonds.turns(self.coupling, some),
                 self.ways,
-                out.numpy(),
+                out[start:stop],
             )
-            found.append(_split(out, self.widths))
-        return [torch.cat(list(parts)) for parts in zip(*found, strict=True)]
+        return _split(out, self.widths)
 
-    def _weights(self, basis: Tensor) -> Tensor:
+    def _weights(self, basis: Array32) -> Array32:
         weights = basis
         for layer in self.radial[:-1]:
             weights = silu(weights @ layer)
-        return weights @ self.radial[-1]
+        weights = weights @ self.radial[-1]
+        return weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ class Layer:
     n_scalars: int
     scale: float
 
-    def __call__(self, parts: list[Tensor], bonds: Bonds) -> list[Tensor]:
+    def __call__(self, parts: list[Array32], bonds: Bonds) -> list[Array32]:
         """New vectors of each atom."""
         messages = self.mix_after(self.convolution(self.mix_before(parts), bonds))
         for part, own in zip(
@@ -137,18 +138,17 @@ class CompiledNetwork:
 
     kinds: dict[int, int]
     embedding: Embedding
-    elements: Tensor
+    elements: Array32
     layers: list[Layer]
-    readout: Tensor
-    scale: Tensor
-    shift: Tensor
+    readout: Array32
+    scale: Array32
+    shift: Array32
 
     @property
     def cutoff(self) -> float:
         """Length of the longest bonds, Å."""
         return self.embedding.cutoff
 
-    @torch.inference_mode()
     def __call__(
         self, kinds: Sequence[int], ends: NDArray[np.int64], vectors: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
@@ -162,7 +162,7 @@ class CompiledNetwork:
         Returns:
             Energies of the atoms in eV, shape (n_atoms,), and after each layer their scalars, shape (n_atoms, n).
         """
-        element = torch.tensor(kinds)
+        element = np.asarray(kinds)
         bonds = bonds_of(self.embedding, len(element), ends, vectors)
         parts = [self.elements[element][:, None]]
         scalars = []
@@ -170,12 +170,12 @@ class CompiledNetwork:
             parts = layer(parts, bonds)
             scalars.append(parts[0][:, 0])
         energies = (scalars[-1] @ self.readout)[:, 0] * self.scale[element] + self.shift[element]
-        return energies.double().numpy(), [one.numpy() for one in scalars]
+        return energies.astype(np.float64), scalars
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All of its numbers by name."""
         bonds = self.embedding
-        found: dict[str, Any] = {
+        found: dict[str, NDArray[Any]] = {
             "kinds": np.array(sorted(self.kinds.items())),
             "waves": bonds.waves,
             "bonds": np.array([bonds.height, bonds.cutoff, bonds.power]),
@@ -200,7 +200,7 @@ class CompiledNetwork:
                 f"{number}.widths": np.array(convolution.widths),
                 f"{number}.gate": np.array([layer.n_scalars, layer.scale]),
             }
-        return {name: part.numpy() if isinstance(part, Tensor) else part for name, part in found.items()}
+        return found
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> CompiledNetwork:
@@ -210,11 +210,8 @@ class CompiledNetwork:
             KeyError: One is missing.
         """
 
-        def tensor(name: str) -> Tensor:
-            return torch.from_numpy(arrays[name])
-
-        def tensors(name: str) -> list[Tensor]:
-            return [tensor(f"{name}.{k}") for k in range(sum(one.startswith(f"{name}.") for one in arrays))]
+        def listed(name: str) -> list[Array32]:
+            return [arrays[f"{name}.{k}"] for k in range(sum(one.startswith(f"{name}.") for one in arrays))]
 
         height, cutoff, power = arrays["bonds"].tolist()
         layers: list[Layer] = []
@@ -222,29 +219,29 @@ class CompiledNetwork:
             n = len(layers)
             n_scalars, scale = arrays[f"{n}.gate"].tolist()
             widths, ways = arrays[f"{n}.widths"].tolist(), arrays[f"{n}.ways"]
-            convolution = Convolution(tensors(f"{n}.radial"), tensor(f"{n}.coupling"), ways, widths)
-            own, before, after = (Mixing(tensors(f"{n}.{name}")) for name in ("own", "before", "after"))
+            convolution = Convolution(listed(f"{n}.radial"), arrays[f"{n}.coupling"], ways, widths)
+            own, before, after = (Mixing(listed(f"{n}.{name}")) for name in ("own", "before", "after"))
             layers.append(Layer(own, before, convolution, after, int(n_scalars), scale))
         share_couplings(layers)
         return cls(
             {int(number): int(kind) for number, kind in arrays["kinds"]},
-            Embedding(tensor("waves"), height, cutoff, int(power)),
-            tensor("elements"),
+            Embedding(arrays["waves"], height, cutoff, int(power)),
+            arrays["elements"],
             layers,
-            tensor("readout"),
-            tensor("scale"),
-            tensor("shift"),
+            arrays["readout"],
+            arrays["scale"],
+            arrays["shift"],
         )
 
 
 def share_couplings(layers: Sequence[Layer]) -> None:
     """Let layers with the same couplings hold one, so that matrices of directions are made once for both."""
     for before, layer in pairwise(layers):
-        if torch.equal(before.convolution.coupling, layer.convolution.coupling):
+        if np.array_equal(before.convolution.coupling, layer.convolution.coupling):
             layer.convolution.coupling = before.convolution.coupling
 
 
-def _split(flat: Tensor, widths: list[int]) -> list[Tensor]:
+def _split(flat: Array32, widths: list[int]) -> list[Array32]:
     """Vectors of each degree, shape (n, 2l+1, width), from atoms' numbers."""
     parts, place = [], 0
     for degree, width in enumerate(widths):

@@ -15,7 +15,9 @@ from ionvolt.datasets import ElectrodeSet, clean
 from ionvolt.errors import DataError
 from ionvolt.evaluation.testing import elements_of
 from ionvolt.models.card import ModelCard
+from ionvolt.models.cgcnn.conversion import ensemble_of
 from ionvolt.models.cgcnn.ensemble import Ensemble, save_ensemble
+from ionvolt.models.storage import Arrays
 from ionvolt.recipes.cards import attribution, label_of, provenance
 from ionvolt.recipes.cgcnn.cross_validation import Graphs, epoch_log, ions_of
 from ionvolt.recipes.cgcnn.local_heads import fit_ion
@@ -57,12 +59,14 @@ def fit(data: ElectrodeSet, settings: CgcnnSettings, job: Job, name: str) -> Ens
     parts = final_parts(data, settings)
     ensemble = train_final(parts, settings, job, graphs, name)
     whole = graphs.of(data)
-    pooled = [vectors.clone() for vectors in ensemble.pooled(whole)]
+    pooled = ensemble.pooled(whole)
     card = ensemble.card
     calibration: dict[str, dict[str, float]] = {}
+    local_heads: Arrays = {}
     for ion in ensemble.ions:
         job.progress(0, 0, f"{ion}: local voltages")
-        local = fit_ion(ensemble, data, whole, pooled, ion, settings.checked)
+        fitted, local = fit_ion(ensemble, data, whole, pooled, ion, settings.checked)
+        local_heads |= fitted
         card.add_ion(ion, elements_of(parts[ion], np.arange(len(parts[ion].rows))), ion_facts(parts[ion], ion))
         calibration[ion] = calibration_of(ensemble, parts[ion], ion, tests, settings)
         for test, by_ion in tests.items():
@@ -82,7 +86,7 @@ def fit(data: ElectrodeSet, settings: CgcnnSettings, job: Job, name: str) -> Ens
     }
     card.limits = list(LIMITS)
     card.attribution = attribution(data)
-    return ensemble
+    return ensemble.with_arrays(local_heads)
 
 
 def final_parts(data: ElectrodeSet, settings: CgcnnSettings) -> dict[str, EnsembleParts]:
@@ -119,17 +123,17 @@ def train_final(
         progress=epoch_log(log, "Li", settings.li),
     )
     heads = {"Li": [n.head for n in networks]}
-    ensemble = Ensemble([n.trunk for n in networks], heads, ModelCard(name))
-    ensemble.reference_scale = pooled_vectors(networks[0].trunk, graphs.of(li.rows)).std(0) + 1e-6
+    scale = pooled_vectors(networks[0].trunk, graphs.of(li.rows)).std(0) + 1e-6
+    references: Arrays = {"reference_scale": scale.numpy()}
     for ion, own in parts.items():
         rows = graphs.of(own.rows)
         if ion != "Li":
             log(f"{ion}: heads")
-            ensemble.heads[ion], _ = transfer_heads(
+            heads[ion], _ = transfer_heads(
                 networks, rows, own.rows.voltages, own.members, settings.head, folder=folder / ion, jobs=job.jobs
             )
-        ensemble.references[ion] = (pooled_vectors(networks[0].trunk, rows) / ensemble.reference_scale).half()
-    return ensemble
+        references[f"reference.{ion}"] = (pooled_vectors(networks[0].trunk, rows) / scale).half().numpy()
+    return ensemble_of([n.trunk for n in networks], heads, ModelCard(name)).with_arrays(references)
 
 
 def ion_facts(parts: EnsembleParts, ion: str) -> dict[str, Any]:
@@ -149,9 +153,9 @@ def calibration_of(
     tests: Mapping[str, Mapping[str, IonReport]],
     settings: CgcnnSettings,
 ) -> dict[str, float]:
-    """How answers for an ion are judged (``ensemble.Calibration``)."""
+    """How answers for an ion are judged (``parameters.Calibration``)."""
     deviation = tests.get(settings.deviation, {}).get(ion)
-    limit = distance_limit(ensemble.references[ion], parts.rows.frameworks)
+    limit = distance_limit(torch.from_numpy(ensemble.arrays[f"reference.{ion}"]), parts.rows.frameworks)
     return {"distance_limit": limit, **(deviation.deviation if deviation else {})}
 
 

@@ -22,7 +22,7 @@ from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_feature
 from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features, ions_of_cell
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.reaction import balance
-from ionvolt.physics.trial_insertion import trial_insertions
+from ionvolt.physics.trial_insertion import Wanted, trial_insertions
 from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
@@ -196,7 +196,7 @@ def trial_arrays(electrode: Electrode, informed: bool) -> Arrays:
     if informed and electrode.discharged is not None:
         matched = balance(electrode.discharged, electrode.host, ion)
         n_ions = ions_of_cell(matched.n_ions / (matched.charged_cells * len(electrode.host)), cell)
-    single, filled = trial_insertions(cell, ion, load_sevennet(), n_ions=n_ions)
+    ((single, filled),) = trial_insertions(cell, [Wanted(ion, n_ions)], load_sevennet())
     features = {name: pool_features(t.output, t.crystal) for name, t in (("single", single), ("filled", filled))}
     if cell is not electrode.host:  # else its features stand among the structures'
         features["host"] = compute_features([cell])[0]

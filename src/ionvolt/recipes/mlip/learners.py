@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
-from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections
+from ionvolt.models.mlip.delta_network import (
+    DeltaNetwork,
+    EndMemberPair,
+    corrections,
+    network_arrays,
+    networks_from,
+)
 from ionvolt.models.mlip.foundation_model import INFORMED, kernel_voltages, network_voltages
 from ionvolt.models.mlip.pair_features import crystal_corrections
 from ionvolt.models.mlip.trial_features import TrialFeatures
-from ionvolt.models.tensors import Arrays, fill, named_arrays
+from ionvolt.models.tensors import Arrays
 from ionvolt.recipes.mlip.rows import PartRows
 from ionvolt.recipes.mlip.settings import Case, MlipSettings, Part
 from ionvolt.training.mlip.fit import train_atomic_gp, train_delta_network, train_host_krr, train_pair_krr
@@ -210,14 +216,3 @@ def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, setting
     shape = settings.pair_kernels.get(part)
     kernel = CrystalIonKRR.from_arrays(own, shape) if shape else None
     return PairLearners(part, networks_from(own), AtomicGP.from_arrays(own), kernel)
-
-
-def networks_from(arrays: Arrays) -> list[DeltaNetwork]:
-    """The networks whose weights are among some arrays."""
-    n_members = len({name.split(".")[1] for name in arrays if name.startswith("network.")})
-    return [fill(DeltaNetwork(), f"network.{m}", arrays) for m in range(n_members)]
-
-
-def network_arrays(networks: Sequence[DeltaNetwork]) -> Arrays:
-    """The networks' weights, by name."""
-    return {name: a for m, network in enumerate(networks) for name, a in named_arrays(f"network.{m}", network).items()}

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ionvolt.graphs import CrystalGraph, GraphBatch, collate
-from ionvolt.models.cgcnn.network import N_FEATURES, Trunk, pool
-from ionvolt.models.mlip.delta_network import Standardise
+from ionvolt.models.cgcnn.architecture import N_FEATURES
+from ionvolt.models.cgcnn.network import Trunk, pool
 from ionvolt.training.loop import fit
 from ionvolt.training.settings import Settings
+from ionvolt.training.standardise import Standardise
 from ionvolt.typing import EpochCallback, Indices
 
 DISTILLATION = Settings(epochs=15, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, loss="l1")

@@ -9,15 +9,15 @@ validation rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ionvolt.models.cgcnn.network import Head, LocalHead
-from ionvolt.typing import Indices
+from ionvolt.models.cgcnn.inference import LocalHeads
+from ionvolt.models.storage import Arrays
+from ionvolt.typing import Array32, Indices
 
 STRENGTHS = tuple(10.0**k for k in range(-4, 4))
 OTHERS_WEIGHT = 0.1
@@ -40,17 +40,17 @@ class LocalFit:
 
 
 def fit_local_heads(
-    pooled: Sequence[torch.Tensor],
-    heads: Sequence[Head],
+    pooled: Sequence[Array32],
+    heads: Sequence[Callable[[Array32], Array32]],
     targets: NDArray[np.float64],
     parts: Sequence[tuple[Indices, Indices]],
-    others: Sequence[torch.Tensor] | None = None,
-) -> tuple[list[LocalHead], list[LocalFit]]:
+    others: Sequence[Array32] | None = None,
+) -> tuple[list[LocalHeads], list[LocalFit]]:
     """Fit each member's local-voltage head to its voltage head, and note the mean pooled vector of its training rows.
 
     Args:
         pooled: Each member's pooled vectors of all rows, shape (n_rows, N_FEATURES).
-        heads: Each member's voltage head.
+        heads: Each member's voltage head, ``Heads`` of one member or what is called alike.
         targets: Voltages in V, shape (n_rows,): only to say how far the local voltages are from them.
         parts: Training and validation rows of each member.
         others: Each member's pooled vectors of further hosts, shape (n_others, N_FEATURES); they must not be hosts of
@@ -58,11 +58,11 @@ def fit_local_heads(
     """
     fitted, facts = [], []
     for m, (vectors, head, (train, validation)) in enumerate(zip(pooled, heads, parts, strict=True)):
-        with torch.no_grad():
-            answers = head.eval()(vectors).double().numpy()
-            more = head(others[m]).double().numpy() if others is not None else np.empty(0)
-        x = vectors.double().numpy()
-        rows = np.concatenate([x[train], others[m].double().numpy()]) if others is not None else x[train]
+        further = vectors[:0] if others is None else others[m]
+        answers = head(vectors[None])[0].astype(np.float64)
+        more = head(further[None])[0].astype(np.float64)
+        x = vectors.astype(np.float64)
+        rows = np.concatenate([x[train], further.astype(np.float64)])
         y = np.concatenate([answers[train], more])
         weights = np.concatenate([np.ones(len(train)), np.full(len(more), OTHERS_WEIGHT)])
         mean, scale = x[train].mean(0), x[train].std(0) + 1e-9
@@ -75,15 +75,25 @@ def fit_local_heads(
                 best = (error, strength, law)
         assert best is not None
         error, strength, law = best
-        local = LocalHead()
-        with torch.no_grad():
-            local.linear.weight[0] = torch.from_numpy(law[:-1] / scale).float()
-            local.linear.bias[0] = float(law[-1] - (law[:-1] / scale) @ mean)
-            local.baseline.copy_(torch.from_numpy(mean))
-            held_out = local(vectors[torch.from_numpy(np.ascontiguousarray(validation))]).double().numpy()
-        fitted.append(local.eval())
+        local = LocalHeads(
+            weight=(law[:-1] / scale).astype(np.float32)[None, :, None],
+            bias=np.array([[law[-1] - (law[:-1] / scale) @ mean]], dtype=np.float32),
+            baseline=mean.astype(np.float32)[None],
+        )
+        held_out = local(vectors[None, validation])[0].astype(np.float64)
+        fitted.append(local)
         facts.append(LocalFit(float(np.abs(held_out - targets[validation]).mean()), error, strength))
     return fitted, facts
+
+
+def named_local_heads(ion: str, members: Sequence[LocalHeads]) -> Arrays:
+    """Fitted heads of one ion under the names that they have in an ensemble."""
+    arrays: Arrays = {}
+    for m, local in enumerate(members):
+        arrays[f"local.{ion}.{m}.linear.weight"] = local.weight[0].T
+        arrays[f"local.{ion}.{m}.linear.bias"] = local.bias[0]
+        arrays[f"local.{ion}.{m}.baseline"] = local.baseline[0]
+    return arrays
 
 
 def _ridge(

@@ -23,6 +23,7 @@ from ionvolt.models.mlip.delta_network import (
 )
 from ionvolt.models.mlip.trial_features import TrialFeatures, importance
 from ionvolt.training.loop import fit
+from ionvolt.training.mlip.network import TrainedNetwork
 from ionvolt.training.settings import Settings
 from ionvolt.typing import Array, Indices, MemberCallback
 
@@ -104,7 +105,7 @@ def train_delta_network(
     """
     torch.manual_seed(seed)
     atoms = np.concatenate([c.atoms for i in train for c in (pairs[i].discharged, pairs[i].charged)])
-    network = DeltaNetwork()
+    network = TrainedNetwork()
     network.atom_scale.learn(atoms)
     residual = target - np.array([pair.physics for pair in pairs])
 
@@ -115,4 +116,4 @@ def train_delta_network(
         network, batch_of, residual, train, [], replace(settings.networks, seed=seed),
         scale=(0.0, settings.unit), folder=folder, progress=partial(progress, seed) if progress else None,
     )  # fmt: skip
-    return network
+    return network.answering()
