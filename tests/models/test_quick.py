@@ -95,6 +95,7 @@ def test_what_it_has_not_seen_is_out_of_the_domain() -> None:
     assert "far from all training frameworks" in far.reasons[0]
     (near,) = small().estimate([Query("Li", HOSTS[0])])
     assert near.in_domain
+    assert near.epistemic_std is None  # a single machine
 
 
 def test_damage_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -149,7 +149,8 @@ class QuickModel:
         for query, *numbers in zip(queries, answers.voltage, answers.spread, answers.distance, widths, strict=True):
             voltage, spread, distance, width = (float(number) for number in numbers)
             reasons = self.judge.reasons(query.host, distance, spread, width)
-            found.append(with_interval(voltage, width, spread, reasons, self.card.name))
+            # The spread is one of labels; a single machine has no members that differ.
+            found.append(replace(with_interval(voltage, width, spread, reasons, self.card.name), epistemic_std=None))
         return found
 
 
