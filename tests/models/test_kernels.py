@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ionvolt.models.differences import mean_differences
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
-from ionvolt.models.mlip.crystal_krr import KRRSettings, fit_kernel, mean_differences
+from ionvolt.models.mlip.crystal_krr import KRRSettings, fit_kernel
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures
 

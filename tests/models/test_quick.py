@@ -10,8 +10,8 @@ from safetensors.numpy import load_file, save_file
 
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard
-from ionvolt.models.classical import laplacian
 from ionvolt.models.classical.quick import QUICK_FEATURES, QuickJudge, QuickModel, answers_of, load_quick, save_quick
+from ionvolt.models.differences import summed_differences
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import model_folder
 from ionvolt.models.uncertainty.conformal import calibrate
@@ -73,9 +73,9 @@ def test_without_numba_the_differences_are_the_same(monkeypatch: pytest.MonkeyPa
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(3, 50)).astype(np.float32), rng.normal(size=(7, 50)).astype(np.float32)
     expected = np.abs(a[:, None] - b).sum(2)
-    assert laplacian.differences(a, b) == pytest.approx(expected, rel=1e-5)
-    monkeypatch.setitem(__import__("sys").modules, "ionvolt.models.classical._distances_numba", None)
-    assert laplacian.differences(a, b) == pytest.approx(expected, rel=1e-5)
+    assert summed_differences(a, b) == pytest.approx(expected, rel=1e-5)
+    monkeypatch.setitem(__import__("sys").modules, "ionvolt.models._differences_numba", None)
+    assert summed_differences(a, b) == pytest.approx(expected, rel=1e-5)
 
 
 def test_loaded_it_answers_the_same(tmp_path: Path) -> None:

@@ -16,10 +16,13 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.pairs import find_pairs
 
 STIFFNESS = 6.0
-"""eV/Å^2 along a pair of atoms as far apart as the sum of their covalent radii."""
+"""eV/Å^2 along a pair of atoms at its usual distance: halfway between the sum of their covalent radii and ``BOND``."""
 
-DECAY = 2.4
-"""1/Å: how fast that falls with the distance."""
+BOND = 2.0
+"""Å, of a metal and oxygen. By radii alone the short bonds of carbonates and phosphates would come out as soft."""
+
+DECAY = 3.4
+"""1/Å: how fast the stiffness falls with the distance."""
 
 ACROSS = 0.15
 """Stiffness across a pair, as a share of that along it."""
@@ -61,7 +64,8 @@ def model_hessian(crystal: Crystal) -> NDArray[np.float64]:
     pairs = find_pairs(crystal, REACH, both=False)
     places, radii = crystal.wrapped, covalent_radii()[crystal.numbers]
     apart = (places[pairs.j] + pairs.image - places[pairs.i]) @ crystal.lattice
-    along = STIFFNESS * np.exp(-DECAY * (pairs.distance - radii[pairs.i] - radii[pairs.j]))
+    usual = 0.5 * (radii[pairs.i] + radii[pairs.j] + BOND)
+    along = STIFFNESS * np.exp(-DECAY * (pairs.distance - usual))
     direction = apart / pairs.distance[:, None]
     springs = along[:, None, None] * (
         (1 - ACROSS) * direction[:, :, None] * direction[:, None, :] + ACROSS * np.eye(3)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.models.classical.model import standardised
+from ionvolt.models.differences import summed_differences
 from ionvolt.typing import Array, Array32
 
 LIKE = 8
@@ -63,7 +64,7 @@ class LaplacianMachine:
     def distances(self, rows: Array) -> Array32:
         """D of feature rows, shape (n, p), from every training row, shape (n, m)."""
         x = standardised(rows, self.mean, self.scale, self.clip) * self.weights
-        return differences(x.astype(np.float32), self._weighted)
+        return summed_differences(x.astype(np.float32), self._weighted)
 
     def answers(self, distances: Array32) -> Array:
         """Voltages in V, shape (n,), of rows whose ``distances`` are known."""
@@ -97,16 +98,3 @@ class LaplacianMachine:
         kept = {name: arrays[name].astype(np.float64) for name in names}
         references = arrays["references"].astype(np.float32)
         return cls(**kept, references=references, intercept=intercept, clip=clip)
-
-
-def differences(a: Array32, b: Array32) -> Array32:
-    """Sum of absolute differences of every row of ``a`` from every row of ``b``, shape (len(a), len(b))."""
-    try:
-        from ionvolt.models.classical._distances_numba import differences as compiled
-    except ImportError:
-        from scipy.spatial.distance import cdist
-
-        plain: Array32 = cdist(a, b, "cityblock").astype(np.float32)
-        return plain
-    found: Array32 = compiled(a, b)
-    return found

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.models.differences import mean_differences
 from ionvolt.models.tensors import Arrays
 from ionvolt.typing import Array, Array32
 
 CLIP = 8.0
-
-ROWS_TOGETHER = 32
-"""Rows that are compared at once: their differences stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -128,20 +126,6 @@ def standardise(features: Array32, mean: Array32, scale: Array32, importance: Ar
     standardised = np.clip((features - mean) / scale, -CLIP, CLIP)
     weighted: Array32 = (standardised if importance is None else standardised * importance).astype(np.float32)
     return weighted
-
-
-def mean_differences(a: Array32, b: Array32) -> Array32:
-    """Mean absolute difference of every row of ``a`` from every row of ``b``, shape (len(a), len(b))."""
-    distances = np.empty((len(a), len(b)), dtype=np.float32)
-    apart = np.empty((min(ROWS_TOGETHER, len(b)), a.shape[1]), dtype=np.float32)
-    for start in range(0, len(b), ROWS_TOGETHER):
-        rows = b[start : start + ROWS_TOGETHER]
-        some = apart[: len(rows)]
-        for query, found in zip(a, distances, strict=True):
-            np.subtract(rows, query, out=some)
-            np.abs(some, out=some)
-            some.mean(axis=1, out=found[start : start + len(rows)])
-    return distances
 
 
 def content_kernel(a: Array, b: Array, settings: KRRSettings) -> Array:

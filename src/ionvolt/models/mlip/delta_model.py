@@ -21,13 +21,7 @@ from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, AtomContribution
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
-from ionvolt.models.mlip.delta_network import (
-    IONS,
-    DeltaNetwork,
-    EndMemberPair,
-    corrections,
-    network_arrays,
-)
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections, network_arrays
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.pair_features import crystal_corrections

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.models.mlip.crystal_krr import mean_differences, standardise
+from ionvolt.models.differences import mean_differences
+from ionvolt.models.mlip.crystal_krr import standardise
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.conformal import Conformal, Difficulty
 from ionvolt.structures.crystal import SYMBOLS, Crystal

@@ -16,13 +16,7 @@ from numpy.typing import NDArray
 
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
-from ionvolt.models.mlip.delta_network import (
-    DeltaNetwork,
-    EndMemberPair,
-    corrections,
-    network_arrays,
-    networks_from,
-)
+from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections, network_arrays, networks_from
 from ionvolt.models.mlip.foundation_model import INFORMED, kernel_voltages, network_voltages
 from ionvolt.models.mlip.pair_features import crystal_corrections
 from ionvolt.models.mlip.trial_features import TrialFeatures

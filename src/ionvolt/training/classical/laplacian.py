@@ -11,9 +11,10 @@ from ionvolt.descriptors.host import HOST_FEATURES
 from ionvolt.descriptors.ion_site import ION_SITE_FEATURES
 from ionvolt.descriptors.redox import REDOX_FEATURES, redox_table
 from ionvolt.errors import ModelError
-from ionvolt.models.classical.laplacian import LaplacianMachine, differences
+from ionvolt.models.classical.laplacian import LaplacianMachine
 from ionvolt.models.classical.model import standardised
 from ionvolt.models.classical.quick import ElementData
+from ionvolt.models.differences import summed_differences
 from ionvolt.typing import Array
 
 
@@ -86,7 +87,7 @@ def fit_laplacian(rows: Array, voltages: Array, settings: LaplacianSettings) -> 
     weighted = (references * weights).astype(np.float32)
     centre, width = float(voltages.mean()), float(voltages.std()) or 1.0
     machine = SVR(kernel="precomputed", C=settings.penalty, epsilon=settings.tube, cache_size=500)
-    machine.fit(np.exp(-differences(weighted, weighted).astype(np.float64)), (voltages - centre) / width)
+    machine.fit(np.exp(-summed_differences(weighted, weighted).astype(np.float64)), (voltages - centre) / width)
     coefficients = np.zeros(len(rows))
     coefficients[machine.support_] = machine.dual_coef_[0] * width
     return LaplacianMachine(

@@ -1,4 +1,4 @@
-"""Weighted differences of feature rows, compiled."""
+"""Differences of feature rows, compiled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ionvolt.graphs.compilation import cached_njit
 
 
 @cached_njit(nogil=True, fastmath=True)
-def differences(a, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def summed_differences(a, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Sum of absolute differences of every row of a from every row of b, single precision, shape (len(a), len(b))."""
     found = np.empty((a.shape[0], b.shape[0]), dtype=np.float32)
     for i in range(a.shape[0]):
