@@ -117,7 +117,7 @@ def test_paper_settings(ionvolt, data, tmp_path):
         ({"--learning-rate": "0"}, "learning_rate"),
         ({"--learning-rate": "nan"}, "learning_rate"),
         ({"--hold-out-frameworks-of": "Mg,Fe"}, "Fe"),
-        ({"--from": "cgcnn"}, "cgcnn"),
+        ({"--from": "cgcnm"}, "cgcnm"),
         ({"--from": "{data}"}, "parquet"),
     ],
     ids=lambda x: "".join(x) if isinstance(x, dict) else x,

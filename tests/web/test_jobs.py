@@ -19,6 +19,11 @@ from web.test_models import folders  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
+MANY = [
+    {"example": name} for name in ("MoO3", "Mo6S8", "Mn2O4", "V2O5", "TiS2", "LiMn2O4", "LiFePO4", "NaCrO2", "NaCoO2")
+]
+"""Work for some seconds: what is asked twice is remembered."""
+
 
 def start(server: Served, **asked: Any) -> dict[str, Any]:
     body = {"structures": [{"example": "TiS2"}], "ions": "all"} | asked
@@ -102,7 +107,7 @@ def test_jobs_that_are_not_there(server: Served) -> None:
 def slow(folders: dict[str, Path]) -> Iterator[Served]:  # noqa: F811
     settings = Settings(
         models={"foundation": folders["foundation"], "stand-in": folders["stand-in"]},
-        workers=1, task_seconds=60.0, client_jobs=3, attended_seconds=1.0, client_pieces=200,
+        workers=1, task_seconds=60.0, client_jobs=3, attended_seconds=0.5, client_pieces=200,
     )  # fmt: skip
     with serving(settings) as served:
         yield served
@@ -119,7 +124,7 @@ def test_each_ion_is_a_piece_and_the_one_asked_for_comes_first(slow: Served) -> 
 
 
 def test_a_job_is_given_up(slow: Served) -> None:
-    job = start(slow, structures=[{"example": "MoO3"}] * 10)
+    job = start(slow, structures=MANY)
     answer = slow.client.delete(f"/api/v1/jobs/{job['id']}").json()
     assert answer["status"] == "cancelled"
     assert events(slow, job["id"])[-1][2]["status"] == "cancelled"
@@ -130,7 +135,7 @@ def test_a_job_is_given_up(slow: Served) -> None:
 
 
 def test_too_many_jobs_of_one_client(slow: Served) -> None:
-    jobs = [start(slow, structures=[{"example": "MoO3"}] * 3) for _ in range(3)]
+    jobs = [start(slow, structures=MANY[:6]) for _ in range(3)]
     answer = slow.client.post("/api/v1/jobs", json={"structures": [{"example": "TiS2"}], "ions": "Mg"})
     assert answer.status_code == 429
     assert answer.json()["type"] == "urn:ionvolt:problem:share"
@@ -154,7 +159,7 @@ def test_what_would_take_too_long_is_refused_before_it_begins(slow: Served) -> N
 
 
 def test_a_job_that_is_to_be_watched_ends_when_nobody_does(slow: Served) -> None:
-    job = start(slow, structures=[{"example": "MoO3"}] * 10, attended=True)
+    job = start(slow, structures=MANY, attended=True)
     found = slow.app.state.service.jobs._jobs[job["id"]]
     deadline = time.monotonic() + 30
     while found.status == "running":
@@ -164,7 +169,7 @@ def test_a_job_that_is_to_be_watched_ends_when_nobody_does(slow: Served) -> None
 
 
 def test_a_light_question_does_not_wait_for_a_heavy_one(slow: Served) -> None:
-    job = start(slow, structures=[{"example": "MoO3"}] * 15)
+    job = start(slow, structures=MANY)
     deadline = time.monotonic() + 30
     while not slow.app.state.service.pieces.pool.turns.waiting:
         assert time.monotonic() < deadline
@@ -178,8 +183,8 @@ def test_a_light_question_does_not_wait_for_a_heavy_one(slow: Served) -> None:
 
 
 def test_a_client_that_goes_away_frees_its_worker(slow: Served) -> None:
-    asked = {"structures": [{"example": "MoO3"}] * 2, "ions": "all"}
-    with httpx.Client(base_url=slow.address, timeout=0.5, trust_env=False) as client, pytest.raises(httpx.ReadTimeout):
+    asked = {"structures": MANY, "ions": "all"}
+    with httpx.Client(base_url=slow.address, timeout=0.3, trust_env=False) as client, pytest.raises(httpx.ReadTimeout):
         client.post("/api/v1/predict", json=asked)
     deadline = time.monotonic() + 10
     while slow.app.state.service.admission.active:
