@@ -36,6 +36,7 @@ def potential(program: str) -> SevenNetPotential:
         module.PiecewiseConvolution = lambda whole: whole
     try:
         loaded = SevenNetPotential()
+        _ = loaded.package  # built when it is first asked for
     finally:
         module.PiecewiseConvolution = kept
     if program == "package":
