@@ -18,20 +18,24 @@ def sums(points, positions, charges, lengths, reach, contact, softness, nearest)
     The atoms within reach are gathered first, so that the second loop has no branches and several go at once.
     """
     n = positions.shape[0]
-    touching = np.exp(lengths / softness)
-    squares, q, touch = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
-    inverse, slope = np.float32(2 / reach), np.float32(1 / (reach * reach))
+    xs, ys, zs = (
+        positions[:, 0].astype(np.float32), positions[:, 1].astype(np.float32), positions[:, 2].astype(np.float32)
+    )  # fmt: skip
+    touching, signed = np.exp(lengths / softness).astype(np.float32), charges.astype(np.float32)
+    apart = np.empty(n, np.float32)
+    squares, q, touch = np.empty(n + 1, np.float32), np.empty(n + 1, np.float32), np.empty(n + 1, np.float32)
+    inverse, slope, farthest = np.float32(2 / reach), np.float32(1 / (reach * reach)), np.float32(reach * reach)
     least, steep, touches = np.float32(nearest * nearest), np.float32(-1 / softness), np.float32(contact)
     found = np.empty((points.shape[0], 3))
     for p in range(points.shape[0]):
-        x, y, z = points[p, 0], points[p, 1], points[p, 2]
-        count = 0
+        x, y, z = np.float32(points[p, 0]), np.float32(points[p, 1]), np.float32(points[p, 2])
         for i in range(n):
-            dx, dy, dz = positions[i, 0] - x, positions[i, 1] - y, positions[i, 2] - z
-            square = dx * dx + dy * dy + dz * dz
-            if square < reach * reach:
-                squares[count], q[count], touch[count] = square, charges[i], touching[i]
-                count += 1
+            dx, dy, dz = xs[i] - x, ys[i] - y, zs[i] - z
+            apart[i] = dx * dx + dy * dy + dz * dz
+        count = 0
+        for i in range(n):  # each is written down, and written over unless it is in reach
+            squares[count], q[count], touch[count] = apart[i], signed[i], touching[i]
+            count += apart[i] < farthest
         of_charges, of_valences, of_squares = np.float32(0), np.float32(0), np.float32(0)
         for k in range(count):
             r = np.sqrt(max(squares[k], least))
