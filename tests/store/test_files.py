@@ -132,6 +132,26 @@ def test_arrays(tmp_path: Path, compressed: bool) -> None:
     assert read_arrays(path) is None  # a pickle is not loaded
 
 
+def test_packed_arrays_that_are_damaged_are_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"x": np.sin(np.arange(1000)).round(2)})
+    whole = path.read_bytes()
+    for start in range(60, len(whole) - 300, 100):
+        turned = bytes(byte ^ 255 for byte in whole[start : start + 40])
+        path.write_bytes(whole[:start] + turned + whole[start + 40 :])
+        assert read_arrays(path) is None
+
+
+@pytest.mark.parametrize(("offset", "value"), [(8, 1), (10, 99)], ids=["encrypted", "packed in an unknown way"])
+def test_arrays_of_an_archive_that_cannot_be_unpacked_are_not_there(tmp_path: Path, offset: int, value: int) -> None:
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"x": np.arange(3)})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] = value  # in the archive's list of files
+    path.write_bytes(content)
+    assert read_arrays(path) is None
+
+
 def test_no_other_room_writes_parts() -> None:
     for path in SOURCE.rglob("*.py"):
         if path.parent.name != "store":
