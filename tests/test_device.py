@@ -78,7 +78,7 @@ def test_no_gpu_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"PyTorch sees no GPU here\. Install PyTorch for CUDA"):
         device.use_device("cuda")
     monkeypatch.setenv(device.VARIABLE, "cuda")
-    with pytest.raises(InputError, match="sees no GPU"):
+    with pytest.raises(InputError, match=f"{device.VARIABLE} cuda: PyTorch sees no GPU"):
         device.gpu()
 
 

@@ -20,21 +20,22 @@ SHARES = 4
 """Processes on one GPU: each holds a few GB of its memory, and waits for the processor in between."""
 
 
-def use_device(name: str) -> None:
+def use_device(name: str, said: str = "--device") -> None:
     """Choose for this process and those that it starts.
 
     Args:
         name: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        said: Where it was named, for errors.
 
     Raises:
         InputError: There is no such device.
     """
     kind, _, number = name.partition(":")
     if name not in (AUTO, CPU, CUDA) and not (kind == CUDA and number.isdecimal()):
-        raise InputError(f"--device {name}", "no such device", "Give auto, cpu, cuda or cuda:0")
+        raise InputError(f"{said} {name}", "no such device", "Give auto, cpu, cuda or cuda:0")
     if kind == CUDA and int(number or 0) >= _gpus():
         raise InputError(
-            f"--device {name}",
+            f"{said} {name}",
             f"PyTorch sees {_gpus() or 'no'} GPU{'s' if _gpus() > 1 else ''} here",
             "Install PyTorch for CUDA and the driver, or give auto or cpu",
         )
@@ -57,7 +58,7 @@ def gpu() -> str:
         return ""
     if name == AUTO:
         return f"{CUDA}:0" if _found() else ""
-    use_device(name)
+    use_device(name, VARIABLE)
     return name if ":" in name else f"{CUDA}:0"
 
 

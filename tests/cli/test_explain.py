@@ -40,6 +40,15 @@ def test_the_default_model_explains_its_own_answer(ionvolt: Run) -> None:
     assert sum(shown.values()) + float(rest.split()[0]) == pytest.approx(predicted["voltage"], abs=0.03)
 
 
+def test_atoms_that_add_the_same_stand_in_the_order_of_the_crystal(ionvolt: Run) -> None:
+    result = ionvolt("explain", EXAMPLES / "LiFePO4.cif", "--ion", "Li")
+    rows = [line.split() for line in result.out.splitlines() if " ± " in line and line.split()[0].isdecimal()]
+    added = {int(row[0]): float(row[2]) for row in rows}
+    assert len(added) == 28
+    assert len(set(added.values())) < 28
+    assert list(added) == sorted(added, key=lambda atom: (-added[atom], atom))
+
+
 def test_several_files_and_ions(ionvolt: Run, tmp_path: Path) -> None:
     other = tmp_path / "TiS2-copy.cif"
     other.write_text((EXAMPLES / "TiS2.cif").read_text())

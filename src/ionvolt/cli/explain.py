@@ -224,7 +224,7 @@ def _print_sum(explanation: Explanation) -> None:
                 f"{site.coordination:.1f}",
                 site.neighbours,
             )
-            for site in sorted(explanation.sites, key=lambda s: -s.contribution)
+            for site in sorted(explanation.sites, key=lambda s: (-round(s.contribution, 3), s.index))
         ],
     )
     for symbol, facts in sorted(explanation.elements.items(), key=lambda item: -item[1]["contribution"]):
@@ -261,7 +261,7 @@ def _print_mean(explanation: Explanation) -> None:
                 site.neighbours,
                 "" if site.linear_voltage is None else f"{site.linear_voltage:+.2f}",
             )
-            for site in sorted(explanation.sites, key=lambda s: -s.local_voltage)
+            for site in sorted(explanation.sites, key=lambda s: (-round(s.local_voltage, 2), s.index))
         ],
     )
     print(f"the average host of the training gives {explanation.remainder:.2f} V; from there")
