@@ -42,10 +42,25 @@ def _way(n_in: int, n_out: int) -> Any:
     return sum_way
 
 
-_11, _13, _15, _17 = (_way(1, n_out) for n_out in (1, 3, 5, 7))
-_31, _33, _35, _37 = (_way(3, n_out) for n_out in (1, 3, 5, 7))
-_51, _53, _55, _57 = (_way(5, n_out) for n_out in (1, 3, 5, 7))
-_71, _73, _75, _77 = (_way(7, n_out) for n_out in (1, 3, 5, 7))
+def _ways_from(n_in: int) -> Any:
+    """The same for all ways that begin at one degree."""
+    to_1, to_3, to_5, to_7 = (_way(n_in, n_out) for n_out in (1, 3, 5, 7))
+
+    @njit(nogil=True, error_model="numpy")
+    def sum_way(n_out, x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place):
+        if n_out == 1:
+            to_1(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
+        elif n_out == 3:
+            to_3(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
+        elif n_out == 5:
+            to_5(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
+        else:
+            to_7(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
+
+    return sum_way
+
+
+_from_1, _from_3, _from_5, _from_7 = (_ways_from(n_in) for n_in in (1, 3, 5, 7))
 
 
 @cached_njit(nogil=True, error_model="numpy")
@@ -72,38 +87,74 @@ def add_messages(x, first, source, length, weights, turns, ways, out):
             n_in, n_out, count, first_x = ways[way, 0], ways[way, 1], ways[way, 2], ways[way, 3]
             weight, turn, stride, place = ways[way, 4], ways[way, 5], ways[way, 6], row + ways[way, 7]
             if n_in == 1:
-                if n_out == 1:
-                    _11(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 3:
-                    _13(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 5:
-                    _15(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                else:
-                    _17(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                _from_1(
+                    n_out,
+                    x,
+                    source,
+                    length,
+                    weights,
+                    turns,
+                    begin,
+                    end,
+                    count,
+                    first_x,
+                    weight,
+                    turn,
+                    out,
+                    stride,
+                    place,
+                )
             elif n_in == 3:
-                if n_out == 1:
-                    _31(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 3:
-                    _33(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 5:
-                    _35(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                else:
-                    _37(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                _from_3(
+                    n_out,
+                    x,
+                    source,
+                    length,
+                    weights,
+                    turns,
+                    begin,
+                    end,
+                    count,
+                    first_x,
+                    weight,
+                    turn,
+                    out,
+                    stride,
+                    place,
+                )
             elif n_in == 5:
-                if n_out == 1:
-                    _51(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 3:
-                    _53(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 5:
-                    _55(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                else:
-                    _57(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                _from_5(
+                    n_out,
+                    x,
+                    source,
+                    length,
+                    weights,
+                    turns,
+                    begin,
+                    end,
+                    count,
+                    first_x,
+                    weight,
+                    turn,
+                    out,
+                    stride,
+                    place,
+                )
             else:
-                if n_out == 1:
-                    _71(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 3:
-                    _73(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                elif n_out == 5:
-                    _75(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
-                else:
-                    _77(x, source, length, weights, turns, begin, end, count, first_x, weight, turn, out, stride, place)
+                _from_7(
+                    n_out,
+                    x,
+                    source,
+                    length,
+                    weights,
+                    turns,
+                    begin,
+                    end,
+                    count,
+                    first_x,
+                    weight,
+                    turn,
+                    out,
+                    stride,
+                    place,
+                )
