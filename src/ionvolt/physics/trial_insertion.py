@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,8 @@ def trial_insertions(
         for one, ranked in zip(wanted, likely, strict=True)
         for site in ranked[:CANDIDATES]
     ]
-    tried = iter([Trial(*one) for one in zip(candidates, repeat(1), energy_model.evaluate(candidates), strict=False)])
+    outputs = energy_model.evaluate(candidates)
+    tried = (Trial(crystal, 1, output) for crystal, output in zip(candidates, outputs, strict=True))
     singles, fillings = [], []
     for one, ranked in zip(wanted, likely, strict=True):
         some = list(islice(tried, min(CANDIDATES, len(ranked))))
