@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ionvolt._version import __version__
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.evaluation.leakage import data_fingerprint
@@ -77,3 +79,8 @@ def label_of(data: ElectrodeSet) -> str:
 def rounded(value: float) -> float | None:
     """To a tenth of a millivolt; None where there is no number, for a card is JSON."""
     return round(float(value), 4) if math.isfinite(value) else None
+
+
+def elements_of(data: ElectrodeSet) -> list[int]:
+    """Atomic numbers in the hosts."""
+    return sorted({int(z) for e in data for z in np.unique(e.host.numbers)})

@@ -15,7 +15,7 @@ from ionvolt.models.card import ModelCard
 from ionvolt.models.mlip.delta_model import VARIANTS, Corrector, DeltaModel, Variant, save_delta
 from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners, save_foundation
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain
-from ionvolt.recipes.cards import attribution, label_of, provenance
+from ionvolt.recipes.cards import attribution, elements_of, label_of, provenance
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
 from ionvolt.recipes.mlip import learners as learners_of_hosts
@@ -161,11 +161,6 @@ def card_of(
         limits=list(LIMITS),
         attribution=f"{whose}. {POTENTIAL_ATTRIBUTION}" if whose else POTENTIAL_ATTRIBUTION,
     )
-
-
-def elements_of(data: ElectrodeSet) -> list[int]:
-    """Atomic numbers in the hosts."""
-    return sorted({int(z) for e in data for z in np.unique(e.host.numbers)})
 
 
 def write(table: Table, settings: MlipSettings, job: Job, host_folder: Path, delta_folder: Path) -> None:

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import ModelCard
 from ionvolt.models.classical.quick import KIND, QuickJudge, QuickModel, save_quick
 from ionvolt.models.registry import QUICK_MODEL
-from ionvolt.recipes.cards import attribution, label_of, provenance
+from ionvolt.recipes.cards import attribution, elements_of, label_of, provenance
 from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip.calibration import cross_fitted_widths, intervals, limits
@@ -90,7 +88,7 @@ class QuickRecipe:
         data = self.data(job)
         held = held_out(data, self.settings, self.settings.tests[0], job)
         of = limits(held, cross_fitted_widths(held))
-        elements = {ion: _elements(data.for_ion(ion)) for ion in WORKING_IONS if ion in data.ions}
+        elements = {ion: elements_of(data.for_ion(ion)) for ion in WORKING_IONS if ion in data.ions}
         seen = frozenset(z for numbers in elements.values() for z in numbers)
         card = ModelCard(
             name=name,
@@ -116,11 +114,6 @@ class QuickRecipe:
         machine = fit_laplacian(feature_rows(data), data.voltages, self.settings.machine)
         judge = QuickJudge(intervals(held), seen, of.distance, of.spread, of.width)
         return QuickModel(machine, element_data(), judge, card)
-
-
-def _elements(data: ElectrodeSet) -> list[int]:
-    """Atomic numbers in the hosts."""
-    return sorted({int(z) for e in data for z in np.unique(e.host.numbers)})
 
 
 def _line(test: str, ion: str, errors: Errors) -> ReportLine:
