@@ -113,6 +113,12 @@ def recipe(name: Name) -> str:
     return f"{name} {GRIDS[name]} {_TREES.get(name)} {_TREES_OF_SEARCH} {_ROWS_OF_SEARCH} {_EPSILON} {CLIP}"
 
 
+def mean_and_scale(rows: Array) -> tuple[Array, Array]:
+    """Mean and deviation of each feature, both of shape (p,); features that do not vary have the deviation 1."""
+    mean, scale = rows.mean(0), rows.std(0)
+    return mean, np.where(scale > 1e-9 * np.maximum(np.abs(mean), 1e-9), scale, 1.0)
+
+
 def _settings(name: Name) -> list[dict[str, float]]:
     grid = GRIDS[name]
     return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
@@ -129,8 +135,7 @@ def _fit_kernel(
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.svm import SVR
 
-    mean, scale = rows.mean(0), rows.std(0)
-    scale = np.where(scale > 1e-9 * np.maximum(np.abs(mean), 1e-9), scale, 1.0)
+    mean, scale = mean_and_scale(rows)
     x = standardised(rows, mean, scale, CLIP)
     centre, width = float(voltages.mean()), float(voltages.std()) or 1.0
     y = (voltages - centre) / width

@@ -15,6 +15,7 @@ from ionvolt.models.classical.laplacian import LaplacianMachine
 from ionvolt.models.classical.model import standardised
 from ionvolt.models.classical.quick import ElementData
 from ionvolt.models.differences import summed_differences
+from ionvolt.training.classical.fit import mean_and_scale
 from ionvolt.typing import Array
 
 
@@ -79,8 +80,7 @@ def fit_laplacian(rows: Array, voltages: Array, settings: LaplacianSettings) -> 
         raise ModelError(
             "this model is trained with scikit-learn, which is not here. Install it: pip install 'ionvolt[baselines]'"
         ) from error
-    mean, scale = rows.mean(0), rows.std(0)
-    scale = np.where(scale > 1e-9 * np.maximum(np.abs(mean), 1e-9), scale, 1.0)
+    mean, scale = mean_and_scale(rows)
     # Rounded as they will be stored, so that the loaded model is the one that was fitted.
     references = standardised(rows, mean, scale, settings.clip).astype(np.float16).astype(np.float32)
     weights = feature_weights(settings)
