@@ -22,7 +22,7 @@ from ionvolt.evaluation.metrics import share_within
 from ionvolt.recipes.quick.held_out import feature_rows
 from ionvolt.recipes.quick.settings import QuickSettings
 from ionvolt.training.classical.fit import fit_classical
-from ionvolt.training.classical.laplacian import fit_laplacian
+from ionvolt.training.laplacian import fit_laplacian
 from ionvolt.typing import Array
 
 SETTINGS = QuickSettings()

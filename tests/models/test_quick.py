@@ -10,14 +10,21 @@ from safetensors.numpy import load_file, save_file
 
 from ionvolt.errors import ModelError
 from ionvolt.models.card import ModelCard
-from ionvolt.models.classical.quick import QUICK_FEATURES, QuickJudge, QuickModel, answers_of, load_quick, save_quick
+from ionvolt.models.classical.quick import (
+    HOST_AND_ION_FEATURES,
+    QuickJudge,
+    QuickModel,
+    answers_of,
+    load_quick,
+    save_quick,
+)
 from ionvolt.models.differences import summed_differences
 from ionvolt.models.interface import Query
 from ionvolt.models.registry import model_folder
 from ionvolt.models.uncertainty.conformal import calibrate
 from ionvolt.models.uncertainty.domain import difficulty_features
 from ionvolt.testing import check_predictor, electrodes, layered
-from ionvolt.training.classical.laplacian import LaplacianSettings, element_data, feature_weights, fit_laplacian
+from ionvolt.training.laplacian import LaplacianSettings, element_data, feature_weights, fit_laplacian
 
 pytest.importorskip("matminer")
 pytest.importorskip("sklearn")
@@ -65,7 +72,7 @@ def test_the_machine_by_hand() -> None:
 
 def test_blocks_of_features_weigh_as_the_settings_say() -> None:
     weights = feature_weights(LaplacianSettings(gamma=0.7, redox=0.4, site=0.2, ion=0.1))
-    assert len(weights) == len(QUICK_FEATURES)
+    assert len(weights) == len(HOST_AND_ION_FEATURES)
     assert weights.sum() == pytest.approx(0.7 * 1.1)
 
 

@@ -15,7 +15,7 @@ from ionvolt.recipes.quick.held_out import file_of, held_out
 from ionvolt.recipes.quick.recipe import QuickRecipe
 from ionvolt.recipes.quick.settings import QuickSettings
 from ionvolt.recipes.release import release
-from ionvolt.training.classical.laplacian import LaplacianSettings
+from ionvolt.training.laplacian import LaplacianSettings
 from recipes.toy import many
 
 pytest.importorskip("matminer")

@@ -84,7 +84,7 @@ class Quick:
     @property
     def settings(self) -> str:
         """What its results hang on, besides the rows."""
-        from ionvolt.training.classical.laplacian import LaplacianSettings
+        from ionvolt.training.laplacian import LaplacianSettings
 
         return repr(LaplacianSettings())
 
@@ -92,7 +92,7 @@ class Quick:
         self, data: ElectrodeSet, train: Indices, validation: Indices, test: Indices, *, seed: int, log: LogCallback
     ) -> Array:
         """See ``protocol.Learner``."""
-        from ionvolt.training.classical.laplacian import LaplacianSettings, element_data, fit_laplacian
+        from ionvolt.training.laplacian import LaplacianSettings, element_data, fit_laplacian
 
         pool = drop_leaking_rows(data, np.sort(np.concatenate([train, validation])), test)
         rows = np.concatenate([pool, test])

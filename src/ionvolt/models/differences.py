@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ionvolt.typing import Array32
+from ionvolt.typing import Array, Array32
+
+
+def standardised(rows: Array, mean: Array, scale: Array, clip: float) -> Array:
+    """Feature rows less the mean, by the deviation, at most ``clip`` from 0; shape (n, p)."""
+    result: Array = np.clip((rows - mean) / scale, -clip, clip)
+    return result
 
 
 def summed_differences(a: Array32, b: Array32) -> Array32:

@@ -21,6 +21,7 @@ from ionvolt.errors import ModelError
 from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.classical.forests import Forest
+from ionvolt.models.differences import standardised
 from ionvolt.models.interface import AtomContributions, Estimate, Query
 from ionvolt.models.storage import WEIGHTS_FILE, read_model, write_model
 from ionvolt.structures.crystal import Crystal
@@ -91,12 +92,6 @@ class KernelMachine:
         intercept, gamma, clip = (float(v) for v in arrays["scalars"])
         kept = {name: arrays[name].astype(np.float64) for name in ("mean", "scale", "support", "coefficients")}
         return cls(**kept, intercept=intercept, gamma=gamma, clip=clip)
-
-
-def standardised(rows: Array, mean: Array, scale: Array, clip: float) -> Array:
-    """Feature rows less the mean, by the deviation, at most ``clip`` from 0; shape (n, p)."""
-    result: Array = np.clip((rows - mean) / scale, -clip, clip)
-    return result
 
 
 Predictor: TypeAlias = KernelMachine | Forest

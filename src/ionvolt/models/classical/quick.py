@@ -10,23 +10,20 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.descriptors import ION_FEATURES, ElementTable, ion_features
-from ionvolt.descriptors.host import HOST_FEATURES, host_features
-from ionvolt.descriptors.ion_site import ION_SITE_FEATURES, ion_site_features
+from ionvolt.descriptors import ElementTable
+from ionvolt.descriptors.host_and_ion import HOST_AND_ION_FEATURES, ElementData
 from ionvolt.descriptors.redox import RedoxTable
 from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS, EndMembers
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
-from ionvolt.models.classical.laplacian import LaplacianMachine
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
+from ionvolt.models.laplacian import LaplacianMachine
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import load_arrays
 from ionvolt.models.uncertainty.domain import Judge, difficulty_features
-from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
 KIND = "quick"
-QUICK_FEATURES: tuple[str, ...] = HOST_FEATURES + ION_SITE_FEATURES + ION_FEATURES
 BATCH_SIZE = 256
 """Hosts that are worked on together."""
 
@@ -37,26 +34,6 @@ class QuickJudge(Judge):
     """Judges by the electrodes that are the most similar."""
 
     spread_words: ClassVar[tuple[str, str]] = ("the most similar electrodes differ from the answer by", "those")
-
-
-@dataclass(frozen=True, eq=False)
-class ElementData:
-    """What is known of the elements, as it was when a model was trained.
-
-    Attributes:
-        elements: For composition and sites.
-        redox: For redox couples and bonds.
-    """
-
-    elements: ElementTable
-    redox: RedoxTable
-
-    def rows(self, hosts: Sequence[Crystal], ions: Sequence[str]) -> Array:
-        """Features of hosts and their ions, shape (n, len(QUICK_FEATURES)); a host that comes again is made once."""
-        unique = {id(host): host for host in hosts}
-        place = {key: i for i, key in enumerate(unique)}
-        found = host_features(list(unique.values()), self.elements, self.redox)[[place[id(host)] for host in hosts]]
-        return np.hstack([found, ion_site_features(hosts, ions, self.redox), ion_features(ions, self.elements)])
 
 
 @dataclass(frozen=True)
@@ -114,8 +91,8 @@ class QuickModel:
 
     def __post_init__(self) -> None:
         self.card.kind = KIND
-        if self.machine.n_features != len(QUICK_FEATURES):
-            raise ValueError(f"the machine reads {self.machine.n_features} features, not {len(QUICK_FEATURES)}")
+        if self.machine.n_features != len(HOST_AND_ION_FEATURES):
+            raise ValueError(f"the machine reads {self.machine.n_features} features, not {len(HOST_AND_ION_FEATURES)}")
 
     accepts: ClassVar[frozenset[EndMembers]] = frozenset({"charged"})
     explains: ClassVar[bool] = False
@@ -161,7 +138,7 @@ def ion_numbers(ions: Sequence[str]) -> NDArray[np.int64]:
 
 def save_quick(model: QuickModel, folder: Path) -> None:
     """Write the model's folder."""
-    model.card.hyperparameters = {"features": list(QUICK_FEATURES)}
+    model.card.hyperparameters = {"features": list(HOST_AND_ION_FEATURES)}
     arrays = {f"machine.{name}": array for name, array in model.machine.arrays().items()}
     data = {
         "elements": model.data.elements.values,
@@ -179,7 +156,7 @@ def load_quick(folder: Path) -> QuickModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
-        if tuple(parameters_of(card, QuickParameters, folder).features) != QUICK_FEATURES:
+        if tuple(parameters_of(card, QuickParameters, folder).features) != HOST_AND_ION_FEATURES:
             raise ModelError(f"{folder}: it reads other features than this version of IonVolt makes. Train it again")
         own = {name.removeprefix("machine."): a for name, a in arrays.items() if name.startswith("machine.")}
         elements, ionisation, length = (

@@ -16,7 +16,7 @@ from ionvolt.recipes.mlip.calibration import HeldOut
 from ionvolt.recipes.mlip.cross_validation import FOLDS
 from ionvolt.recipes.quick.settings import QuickSettings
 from ionvolt.store import fingerprint, read_arrays, write_arrays
-from ionvolt.training.classical.laplacian import element_data, fit_laplacian
+from ionvolt.training.laplacian import element_data, fit_laplacian
 from ionvolt.typing import Array, Indices
 
 HELD_OUT = "held-out"
@@ -26,7 +26,7 @@ FORMAT = 1
 
 
 def feature_rows(data: ElectrodeSet) -> Array:
-    """Features of all electrodes, shape (n, len(QUICK_FEATURES))."""
+    """Features of all electrodes, shape (n, len(HOST_AND_ION_FEATURES))."""
     return element_data().rows(data.hosts, data.ions.tolist())
 
 

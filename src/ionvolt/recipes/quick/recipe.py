@@ -20,7 +20,7 @@ from ionvolt.recipes.mlip.report import Errors, HeldOutReport, report_on
 from ionvolt.recipes.quick.held_out import evaluate, feature_rows, held_out
 from ionvolt.recipes.quick.settings import QuickSettings
 from ionvolt.recipes.release import require_answers
-from ionvolt.training.classical.laplacian import element_data, fit_laplacian
+from ionvolt.training.laplacian import element_data, fit_laplacian
 
 DESCRIPTION = (
     "Voltage from the charged host alone in some two milliseconds: redox couple, surroundings, composition and the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ionvolt.datasets.splits import Kind
-from ionvolt.training.classical.laplacian import LaplacianSettings
+from ionvolt.training.laplacian import LaplacianSettings
 
 
 @dataclass(frozen=True)

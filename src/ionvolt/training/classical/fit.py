@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ionvolt.errors import ModelError
 from ionvolt.models.classical.forests import Forest
-from ionvolt.models.classical.model import KernelMachine, Predictor, standardised
+from ionvolt.models.classical.model import KernelMachine, Predictor
+from ionvolt.models.differences import standardised
 from ionvolt.typing import Array, Indices
 
 Name = Literal["svr", "kernel-ridge", "random-forest", "extra-trees"]

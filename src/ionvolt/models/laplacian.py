@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.models.classical.model import standardised
-from ionvolt.models.differences import summed_differences
+from ionvolt.models.differences import standardised, summed_differences
 from ionvolt.typing import Array, Array32
 
 LIKE = 8

@@ -8,13 +8,12 @@ import numpy as np
 
 from ionvolt.descriptors import ION_FEATURES, element_table
 from ionvolt.descriptors.host import HOST_FEATURES
+from ionvolt.descriptors.host_and_ion import ElementData
 from ionvolt.descriptors.ion_site import ION_SITE_FEATURES
 from ionvolt.descriptors.redox import REDOX_FEATURES, redox_table
 from ionvolt.errors import ModelError
-from ionvolt.models.classical.laplacian import LaplacianMachine
-from ionvolt.models.classical.model import standardised
-from ionvolt.models.classical.quick import ElementData
-from ionvolt.models.differences import summed_differences
+from ionvolt.models.differences import standardised, summed_differences
+from ionvolt.models.laplacian import LaplacianMachine
 from ionvolt.training.classical.fit import mean_and_scale
 from ionvolt.typing import Array
 
@@ -52,7 +51,7 @@ def element_data() -> ElementData:
 
 
 def feature_weights(settings: LaplacianSettings) -> Array:
-    """How much a deviation in each feature counts, shape (len(QUICK_FEATURES),)."""
+    """How much a deviation in each feature counts, shape (len(HOST_AND_ION_FEATURES),)."""
     blocks = (
         (len(HOST_FEATURES) - len(REDOX_FEATURES), 1 - settings.redox - settings.site),
         (len(REDOX_FEATURES), settings.redox),
@@ -67,7 +66,7 @@ def fit_laplacian(rows: Array, voltages: Array, settings: LaplacianSettings) -> 
     """Fit a machine; nothing is drawn by chance.
 
     Args:
-        rows: Features of the training electrodes, shape (n, len(QUICK_FEATURES)).
+        rows: Features of the training electrodes, shape (n, len(HOST_AND_ION_FEATURES)).
         voltages: In V, shape (n,).
         settings: Shape of the kernel.
 
