@@ -5,10 +5,11 @@ No potential and no network is asked: a host takes some two milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ionvolt.descriptors.elements import ElementTable
 from ionvolt.descriptors.host import HOST_FEATURES, host_features
@@ -32,6 +33,22 @@ class ElementData:
 
     elements: ElementTable
     redox: RedoxTable
+
+    def arrays(self) -> dict[str, Array]:
+        """All that is stored, by name."""
+        return {
+            "elements": self.elements.values,
+            "ionisation": self.redox.ionisation,
+            "length": self.redox.length,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> ElementData:
+        """What stored arrays say."""
+        elements, ionisation, length = (
+            arrays[name].astype(np.float64) for name in ("elements", "ionisation", "length")
+        )
+        return cls(ElementTable(elements), RedoxTable(ionisation, length))
 
     def rows(self, hosts: Sequence[Crystal], ions: Sequence[str]) -> Array:
         """Shape (n, len(HOST_AND_ION_FEATURES)), for hosts and their ions; a host that comes again is made once."""

@@ -62,13 +62,16 @@ def feature_weights(settings: LaplacianSettings) -> Array:
     return weights
 
 
-def fit_laplacian(rows: Array, voltages: Array, settings: LaplacianSettings) -> LaplacianMachine:
+def fit_laplacian(
+    rows: Array, voltages: Array, settings: LaplacianSettings, weights: Array | None = None
+) -> LaplacianMachine:
     """Fit a machine; nothing is drawn by chance.
 
     Args:
-        rows: Features of the training electrodes, shape (n, len(HOST_AND_ION_FEATURES)).
+        rows: Features of the training electrodes, shape (n, p).
         voltages: In V, shape (n,).
         settings: Shape of the kernel.
+        weights: How much a deviation in each feature counts, shape (p,); by default as ``feature_weights`` says.
 
     Raises:
         ModelError: scikit-learn is not installed.
@@ -82,7 +85,7 @@ def fit_laplacian(rows: Array, voltages: Array, settings: LaplacianSettings) -> 
     mean, scale = mean_and_scale(rows)
     # Rounded as they will be stored, so that the loaded model is the one that was fitted.
     references = standardised(rows, mean, scale, settings.clip).astype(np.float16).astype(np.float32)
-    weights = feature_weights(settings)
+    weights = feature_weights(settings) if weights is None else weights
     weighted = (references * weights).astype(np.float32)
     centre, width = float(voltages.mean()), float(voltages.std()) or 1.0
     machine = SVR(kernel="precomputed", C=settings.penalty, epsilon=settings.tube, cache_size=500)

@@ -10,9 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.descriptors import ElementTable
 from ionvolt.descriptors.host_and_ion import HOST_AND_ION_FEATURES, ElementData
-from ionvolt.descriptors.redox import RedoxTable
 from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS, EndMembers
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
@@ -140,12 +138,7 @@ def save_quick(model: QuickModel, folder: Path) -> None:
     """Write the model's folder."""
     model.card.hyperparameters = {"features": list(HOST_AND_ION_FEATURES)}
     arrays = {f"machine.{name}": array for name, array in model.machine.arrays().items()}
-    data = {
-        "elements": model.data.elements.values,
-        "ionisation": model.data.redox.ionisation,
-        "length": model.data.redox.length,
-    }
-    write_model(folder, arrays | data | model.judge.arrays(), model.card)
+    write_model(folder, arrays | model.data.arrays() | model.judge.arrays(), model.card)
 
 
 def load_quick(folder: Path) -> QuickModel:
@@ -159,8 +152,5 @@ def load_quick(folder: Path) -> QuickModel:
         if tuple(parameters_of(card, QuickParameters, folder).features) != HOST_AND_ION_FEATURES:
             raise ModelError(f"{folder}: it reads other features than this version of IonVolt makes. Train it again")
         own = {name.removeprefix("machine."): a for name, a in arrays.items() if name.startswith("machine.")}
-        elements, ionisation, length = (
-            arrays[name].astype(np.float64) for name in ("elements", "ionisation", "length")
-        )
-        data = ElementData(ElementTable(elements), RedoxTable(ionisation, length))
-        return QuickModel(LaplacianMachine.from_arrays(own), data, QuickJudge.from_arrays(arrays), card)
+        data, judge = ElementData.from_arrays(arrays), QuickJudge.from_arrays(arrays)
+        return QuickModel(LaplacianMachine.from_arrays(own), data, judge, card)
