@@ -9,9 +9,10 @@ import torch
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
-from ionvolt.models.mlip.atomic_gp import AtomicGPSettings, fit_atomic_gp
-from ionvolt.models.mlip.crystal_krr import KRRSettings
-from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, pair_of
+from ionvolt.models.laplacian import LaplacianMachine
+from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
+from ionvolt.models.mlip.crystal_machine import known_of
+from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, Variant, pair_of
 from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners
 from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
@@ -21,7 +22,8 @@ from ionvolt.models.uncertainty.conformal import calibrate
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features
 from ionvolt.physics.reaction import balance
 from ionvolt.testing import layered
-from ionvolt.training.mlip.fit import train_host_krr, train_pair_krr
+from ionvolt.training.laplacian import LaplacianSettings, element_data
+from ionvolt.training.mlip.fit import MachineSettings, train_host_machine, train_pair_machine
 from ionvolt.training.mlip.network import TrainedNetwork
 
 LI = WORKING_IONS["Li"]
@@ -32,6 +34,8 @@ DISCHARGED = [
     for metal, a, c in (("Co", 2.82, 14.05), ("Cr", 2.9, 14.4), ("Ni", 2.88, 14.2), ("V", 2.84, 14.7))
 ]
 VOLTAGES = np.array([4.0, 3.3, 3.9, 2.9])
+EXACT = MachineSettings(tables=LaplacianSettings(penalty=1e4, tube=1e-4))
+"""Support vectors that go through their labels."""
 
 
 @cache
@@ -74,23 +78,30 @@ def informed_trials() -> list[TrialFeatures]:
 def foundation(seed: int = 0) -> FoundationModel:
     torch.manual_seed(seed)
 
-    def learners(known: list[TrialFeatures]) -> HostLearners:
-        networks = [TrainedNetwork().answering() for _ in range(2)]
-        kernel = train_host_krr(known, VOLTAGES, np.arange(4), KRRSettings(ridge=1e-6))
-        return HostLearners(networks, kernel, domain([host.host for host in known]))
+    data = element_data()
+    known = known_of([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4, data)
 
-    return FoundationModel(learners(trials()), learners(informed_trials()), card("small"))
+    def learners(tried: list[TrialFeatures]) -> HostLearners:
+        networks = [TrainedNetwork().answering() for _ in range(2)]
+        machine = train_host_machine(tried, known, VOLTAGES, 0, EXACT)
+        return HostLearners(networks, machine, domain([trial.host for trial in tried]))
+
+    return FoundationModel(learners(trials()), learners(informed_trials()), data, float(VOLTAGES.mean()), card("small"))
 
 
 def delta(seed: int = 0) -> DeltaModel:
     torch.manual_seed(seed)
     kernel = fit_atomic_gp(pairs(), VOLTAGES, replace(AtomicGPSettings(), n_features=200))
-    on_crystals = train_pair_krr(pairs(), VOLTAGES, np.arange(4), KRRSettings(ridge=1e-6))
-    correctors = {
-        variant: Corrector([TrainedNetwork().answering() for _ in range(2)], kernel, domain(ends()[1::2]), crystals)
-        for variant, crystals in (("both", None), ("discharged", on_crystals))
-    }
-    return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), card("small-delta"))
+    data = element_data()
+    known = known_of([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4, data)
+    machine = train_pair_machine(pairs(), known, VOLTAGES, np.arange(4), EXACT)
+
+    def corrector(kernel: AtomicGP | None, machine: LaplacianMachine | None) -> Corrector:
+        networks = [TrainedNetwork().answering() for _ in range(2)]
+        return Corrector(networks, domain(ends()[1::2]), kernel, machine)
+
+    correctors: dict[Variant, Corrector] = {"both": corrector(kernel, None), "discharged": corrector(None, machine)}
+    return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), data, card("small-delta"))
 
 
 def auto(ions: list[str]) -> AutoModel:

@@ -51,9 +51,11 @@ def test_the_potentials_parts_make_the_potentials_voltage(electrodes: list[Query
 
 def test_the_remainder_is_the_correction_of_the_electrode_as_a_whole(electrodes: list[Query]) -> None:
     model = delta()
-    model.correctors["discharged"].crystals = None  # else it is a third of the mean, and all of it a remainder
-    kernel = model.correctors["discharged"].kernel
-    for network in model.correctors["discharged"].networks:  # untrained: the correction of the whole is zero
+    kernel = model.correctors["both"].kernel
+    assert kernel is not None
+    corrector = model.correctors["discharged"]
+    corrector.machine, corrector.kernel = None, kernel  # a machine is half of the mean, and all of it a remainder
+    for network in corrector.networks:  # untrained: the correction of the whole is zero
         network.layers["shift"][-1].bias[:] = 0.5
     for found in model.attribute(electrodes):
         assert found.remainder == pytest.approx(0.5 * 0.3 * 0.5 + 0.5 * kernel.shifts[0], abs=1e-5)

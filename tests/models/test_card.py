@@ -14,11 +14,9 @@ from ionvolt.models.card_upgrades import upgrade_v1_v2
 from ionvolt.models.cgcnn.conversion import ensemble_of
 from ionvolt.models.cgcnn.ensemble import load_ensemble, save_ensemble
 from ionvolt.models.cgcnn.parameters import Calibration
-from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.registry import shipped_models
 from ionvolt.models.structured import structured
 from ionvolt.training.cgcnn.networks import new_network
-from models.small import foundation
 
 NUMBERS = {"n": 9, "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}
 
@@ -150,24 +148,6 @@ def test_an_upgraded_card_is_written_and_read_as_it_is(tmp_path: Path) -> None:
 def test_old_cards_that_are_none(change: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=words):
         read(NETWORKS | change, tmp_path)
-
-
-def test_a_model_with_an_old_card_is_loaded_as_before(tmp_path: Path) -> None:
-    model = foundation()
-    save_foundation(model, tmp_path)
-    path = tmp_path / "card.json"
-    new = json.loads(path.read_text(encoding="utf-8"))
-    old = {name: new[name] for name in ("name", "kind", "elements", "weights_sha256")} | {
-        "n_members": new["hyperparameters"]["n_members"],
-        "ions": {ion: {} for ion in new["ions"]},
-        "training": {"kernel": new["hyperparameters"]["kernel"]},
-        "format_version": 1,
-    }
-    path.write_text(json.dumps(old), encoding="utf-8")
-    again = load_foundation(tmp_path)
-    assert again.alone.kernel.settings == model.alone.kernel.settings
-    assert len(again.alone.networks) == len(model.alone.networks)
-    assert again.ions == model.ions
 
 
 def test_calibration_is_read_from_hyperparameters(tmp_path: Path) -> None:

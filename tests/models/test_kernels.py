@@ -3,22 +3,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ionvolt.descriptors.host_and_ion import HOST_AND_ION_FEATURES
+from ionvolt.ions import remove_ion
 from ionvolt.models.differences import mean_differences
+from ionvolt.models.mlip import delta_model, foundation_model
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
-from ionvolt.models.mlip.crystal_krr import KRRSettings, fit_kernel
+from ionvolt.models.mlip.crystal_machine import answers, known_of, row_size
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures
+from ionvolt.models.mlip.pair_features import SIZE
+from ionvolt.structures.crystal import Crystal
+from ionvolt.training.laplacian import LaplacianSettings, element_data
+from ionvolt.training.mlip.fit import MachineSettings, train_host_machine, train_pair_machine
+from models.small import DISCHARGED, EXACT, LI, VOLTAGES, pairs
+from models.small import trials as small_trials
 
 RNG = np.random.default_rng(0)
-DESCRIPTORS = RNG.normal(size=(10, 5)).astype(np.float32)
-
-
-def fitted(ridge: float = 1e-6):
-    features = RNG.normal(size=(30, 12)).astype(np.float32)
-    ions, content = RNG.integers(0, 10, 30), RNG.random(30)
-    target = RNG.normal(3, 1, 30)
-    model = fit_kernel(features, ions, content, target, DESCRIPTORS, replace(KRRSettings(), ridge=ridge))
-    return model, features, ions, content, target
 
 
 def test_distances_are_mean_absolute_differences() -> None:
@@ -27,24 +27,35 @@ def test_distances_are_mean_absolute_differences() -> None:
     np.testing.assert_allclose(mean_differences(a, b), expected, rtol=1e-6)
 
 
-def test_without_noise_the_training_voltages_come_back_with_and_without_content() -> None:
-    model, features, ions, content, target = fitted()
-    distances = model.distances(features)
-    np.testing.assert_allclose(model.voltages(distances, ions, content), target, atol=2e-2)
-    np.testing.assert_allclose(model.voltages(distances, ions, np.full(30, np.nan)), target, atol=2e-2)
-    mixed = content.copy()
-    mixed[::2] = np.nan
-    both = model.voltages(distances, ions, mixed)
-    np.testing.assert_allclose(both[::2], model.voltages(distances, ions, np.full(30, np.nan))[::2])
-    np.testing.assert_allclose(both[1::2], model.voltages(distances, ions, content)[1::2])
+def test_the_content_of_ions_and_the_tables_count_beside_the_potential() -> None:
+    known = known_of([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4, element_data())
+    machine = train_pair_machine(pairs(), known, VOLTAGES, np.arange(4), EXACT)
+    physics = np.array([pair.physics for pair in pairs()])
+    rows = delta_model.rows_of(pairs(), known)
+    assert rows.shape == (4, row_size(SIZE)) == (4, machine.n_features)
+    assert physics + answers(machine, rows) == pytest.approx(VOLTAGES, abs=0.03), "training rows are kept in bytes"
+    fewer = delta_model.rows_of([replace(pair, n_ions=2 * pair.n_ions) for pair in pairs()], known)
+    assert (np.abs(fewer - rows) > 0).sum() == 4
+    assert fewer[:, SIZE] == pytest.approx(2 * rows[:, SIZE])
+    other = delta_model.rows_of(pairs(), known[::-1])
+    assert np.abs(answers(machine, other) - answers(machine, rows)).max() > 0.05
 
 
-def test_far_from_all_hosts_only_the_ions_count() -> None:
-    model, _, ions, _content, target = fitted(ridge=0.1)
-    far = np.full((2, 30), 1e4, dtype=np.float32)
-    a, b = model.voltages(far, ions[:1].repeat(2), np.array([0.1, 0.9]))
-    assert a == pytest.approx(b)
-    assert abs(a - target.mean()) < 3 * target.std()
+def test_what_is_known_of_a_supercell_is_that_of_its_cell() -> None:
+    host = remove_ion(DISCHARGED[0], LI)
+    double = Crystal.from_pymatgen(host.to_pymatgen().make_supercell((2, 1, 1)))
+    one, two = known_of([host, double], ["Li", "Li"], element_data())
+    assert two == pytest.approx(one, abs=1e-6)
+
+
+def test_an_error_that_counts_less_is_left() -> None:
+    trials, known = [*small_trials(), small_trials()[0]], np.zeros((5, len(HOST_AND_ION_FEATURES)))
+    target = np.array([*VOLTAGES, VOLTAGES[0] + 1])  # the same host again, with another label
+    settings = replace(MachineSettings(), exchanged=0.1, tables=LaplacianSettings(penalty=1.0, tube=0.01))
+    machine = train_host_machine(trials, known, target, 1, settings)
+    equal = train_host_machine(trials, known, target, 1, replace(settings, exchanged=1.0))
+    rows = foundation_model.rows_of(trials[:1], known[:1])
+    assert answers(machine, rows)[0] < answers(equal, rows)[0] - 0.05
 
 
 MIX = np.random.default_rng(9).normal(size=(6, ATOM_SIZE))

@@ -63,7 +63,7 @@ def test_a_host_answers_the_same_alone_among_others_and_doubled() -> None:
 
 def test_the_composition_moves_the_voltage_and_none_is_none() -> None:
     model = foundation()
-    model.informed.kernel.weights[:] *= 1.1
+    model.informed.machine.coefficients[:] *= 1.1
     host = rock_salt("Mn", 4.6)
     a, b, c = model.estimate([Query("Li", host, n_ions=n) for n in (1.0, 2.0, None)])
     assert len({round(x.voltage, 4) for x in (a, b, c)}) == 3
@@ -74,11 +74,12 @@ def test_the_composition_moves_the_voltage_and_none_is_none() -> None:
 def test_a_correction_that_has_learned_nothing_leaves_the_potential_alone() -> None:
     model = delta()
     for corrector in model.correctors.values():
-        corrector.kernel.weights[:] = 0
-        corrector.kernel.shifts[:] = 0
-        if corrector.crystals is not None:
-            corrector.crystals.weights[:] = 0
-            corrector.crystals = replace(corrector.crystals, target_mean=0.0)
+        if corrector.kernel is not None:
+            corrector.kernel.weights[:] = 0
+            corrector.kernel.shifts[:] = 0
+        if corrector.machine is not None:
+            nothing = np.zeros_like(corrector.machine.coefficients)
+            corrector.machine = replace(corrector.machine, coefficients=nothing, intercept=0.0)
     for query, pair in zip([both(d, h) for d, h in zip(DISCHARGED, HOSTS, strict=True)], pairs(), strict=True):
         answer = model.estimate([query])[0]
         assert answer.voltage == pytest.approx(answer.physics, abs=1e-6)
@@ -197,19 +198,20 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
     with pytest.raises(ModelError, match="not those that the card describes"):
         load_delta(tmp_path / "d")
     broken = foundation()
-    broken.alone.kernel.weights[0, 0] = np.nan
+    broken.alone.machine.coefficients[0] = np.nan
     save_foundation(broken, tmp_path / "n")
     with pytest.raises(ModelError, match="not finite"):
         load_foundation(tmp_path / "n")
     older = foundation()
-    older.alone = replace(older.alone, kernel=replace(older.alone.kernel, references=np.ones((4, 9), np.float32)))
+    few = {name: getattr(older.alone.machine, name)[..., :9] for name in ("mean", "scale", "weights", "references")}
+    older.alone = replace(older.alone, machine=replace(older.alone.machine, **few))
     save_foundation(older, tmp_path / "o")
     with pytest.raises(ModelError, match="written by an older version"):
         load_foundation(tmp_path / "o")
     card = json.loads((tmp_path / "f" / CARD_FILE).read_text())
-    del card["hyperparameters"]["kernel"]
+    del card["hyperparameters"]["features"]
     (tmp_path / "f" / CARD_FILE).write_text(json.dumps(card))
-    with pytest.raises(ModelError, match=r"not a foundation model \(no hyperparameters\.kernel\)"):
+    with pytest.raises(ModelError, match=r"not a foundation model \(no hyperparameters\.features\)"):
         load_foundation(tmp_path / "f")
 
 

@@ -47,6 +47,7 @@ SETTINGS = MlipSettings(
         CrossValidation("discharged", "chemical-system", 1, 1),
     ),
     final_members=2,
+    exchanges=0.5,
     corrections={"both": _CORRECTIONS, "discharged": _CORRECTIONS, "charged": _CORRECTIONS},
     structures_a_file=20,
 )
@@ -66,7 +67,7 @@ def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = Job(data, tmp_path_factory.mktemp("run"))
     with pytest.MonkeyPatch.context() as patch:
         fake.use(patch)
-        for step in ("features", "evaluate", "fit"):
+        for step in ("features", "exchanges", "evaluate", "fit"):
             RECIPE.do(step, job)
     return job
 
@@ -76,7 +77,7 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
     seen: list[tuple[int, int, str]] = []
     some = Selection(ions=("Li", "Mg"))
     job = Job(data, tmp_path / "run", some, progress=lambda *what: seen.append(what))
-    for step in ("features", "evaluate", "fit"):
+    for step in ("features", "exchanges", "evaluate", "fit"):
         RECIPE.do(step, job)
     written = release(RECIPE, job, tmp_path / "weights")
     assert [folder.name for folder in written] == ["foundation-toy", "delta-toy"]
@@ -99,8 +100,8 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
 def test_what_is_done_is_not_repeated(done: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = fake.use(monkeypatch)
     before = {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.npz")}
-    RECIPE.do("features", done)
-    RECIPE.do("evaluate", done)
+    for step in ("features", "exchanges", "evaluate"):
+        RECIPE.do(step, done)
     assert {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.npz")} == before
     assert asked == []
     assert not list(done.folder.rglob("*.claim"))
@@ -132,7 +133,7 @@ def test_kept_learners_give_the_kept_answers_and_have_not_seen_the_frameworks(do
         for name, voltages in answers[fold].voltages["both"].items():
             assert again["both"][name] == pytest.approx(voltages, abs=1e-6)
     both = table.parts["both"]
-    asked = answer_pairs(table, SETTINGS, done, "both", both.rows, both.pairs)
+    asked = answer_pairs(table, SETTINGS, done, both.rows, both.pairs)
     assert np.array_equal(np.sort(np.concatenate([a.rows for a in asked])), both.rows)
     for a, b in zip(asked, answers, strict=True):
         assert a.distance == pytest.approx(b.distance)
@@ -145,12 +146,12 @@ def test_host_learners_are_kept_with_their_composition(done: Job) -> None:
     learners, _ = read_learners(SETTINGS, Unit(test, 0), done)
     rows = table.parts["charged"]
     again = learners.answers(rows, rows.places(first.rows))
-    assert again["charged"].keys() == {"networks", "crystal_krr", "atomic_gp"}
-    assert again["composition"].keys() == {"networks", "crystal_krr"}
+    assert again["charged"].keys() == {"networks", "support_vectors", "atomic_gp"}
+    assert again["composition"].keys() == {"networks", "support_vectors"}
     for case, answers in again.items():
         for name, voltages in answers.items():
             assert voltages == pytest.approx(first.voltages[case][name], abs=1e-5)
-    assert not np.array_equal(again["composition"]["crystal_krr"], again["charged"]["crystal_krr"])
+    assert not np.array_equal(again["composition"]["support_vectors"], again["charged"]["support_vectors"])
 
 
 def test_the_composition_is_told_in_the_calibrating_test_only(done: Job) -> None:

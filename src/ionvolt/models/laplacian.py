@@ -19,6 +19,16 @@ LIKE = 8
 """Training electrodes, the most similar ones, that are asked how far voltages of such electrodes lie apart."""
 
 
+LEVELS = 127
+"""Steps from 0 to the clip in which training rows are stored: a byte for each number."""
+
+
+def rounded(references: Array, clip: float) -> Array32:
+    """Standardised rows as they will be stored, so that the loaded machine is the one that was fitted."""
+    levels: Array32 = (np.round(references * (LEVELS / clip)) * (clip / LEVELS)).astype(np.float32)
+    return levels
+
+
 @dataclass(frozen=True, eq=False)
 class LaplacianMachine:
     """V = sum_i c_i exp(-d_i) + b with d_i = sum_k w_k |x_k - x_ik|, over all electrodes that it learned from.
@@ -79,21 +89,25 @@ class LaplacianMachine:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that is stored, by name."""
-        return {
+        stored: dict[str, NDArray[Any]] = {
             "mean": self.mean,
             "scale": self.scale,
             "weights": self.weights,
-            "references": self.references.astype(np.float16),
+            "references": np.round(self.references * (LEVELS / self.clip)).astype(np.int8),
             "voltages": self.voltages,
             "coefficients": self.coefficients,
             "scalars": np.array([self.intercept, self.clip]),
         }
+        return {f"machine.{name}": array for name, array in stored.items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> LaplacianMachine:
         """The machine of stored arrays."""
-        intercept, clip = (float(v) for v in arrays["scalars"])
+        intercept, clip = (float(v) for v in arrays["machine.scalars"])
         names = ("mean", "scale", "weights", "voltages", "coefficients")
-        kept = {name: arrays[name].astype(np.float64) for name in names}
-        references = arrays["references"].astype(np.float32)
+        kept = {name: arrays[f"machine.{name}"].astype(np.float64) for name in names}
+        stored = arrays["machine.references"]
+        # Older machines kept them in half precision.
+        unit = clip / LEVELS if stored.dtype == np.int8 else 1.0
+        references = (stored * unit).astype(np.float32)
         return cls(**kept, references=references, intercept=intercept, clip=clip)

@@ -13,7 +13,7 @@ from ionvolt.descriptors.ion_site import ION_SITE_FEATURES
 from ionvolt.descriptors.redox import REDOX_FEATURES, redox_table
 from ionvolt.errors import ModelError
 from ionvolt.models.differences import standardised, summed_differences
-from ionvolt.models.laplacian import LaplacianMachine
+from ionvolt.models.laplacian import LaplacianMachine, rounded
 from ionvolt.training.classical.fit import mean_and_scale
 from ionvolt.typing import Array
 
@@ -63,7 +63,11 @@ def feature_weights(settings: LaplacianSettings) -> Array:
 
 
 def fit_laplacian(
-    rows: Array, voltages: Array, settings: LaplacianSettings, weights: Array | None = None
+    rows: Array,
+    voltages: Array,
+    settings: LaplacianSettings,
+    weights: Array | None = None,
+    importance: Array | None = None,
 ) -> LaplacianMachine:
     """Fit a machine; nothing is drawn by chance.
 
@@ -72,6 +76,7 @@ def fit_laplacian(
         voltages: In V, shape (n,).
         settings: Shape of the kernel.
         weights: How much a deviation in each feature counts, shape (p,); by default as ``feature_weights`` says.
+        importance: How much an error of each electrode counts, shape (n,); by default 1.
 
     Raises:
         ModelError: scikit-learn is not installed.
@@ -83,13 +88,14 @@ def fit_laplacian(
             "this model is trained with scikit-learn, which is not here. Install it: pip install 'ionvolt[baselines]'"
         ) from error
     mean, scale = mean_and_scale(rows)
-    # Rounded as they will be stored, so that the loaded model is the one that was fitted.
-    references = standardised(rows, mean, scale, settings.clip).astype(np.float16).astype(np.float32)
+    references = rounded(standardised(rows, mean, scale, settings.clip), settings.clip)
     weights = feature_weights(settings) if weights is None else weights
     weighted = (references * weights).astype(np.float32)
     centre, width = float(voltages.mean()), float(voltages.std()) or 1.0
     machine = SVR(kernel="precomputed", C=settings.penalty, epsilon=settings.tube, cache_size=500)
-    machine.fit(np.exp(-summed_differences(weighted, weighted).astype(np.float64)), (voltages - centre) / width)
+    machine.fit(
+        np.exp(-summed_differences(weighted, weighted).astype(np.float64)), (voltages - centre) / width, importance
+    )
     coefficients = np.zeros(len(rows))
     coefficients[machine.support_] = machine.dual_coef_[0] * width
     return LaplacianMachine(

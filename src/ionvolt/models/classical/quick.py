@@ -137,8 +137,7 @@ def ion_numbers(ions: Sequence[str]) -> NDArray[np.int64]:
 def save_quick(model: QuickModel, folder: Path) -> None:
     """Write the model's folder."""
     model.card.hyperparameters = {"features": list(HOST_AND_ION_FEATURES)}
-    arrays = {f"machine.{name}": array for name, array in model.machine.arrays().items()}
-    write_model(folder, arrays | model.data.arrays() | model.judge.arrays(), model.card)
+    write_model(folder, model.machine.arrays() | model.data.arrays() | model.judge.arrays(), model.card)
 
 
 def load_quick(folder: Path) -> QuickModel:
@@ -151,6 +150,5 @@ def load_quick(folder: Path) -> QuickModel:
     with load_arrays(folder, card, KIND, content) as arrays:
         if tuple(parameters_of(card, QuickParameters, folder).features) != HOST_AND_ION_FEATURES:
             raise ModelError(f"{folder}: it reads other features than this version of IonVolt makes. Train it again")
-        own = {name.removeprefix("machine."): a for name, a in arrays.items() if name.startswith("machine.")}
         data, judge = ElementData.from_arrays(arrays), QuickJudge.from_arrays(arrays)
-        return QuickModel(LaplacianMachine.from_arrays(own), data, judge, card)
+        return QuickModel(LaplacianMachine.from_arrays(arrays), data, judge, card)

@@ -6,8 +6,8 @@ Gaussian process on atoms. V = -(E_discharged - E_charged - n E_metal) / (n z), 
 -(e_discharged - E_metal) / (n z). How a potential cuts its energy into atoms is its own affair, as in every such
 potential; that of an element alone drops out of these differences.
 
-What is no sum over atoms stays as a remainder: the corrections of an electrode as a whole, and for hosts alone the
-kernel on whole crystals.
+What is no sum over atoms stays as a remainder: the corrections of an electrode as a whole, and for hosts alone what
+support vectors say of whole crystals.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
 AS_A_WHOLE = "what the learned correction says of the electrode as a whole"
-KERNEL = "the kernel on whole crystals, half of the answer, and what the networks say of the electrode as a whole"
+WHOLE = "support vectors on whole crystals, half of the answer, and what the networks say of the electrode as a whole"
 BY_ELEMENT = (
     "which atom of one end is which of the other cannot be told: the charged end counts by the mean of each element"
 )
@@ -42,7 +42,7 @@ def attribute_pair(
     pair: EndMemberPair,
     estimate: Estimate,
     networks: Sequence[DeltaNetwork],
-    kernel: AtomicGP,
+    kernel: AtomicGP | None,
     n_kinds: int,
     kept: float,
     ends: tuple[Crystal, Crystal],
@@ -53,7 +53,7 @@ def attribute_pair(
         pair: Both end members, with the energies of their atoms.
         estimate: The answer.
         networks: Learners of the correction.
-        kernel: A learner of another kind, averaged with them.
+        kernel: A learner of another kind, averaged with them, where there is one.
         n_kinds: Kinds of learners in the answer's mean: one on whole crystals cannot be shared out.
         kept: How much of the correction the answer keeps, 0 to 1.
         ends: The discharged and the charged crystal.
@@ -63,13 +63,13 @@ def attribute_pair(
     shared, distinguished = charged_onto_discharged(discharged, charged, ion)
     potential = _from_potential(pair, shared, discharged.numbers == ion.number)
     members = onto(shared, network_contributions(networks, pair))
-    atoms = onto(shared, kernel_contributions(kernel, pair))
-    contributions = potential + kept * (members.mean(0) + atoms) / n_kinds
+    others = [] if kernel is None else [onto(shared, kernel_contributions(kernel, pair))]
+    contributions = potential + kept * (members.mean(0) + sum(others)) / n_kinds
     return AtomContributions(
         estimate=estimate,
         crystal=discharged,
         contributions=contributions,
-        spread=kept * ensemble_std(members, atoms),
+        spread=kept * ensemble_std(members, *others),
         remainder=estimate.voltage - float(contributions.sum()),
         remainder_is=AS_A_WHOLE,
         pooling="sum",
@@ -88,7 +88,7 @@ def attribute_host(
 ) -> AtomContributions:
     """Share an answer of the foundation model out among the atoms of the host and the ions tried in it.
 
-    Half of the answer, the kernel's, cannot be shared out.
+    Half of the answer, that of the support vectors, cannot be shared out.
 
     Args:
         pair: The filled host and the host itself, with the energies of their atoms.
@@ -123,7 +123,7 @@ def attribute_host(
         contributions=contributions,
         spread=spread,
         remainder=estimate.voltage - float(contributions.sum()),
-        remainder_is=KERNEL,
+        remainder_is=WHOLE,
         pooling="sum",
         potential=potential,
         notes=tuple(notes),

@@ -8,23 +8,26 @@ relaxation, which the correction has to make up for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 
+from ionvolt.descriptors.host_and_ion import HOST_AND_ION_FEATURES, ElementData
 from ionvolt.errors import InputError, ModelError
 from ionvolt.ions import WORKING_IONS, EndMembers, remove_ion
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, AtomContributions, Estimate, Query, with_interval
+from ionvolt.models.laplacian import LaplacianMachine
+from ionvolt.models.mlip import crystal_machine
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
-from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
+from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections, network_arrays
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
-from ionvolt.models.mlip.pair_features import crystal_corrections
+from ionvolt.models.mlip.pair_features import SIZE, pair_features
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, load_arrays
 from ionvolt.models.uncertainty.conformal import Conformal
@@ -52,22 +55,36 @@ class Corrector:
 
     Attributes:
         networks: Members that differ in their random start.
-        kernel: A learner of another kind than the members: a Gaussian process on atoms.
         domain: Judges the answers.
-        crystals: A third one, on whole crystals; None where the variant has none.
+        kernel: A learner of another kind: a Gaussian process on atoms; None where the variant has none.
+        machine: One of a further kind, on whole crystals; None where the variant has none.
     """
 
     networks: list[DeltaNetwork]
-    kernel: AtomicGP
     domain: ApplicabilityDomain
-    crystals: CrystalIonKRR | None = None
+    kernel: AtomicGP | None = None
+    machine: LaplacianMachine | None = None
 
-    def corrections(self, pairs: Sequence[EndMemberPair]) -> tuple[Array, list[Array]]:
-        """What the potential's voltage lacks, V: by network, shape (n_members, n), and by each kernel, shape (n,)."""
-        kernels = [self.kernel.corrections(pairs)]
-        if self.crystals is not None:
-            kernels.append(crystal_corrections(self.crystals, pairs))
-        return corrections(self.networks, pairs), kernels
+    @property
+    def n_kinds(self) -> int:
+        """Kinds of learners in the mean."""
+        return 1 + (self.kernel is not None) + (self.machine is not None)
+
+    def corrections(
+        self, pairs: Sequence[EndMemberPair], hosts: Sequence[Crystal], data: ElementData
+    ) -> tuple[Array, list[Array]]:
+        """What the potential's voltage lacks, V: by network, shape (n_members, n), and by each other one, shape (n,).
+
+        Args:
+            pairs: Both ends.
+            hosts: The charged ones.
+            data: Element data that the machine was trained with.
+        """
+        others = [] if self.kernel is None else [self.kernel.corrections(pairs)]
+        if self.machine is not None:
+            known = known_of(hosts, [pair.ion for pair in pairs], data)
+            others.append(crystal_machine.answers(self.machine, rows_of(pairs, known)))
+        return corrections(self.networks, pairs), others
 
 
 @dataclass(frozen=True)
@@ -76,11 +93,11 @@ class DeltaParameters:
 
     Attributes:
         n_members: Networks of each variant.
-        crystal_kernels: Shapes of the kernels on crystals, by the variants that have one.
+        features: Names of the features of host and ion that the machine reads, in their order.
     """
 
     n_members: int
-    crystal_kernels: dict[str, KRRSettings] = field(default_factory=dict)
+    features: list[str]
 
 
 @dataclass(eq=False)
@@ -90,12 +107,14 @@ class DeltaModel:
     Attributes:
         correctors: One for each variant.
         full_extraction: Tells whether an electrode gives up all of its ions.
+        data: Element data that it was trained with.
         card: The model card.
         routes: Interval widths of computed electrodes, by how their ends came about.
     """
 
     correctors: dict[Variant, Corrector]
     full_extraction: FullExtractionClassifier
+    data: ElementData
     card: ModelCard
     routes: dict[Route, Conformal] = field(default_factory=dict)
 
@@ -132,8 +151,9 @@ class DeltaModel:
         ):
             corrector = self.correctors[variant]
             kept = float(corrector.domain.fade(corrector.domain.distances([pair.charged]))[0])
-            n_kinds = 2 if corrector.crystals is None else 3
-            found.append(attribute_pair(pair, answer, corrector.networks, corrector.kernel, n_kinds, kept, both))
+            found.append(
+                attribute_pair(pair, answer, corrector.networks, corrector.kernel, corrector.n_kinds, kept, both)
+            )
         return found
 
     def _answers(
@@ -230,12 +250,12 @@ class DeltaModel:
             if not chosen:
                 continue
             some = [pairs[i] for i in chosen]
-            members, kernels = corrector.corrections(some)
+            members, others = corrector.corrections(some, [hosts[i] for i in chosen], self.data)
             physics = np.array([pair.physics for pair in some])
-            learned = ensemble_mean(members, *kernels)
+            learned = ensemble_mean(members, *others)
             distances = corrector.domain.distances([pair.charged for pair in some])
             voltages = physics + corrector.domain.fade(distances) * learned
-            spread = ensemble_std(members, *kernels)
+            spread = ensemble_std(members, *others)
             ions = np.array([IONS.index(pair.ion) for pair in some])
             given = corrector.domain.conformal
             difficulty = difficulty_features(spread, distances, learned)
@@ -248,6 +268,11 @@ class DeltaModel:
                     float(voltages[j]), float(widths[j]), float(spread[j]), reasons, self.card.name, float(physics[j])
                 )
         return [answers[i] for i in range(len(pairs))]
+
+
+def rows_of(pairs: Sequence[EndMemberPair], known: Array) -> Array:
+    """What the machine reads of both ends; see ``crystal_machine.machine_rows``."""
+    return machine_rows(pair_features(pairs), pairs, known)
 
 
 def pair_of(
@@ -274,16 +299,18 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
     """Write the model's folder."""
     arrays: Arrays = {}
     for variant, corrector in model.correctors.items():
-        more = network_arrays(corrector.networks) | corrector.kernel.arrays() | corrector.domain.arrays()
-        if corrector.crystals is not None:
-            more |= corrector.crystals.arrays()
+        more = network_arrays(corrector.networks) | corrector.domain.arrays()
+        if corrector.kernel is not None:
+            more |= corrector.kernel.arrays()
+        if corrector.machine is not None:
+            more |= corrector.machine.arrays()
         arrays |= {f"{variant}.{name}": array for name, array in more.items()}
-    arrays |= model.full_extraction.arrays()
+    arrays |= model.full_extraction.arrays() | model.data.arrays()
     for route, conformal in model.routes.items():
         arrays |= {f"route.{route}.{name}": array for name, array in conformal.arrays().items()}
     model.card.hyperparameters = {
         "n_members": len(next(iter(model.correctors.values())).networks),
-        "crystal_kernels": {v: asdict(c.crystals.settings) for v, c in model.correctors.items() if c.crystals},
+        "features": list(HOST_AND_ION_FEATURES),
     }
     write_model(folder, arrays, model.card)
 
@@ -296,22 +323,25 @@ def load_delta(folder: Path) -> DeltaModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
+        if "discharged.kernel.references" in arrays:
+            raise older_version(folder)
         parameters = parameters_of(card, DeltaParameters, folder)
+        if tuple(parameters.features) != HOST_AND_ION_FEATURES:
+            raise older_version(folder)
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
             networks = [DeltaNetwork.from_arrays(own, f"network.{m}.") for m in range(parameters.n_members)]
-            shape = parameters.crystal_kernels.get(variant)
-            correctors[variant] = Corrector(
-                networks,
-                AtomicGP.from_arrays(own),
-                ApplicabilityDomain.from_arrays(own),
-                CrystalIonKRR.from_arrays(own, shape) if shape else None,
-            )
+            machine = LaplacianMachine.from_arrays(own) if "machine.references" in own else None
+            if machine is not None and machine.n_features != row_size(SIZE):
+                raise older_version(folder)
+            kernel = AtomicGP.from_arrays(own) if "atom_kernel.mean" in own else None
+            correctors[variant] = Corrector(networks, ApplicabilityDomain.from_arrays(own), kernel, machine)
         routes: dict[Route, Conformal] = {}
         for route in ROUTES:
             prefix = f"route.{route}."
             own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
             if own:
                 routes[route] = Conformal.from_arrays(own)
-        return DeltaModel(correctors, FullExtractionClassifier.from_arrays(arrays), card, routes)
+        classifier, data = FullExtractionClassifier.from_arrays(arrays), ElementData.from_arrays(arrays)
+        return DeltaModel(correctors, classifier, data, card, routes)

@@ -83,11 +83,15 @@ class EndMemberPair:
     physics: float
 
     @property
+    def ions_per_host_atom(self) -> float:
+        """Ions that move, per atom of the charged crystal."""
+        return self.n_ions / (self.charged_cells * len(self.charged))
+
+    @property
     def global_features(self) -> list[float]:
         """Physical voltage, ions per host atom, logarithm of the volume ratio, charge of the ion."""
         growth = (self.discharged_cells * self.discharged.volume) / (self.charged_cells * self.charged.volume)
-        per_atom = self.n_ions / (self.charged_cells * len(self.charged))
-        return [self.physics - 2.5, per_atom, float(np.log(growth)), WORKING_IONS[self.ion].charge - 1.0]
+        return [self.physics - 2.5, self.ions_per_host_atom, float(np.log(growth)), WORKING_IONS[self.ion].charge - 1.0]
 
 
 def collate_pairs(pairs: Sequence[EndMemberPair]) -> AtomBatch:

@@ -1,27 +1,30 @@
 """Voltages from the charged host alone, on the vectors of a universal potential, for all ions at once.
 
 The ion is tried in the host's voids (``physics.trial_insertion``). Learners of two kinds answer, and their mean counts:
-small networks that correct the voltage of the trial atom by atom, as in the Δ-model, and kernel ridge regression on the
-crystal (``crystal_krr.CrystalIonKRR``). Where the discharged composition is known, so many ions are tried, and learners
+small networks that correct the voltage of the trial atom by atom, as in the Δ-model, and support vectors that compare
+whole crystals by what the potential says of them and by what element tables and geometry say
+(``descriptors.host_and_ion``). Where the discharged composition is known, so many ions are tried, and learners
 answer that have learned from such trials.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.errors import ModelError
+from ionvolt.descriptors.host_and_ion import HOST_AND_ION_FEATURES, ElementData
 from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
+from ionvolt.models.laplacian import LaplacianMachine
+from ionvolt.models.mlip import crystal_machine
 from ionvolt.models.mlip.attribution import attribute_host
-from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings
+from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays
 from ionvolt.models.mlip.trial_features import FEATURES, TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
@@ -40,11 +43,11 @@ class FoundationParameters:
 
     Attributes:
         n_members: Networks of either kind of learners.
-        kernel: Shape of their kernels on crystals.
+        features: Names of the features of host and ion that the machines read beside those of trials, in their order.
     """
 
     n_members: int
-    kernel: KRRSettings
+    features: list[str]
 
 
 @dataclass(eq=False)
@@ -53,28 +56,33 @@ class HostLearners:
 
     Attributes:
         networks: Members that differ in their random start.
-        kernel: The kernel on the crystal.
+        machine: Compares whole crystals; it reads ``rows_of``.
         domain: Judges the answers.
     """
 
     networks: list[DeltaNetwork]
-    kernel: CrystalIonKRR
+    machine: LaplacianMachine
     domain: ApplicabilityDomain
 
-    def voltages(self, trials: Sequence[TrialFeatures]) -> tuple[Array, Array]:
-        """What every network says, V, shape (n_members, n), and the kernel, shape (n,)."""
-        return network_voltages(self.networks, trials), kernel_voltages(self.kernel, trials)
+    def voltages(self, trials: Sequence[TrialFeatures], known: Array) -> tuple[Array, Array]:
+        """What every network says, V, shape (n_members, n), and the machine, shape (n,).
+
+        Args:
+            trials: Hosts with the ion tried in them.
+            known: What element tables and geometry say of them, shape (n, len(HOST_AND_ION_FEATURES)).
+        """
+        return network_voltages(self.networks, trials), crystal_machine.answers(self.machine, rows_of(trials, known))
 
     def arrays(self) -> Arrays:
         """All that is stored, by name."""
-        return self.kernel.arrays() | self.domain.arrays() | network_arrays(self.networks)
+        return self.machine.arrays() | self.domain.arrays() | network_arrays(self.networks)
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays, n_members: int, kernel: KRRSettings) -> HostLearners:
+    def from_arrays(cls, arrays: Arrays, n_members: int) -> HostLearners:
         """What stored arrays say."""
         return cls(
             [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(n_members)],
-            CrystalIonKRR.from_arrays(arrays, kernel),
+            LaplacianMachine.from_arrays(arrays),
             ApplicabilityDomain.from_arrays(arrays),
         )
 
@@ -86,11 +94,15 @@ class FoundationModel:
     Attributes:
         alone: Answer where nothing but the host is known.
         informed: Answer where its discharged composition is known, too; they have learned from hosts with so many ions.
+        data: Element data that they were trained with.
+        middle: Mean voltage of the electrodes, V: answers far from it are rarer, and harder.
         card: The model card.
     """
 
     alone: HostLearners
     informed: HostLearners
+    data: ElementData
+    middle: float
     card: ModelCard
 
     def __post_init__(self) -> None:
@@ -118,7 +130,7 @@ class FoundationModel:
         return answers
 
     def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
-        """See ``interface.Predictor``; the kernel's half of the answer is the remainder."""
+        """See ``interface.Predictor``; the half of whole crystals is the remainder."""
         self.require([query.ion for query in queries])
         found: list[AtomContributions] = []
         for start in range(0, len(queries), BATCH_SIZE):
@@ -151,13 +163,13 @@ class FoundationModel:
     def _answers(
         self, learners: HostLearners, trials: Sequence[TrialFeatures], queries: Sequence[Query]
     ) -> list[Estimate]:
-        members, kernel = learners.voltages(trials)
-        voltages = ensemble_mean(members, kernel)
-        spread = ensemble_std(members, kernel)
+        hosts, ions = [query.host for query in queries], [query.ion for query in queries]
+        members, whole = learners.voltages(trials, known_of(hosts, ions, self.data))
+        voltages = ensemble_mean(members, whole)
+        spread = ensemble_std(members, whole)
         domain = learners.domain
         distances = domain.distances([trial.host for trial in trials])
-        # Voltages far from the middle are rarer, and harder.
-        difficulty = difficulty_features(spread, distances, voltages - learners.kernel.target_mean)
+        difficulty = difficulty_features(spread, distances, voltages - self.middle)
         widths = domain.conformal.half_widths(difficulty, ions_of(trials))
         answers = []
         for i, query in enumerate(queries):
@@ -179,14 +191,9 @@ def network_voltages(networks: Sequence[DeltaNetwork], inserted: Sequence[TrialF
     return np.array([pair.physics for pair in pairs]) + corrections(networks, pairs)
 
 
-def kernel_voltages(kernel: CrystalIonKRR, trials: Sequence[TrialFeatures]) -> Array:
-    """What the kernel on crystals says, V, shape (n_hosts,)."""
-    parts = []
-    for start in range(0, len(trials), BATCH_SIZE):
-        some = trials[start : start + BATCH_SIZE]
-        distances = kernel.distances(np.stack([trial.features for trial in some]))
-        parts.append(kernel.voltages(distances, ions_of(some), np.full(len(some), np.nan)))
-    return np.concatenate(parts)
+def rows_of(trials: Sequence[TrialFeatures], known: Array) -> Array:
+    """What the machine reads of trials; see ``crystal_machine.machine_rows``."""
+    return machine_rows(np.stack([trial.features for trial in trials]), [trial.pair for trial in trials], known)
 
 
 INFORMED = "informed."
@@ -196,9 +203,12 @@ INFORMED = "informed."
 def save_foundation(model: FoundationModel, folder: Path) -> None:
     """Write the model's folder."""
     informed = {f"{INFORMED}{name}": array for name, array in model.informed.arrays().items()}
-    kernel = model.alone.kernel.settings
-    model.card.hyperparameters = {"n_members": len(model.alone.networks), "kernel": asdict(kernel)}
-    write_model(folder, model.alone.arrays() | informed, model.card)
+    model.card.hyperparameters = {
+        "n_members": len(model.alone.networks),
+        "features": list(HOST_AND_ION_FEATURES),
+    }
+    middle = {"middle": np.array([model.middle])}
+    write_model(folder, model.alone.arrays() | informed | model.data.arrays() | middle, model.card)
 
 
 def load_foundation(folder: Path) -> FoundationModel:
@@ -209,11 +219,13 @@ def load_foundation(folder: Path) -> FoundationModel:
     """
     card, content = read_model(folder)
     with load_arrays(folder, card, KIND, content) as arrays:
+        if "machine.references" not in arrays:
+            raise older_version(folder)
         parameters = parameters_of(card, FoundationParameters, folder)
-        members, kernel = parameters.n_members, parameters.kernel
         own = {name.removeprefix(INFORMED): array for name, array in arrays.items() if name.startswith(INFORMED)}
-        if not own or arrays["kernel.references"].shape[1:] != (FEATURES,):
-            raise ModelError(f"{folder}: written by an older version. Make it again: ionvolt recipe run mlip")
-        return FoundationModel(
-            HostLearners.from_arrays(arrays, members, kernel), HostLearners.from_arrays(own, members, kernel), card
-        )
+        if tuple(parameters.features) != HOST_AND_ION_FEATURES:
+            raise older_version(folder)
+        alone, informed = (HostLearners.from_arrays(some, parameters.n_members) for some in (arrays, own))
+        if any(of.machine.n_features != row_size(FEATURES) for of in (alone, informed)):
+            raise older_version(folder)
+        return FoundationModel(alone, informed, ElementData.from_arrays(arrays), float(arrays["middle"][0]), card)

@@ -1,4 +1,4 @@
-"""What the kernel on crystals compares of an electrode whose discharged structure is known."""
+"""What support vectors compare of an electrode whose discharged structure is known, as the potential sees it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import numpy as np
 
 from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.mlip.crystal_krr import CrystalIonKRR
-from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
+from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, LAST
-from ionvolt.typing import Array, Array32
+from ionvolt.typing import Array32
 
 BLOCKS = ((ATOM_SIZE, 0.5), (ATOM_SIZE, 0.5), (LAST.stop - LAST.start, 0.3), (1, 0.5))
-"""Sizes of the kernel's blocks of features, and how much each counts: the fingerprints of the charged and of the
+"""Sizes of the blocks of features, and how much each counts: the fingerprints of the charged and of the
 discharged crystal, the vectors of the ions in the discharged one, and the voltage of the potential's energies. Chosen
 on framework folds of seed 0."""
 
@@ -40,14 +39,3 @@ def pair_features(pairs: Sequence[EndMemberPair]) -> Array32:
         ions = full.atoms[full.numbers == WORKING_IONS[pair.ion].number]
         rows.append([*empty.fingerprint, *full.fingerprint, *ions[:, LAST].mean(0), pair.physics])
     return np.array(rows, dtype=np.float32)
-
-
-def ion_contents(pairs: Sequence[EndMemberPair]) -> Array:
-    """Ions that move per host atom, shape (n,)."""
-    return np.array([pair.n_ions / (pair.charged_cells * len(pair.charged)) for pair in pairs])
-
-
-def crystal_corrections(kernel: CrystalIonKRR, pairs: Sequence[EndMemberPair]) -> Array:
-    """What the voltage of the potential lacks, by the kernel on crystals, in V, shape (n,)."""
-    ions = np.array([IONS.index(pair.ion) for pair in pairs])
-    return kernel.voltages(kernel.distances(pair_features(pairs)), ions, ion_contents(pairs))

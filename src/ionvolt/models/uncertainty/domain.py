@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.models.differences import mean_differences
-from ionvolt.models.mlip.crystal_krr import standardise
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.conformal import Conformal, Difficulty
 from ionvolt.structures.crystal import SYMBOLS, Crystal
@@ -18,6 +17,9 @@ from ionvolt.typing import Array
 
 DOMAIN_PERCENTILE, WIDTH_PERCENTILE = 97, 90
 """Percentiles of held-out electrodes beyond which distance or spread, or the width of the interval, are a reason."""
+
+CLIP = 8.0
+"""Deviations of a fingerprint from the mean of the training hosts' that count at the most."""
 
 FADED = 1.25
 """Multiple of the limit of distance from which on nothing is left of a learned correction."""
@@ -148,6 +150,14 @@ class ApplicabilityDomain(Judge):
     @classmethod
     def _own(cls, arrays: dict[str, NDArray[np.generic]]) -> dict[str, Any]:
         return {name: arrays[f"trust.{name}"].astype(np.float32) for name in ("mean", "scale", "references")}
+
+
+def standardise(
+    fingerprints: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Fingerprints as distances are measured between them, shape (n, ATOM_SIZE)."""
+    found: NDArray[np.float32] = np.clip((fingerprints - mean) / scale, -CLIP, CLIP).astype(np.float32)
+    return found
 
 
 def nearest(

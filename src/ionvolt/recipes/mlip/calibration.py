@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import ElectrodeSet
-from ionvolt.models.mlip.crystal_krr import standardise
 from ionvolt.models.mlip.delta_network import IONS
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.uncertainty.conformal import Conformal, calibrate
@@ -24,6 +23,7 @@ from ionvolt.models.uncertainty.domain import (
     difficulty_features,
     ensemble_mean,
     ensemble_std,
+    standardise,
 )
 from ionvolt.recipes.mlip.cross_validation import FoldAnswers, shipped
 from ionvolt.recipes.mlip.settings import Case, MlipSettings

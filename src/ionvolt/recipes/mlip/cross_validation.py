@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,9 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.datasets.splits import chemical_system_folds, framework_folds, random_folds
 from ionvolt.errors import DataError
-from ionvolt.models.mlip.crystal_krr import standardise
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import CrystalFeatures
-from ionvolt.models.uncertainty.domain import ensemble_mean, nearest
+from ionvolt.models.uncertainty.domain import ensemble_mean, nearest, standardise
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip.learners import Learners, PairLearners, Voltages, fit_learners, learners_from
 from ionvolt.recipes.mlip.rows import PartRows, Table
@@ -180,17 +178,15 @@ def answer_pairs(
     table: Table,
     settings: MlipSettings,
     job: Job,
-    part: Literal["both", "discharged"],
     rows: Indices,
     pairs: Sequence[EndMemberPair],
 ) -> list[FoldAnswers]:
-    """What each fold's learners, which have not seen their frameworks, say of other pictures of its electrodes.
+    """What each fold's learners of both ends, which have not seen their frameworks, say of other pictures of these.
 
     Args:
         table: The rows and features on which the folds were made.
         settings: Settings of the recipe.
         job: Whose learners are there.
-        part: Whose learners are asked.
         rows: Numbers of rows of the table; one may stand there several times.
         pairs: The end members that are asked about, one for each row.
 
@@ -198,7 +194,7 @@ def answer_pairs(
         DataError: Learners are missing.
     """
     found = []
-    test, own = settings.calibrating(part), table.parts[part]
+    test, own = settings.calibrating("both"), table.parts["both"]
     for fold, tested in enumerate(folds(table.data, test, settings.n_folds)):
         asked = np.flatnonzero(np.isin(rows, tested))
         if not len(asked) or not job.selection.has_fold(fold):
@@ -213,7 +209,7 @@ def answer_pairs(
                 rows[asked],
                 np.array([pair.physics for pair in some]),
                 distances(learned, [pair.charged for pair in some]),
-                {part: learners.voltages(some)},
+                {"both": learners.voltages(some, np.empty((len(some), 0)))},
             )
         )
     return found
@@ -235,7 +231,9 @@ def mark(table: Table, settings: MlipSettings, unit: Unit) -> str:
     train, tested = parts_of(rows, folds(table.data, unit.test, settings.n_folds)[unit.fold])
     facts = [FORMAT, settings.of_part(unit.test.part), unit.test.seed, unit.test.members]
     physics = np.array([pair.physics for pair in [*rows.pairs, *(trial.pair for trial in rows.informed)]])
-    return fingerprint(facts, table.numbers, train, tested, rows.target, physics)
+    made = rows.exchanged
+    learned = [] if made is None else [made.rows, made.target, made.known]
+    return fingerprint(facts, table.numbers, train, tested, rows.target, physics, rows.known, *learned)
 
 
 def is_done(path: Path, wanted: str) -> bool:

@@ -223,8 +223,13 @@ def read_trials(path: Path, host: CrystalFeatures | None, ion: str) -> TrialFeat
         DataError: The file cannot be read.
     """
     arrays = read(path)
-    if "refused" in arrays:
+    if "refused" in arrays or ("host.energy" not in arrays and host is None):
         return None
+    return trials_of(arrays, host, ion)
+
+
+def trials_of(arrays: Arrays, host: CrystalFeatures | None, ion: str) -> TrialFeatures:
+    """The trials in the arrays of ``trial_arrays``; see ``read_trials``."""
     own = {
         name: CrystalFeatures(
             float(arrays[f"{name}.energy"]),
@@ -236,8 +241,7 @@ def read_trials(path: Path, host: CrystalFeatures | None, ion: str) -> TrialFeat
         if f"{name}.energy" in arrays
     }
     alone = own.get("host", host)
-    if alone is None:
-        return None
+    assert alone is not None
     return from_crystal_features(alone, own["single"], own["filled"], int(arrays["n_ions"]), ion)
 
 

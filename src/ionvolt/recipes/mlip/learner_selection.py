@@ -18,7 +18,11 @@ from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip.cross_validation import FoldAnswers, read_answers, shipped
 from ionvolt.recipes.mlip.settings import CASES, PARTS, Case, MlipSettings
 
-NAMES = {"networks": "networks", "crystal_krr": "kernel on crystals", "atomic_gp": "kernel on atoms"}
+NAMES = {
+    "networks": "networks",
+    "support_vectors": "support vectors",
+    "atomic_gp": "kernel on atoms",
+}
 """Learners in words, in the order in which they are told."""
 
 

@@ -167,7 +167,7 @@ def read_relaxed(table: Table, folder: Path) -> dict[int, RelaxedEnds]:
 def held_out_relaxed(table: Table, ends: Mapping[int, RelaxedEnds], settings: MlipSettings, job: Job) -> HeldOut:
     """The answers of each fold's learners of both ends for the relaxed ends of its electrodes."""
     rows = np.array(sorted(ends), dtype=np.int64)
-    answers = answer_pairs(table, settings, job, "both", rows, [ends[row].pair for row in rows.tolist()])
+    answers = answer_pairs(table, settings, job, rows, [ends[row].pair for row in rows.tolist()])
     return held_out(answers, table.data, "both", settings)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,11 @@ from ionvolt.recipes.mlip.report import HeldOutReport, report_on
 from ionvolt.recipes.mlip.routes import calibrate_routes, held_out_routes, report_intervals
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import CASES, Case, CrossValidation, MlipSettings, Part
+from ionvolt.training.laplacian import element_data
 
 HOST_DESCRIPTION = (
-    "Voltage from the charged host alone: the ion is tried in its voids; networks and a kernel on SevenNet's atom "
-    "vectors, all ions together."
+    "Voltage from the charged host alone: the ion is tried in its voids; networks on SevenNet's atom vectors, and "
+    "support vectors on these, on redox couple, surroundings and the ion's site, all ions together."
 )
 DELTA_DESCRIPTION = (
     "Voltage from both end members: SevenNet's energies and a learned correction; variant `discharged` makes the "
@@ -74,13 +74,12 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
     assert learners.informed is not None
 
     def judged(of: learners_of_hosts.HostLearners, case: Case) -> HostLearners:
-        return HostLearners(of.networks, of.crystal_krr, judging(table, settings, job, "charged", case))
+        return HostLearners(of.networks, of.machine, judging(table, settings, job, "charged", case))
 
-    shape = settings.corrections["charged"]
-    chosen = {"networks": asdict(shape.networks), "unit": shape.unit, "kernel": asdict(settings.host_kernel)}
     tests = reports(table, settings, job, "charged")
-    card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen)
-    return FoundationModel(judged(learners.alone, "charged"), judged(learners.informed, "composition"), card)
+    card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, settings.of_part("charged"))
+    alone, informed = judged(learners.alone, "charged"), judged(learners.informed, "composition")
+    return FoundationModel(alone, informed, element_data(), float(table.data.voltages.mean()), card)
 
 
 def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> DeltaModel:
@@ -92,14 +91,14 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
         learners = fit_part(rows, settings, job)
         assert isinstance(learners, PairLearners)
         domain = judging(table, settings, job, variant, variant)
-        correctors[variant] = Corrector(learners.networks, learners.atomic_gp, domain, learners.crystal_krr)
+        correctors[variant] = Corrector(learners.networks, domain, learners.atomic_gp, learners.machine)
         tests |= reports(table, settings, job, variant)
     chosen: dict[str, Any] = {variant: settings.of_part(variant) for variant in VARIANTS}
     card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)
     rows_of = full_extraction.extraction_rows(table)
     probabilities = full_extraction.held_out_probabilities(rows_of, table, settings)
     card.evaluation.append(full_extraction.report(rows_of, probabilities, settings))
-    model = DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), card)
+    model = DeltaModel(correctors, full_extraction.fit(rows_of, np.arange(len(rows_of.part))), element_data(), card)
     report_intervals(model, table.data, settings, job)
     return calibrate_routes(model, held_out_routes(table, settings, job))
 

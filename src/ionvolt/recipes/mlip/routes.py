@@ -118,7 +118,7 @@ def held_out_route(table: Table, settings: MlipSettings, job: Job, route: Route)
     if route == "relaxed":
         return held_out_relaxed(table, ends, settings, job)
     rows = np.array(sorted(ends), dtype=np.int64)
-    answers = answer_pairs(table, settings, job, "both", rows, [ends[row].pair for row in rows.tolist()])
+    answers = answer_pairs(table, settings, job, rows, [ends[row].pair for row in rows.tolist()])
     return held_out(answers, table.data, "both", settings)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from ionvolt.datasets import ElectrodeSet
 from ionvolt.errors import DataError, InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.mlip.crystal_machine import known_of
 from ionvolt.models.mlip.delta_model import pair_of
 from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.mlip.trial_features import TrialFeatures
 from ionvolt.physics.reaction import balance
+from ionvolt.recipes.mlip.exchanges import ExchangedRow, read_exchanges
 from ionvolt.recipes.mlip.features import (
     delithiated_name,
     feature_files,
@@ -27,6 +29,7 @@ from ionvolt.recipes.mlip.features import (
     trial_file,
 )
 from ionvolt.recipes.mlip.settings import Part
+from ionvolt.training.laplacian import element_data
 from ionvolt.typing import Array, Indices
 
 
@@ -39,8 +42,12 @@ class PartRows:
         rows: Numbers of the electrodes within ``Table.data``, sorted, shape (n,).
         pairs: Their end members, or their hosts with the ion tried in them.
         target: V, shape (n,).
-        trials: What the kernel on crystals sees of hosts, too; empty for the other parts.
+        trials: What the support vectors see of hosts, too; empty for the other parts.
         informed: The same with as many ions tried as go in.
+        known: What element tables and geometry say of hosts, shape (n, len(HOST_AND_ION_FEATURES)); where both
+            ends are given nothing, shape (n, 0).
+        exchanged: Electrodes that the potential made of these by exchange of the ion, to learn from; ``rows`` are those
+            that they were made of, and come several times. None where there are none.
     """
 
     part: Part
@@ -49,6 +56,8 @@ class PartRows:
     target: Array
     trials: list[TrialFeatures]
     informed: list[TrialFeatures]
+    known: Array
+    exchanged: PartRows | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -62,6 +71,12 @@ class PartRows:
     def hosts(self) -> list[CrystalFeatures]:
         """The charged hosts, whose distances are measured."""
         return [pair.charged for pair in self.pairs]
+
+    def some(self, chosen: Indices) -> PartRows:
+        """Those at some places, without what was made of them."""
+        trials, informed = ([of[i] for i in chosen] if of else [] for of in (self.trials, self.informed))
+        pairs = [self.pairs[i] for i in chosen]
+        return PartRows(self.part, self.rows[chosen], pairs, self.target[chosen], trials, informed, self.known[chosen])
 
     def places(self, rows: Indices) -> Indices:
         """Places within this part of those of some rows of the data that it holds."""
@@ -83,7 +98,9 @@ class Table:
     parts: dict[Part, PartRows]
 
 
-def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequence[Part], a_file: int) -> Table:
+def read_table(
+    data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequence[Part], a_file: int, n_exchanges: int = 0
+) -> Table:
     """Read the features of some rows.
 
     Args:
@@ -92,6 +109,7 @@ def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequen
         folder: Where the features are.
         parts: Which parts are wanted.
         a_file: Structures whose features stand in one file.
+        n_exchanges: Exchanges of ions of the whole data that hosts learn from, too.
 
     Raises:
         DataError: Features are missing.
@@ -102,7 +120,9 @@ def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequen
     found: dict[Part, PartRows] = {}
     for part in parts:
         if part == "charged":
-            found[part] = _host_rows(some, numbers, features, folder)
+            hosts = _host_rows(some, numbers, features, folder)
+            made = read_exchanges(data, numbers, n_exchanges, folder, features)
+            found[part] = replace(hosts, exchanged=_exchanged_rows(data, numbers, made)) if made else hosts
         else:
             found[part] = _pair_rows(some, part, features)
         if not len(found[part]):
@@ -114,7 +134,7 @@ def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequen
 
 
 def _pair_rows(data: ElectrodeSet, part: Part, features: dict[str, CrystalFeatures]) -> PartRows:
-    rows, pairs = [], []
+    rows, pairs, hosts = [], [], []
     for row, e in enumerate(data):
         if e.discharged is None:
             continue
@@ -131,8 +151,11 @@ def _pair_rows(data: ElectrodeSet, part: Part, features: dict[str, CrystalFeatur
         except InputError:  # end members that differ by more than the ion
             continue
         rows.append(row)
+        hosts.append(host)
     chosen = np.array(rows, dtype=np.int64)
-    return PartRows(part, chosen, pairs, data.voltages[chosen], [], [])
+    ions = [pair.ion for pair in pairs]
+    known = np.empty((len(chosen), 0)) if part == "both" else known_of(hosts, ions, element_data())
+    return PartRows(part, chosen, pairs, data.voltages[chosen], [], [], known)
 
 
 def _host_rows(data: ElectrodeSet, numbers: Indices, features: dict[str, CrystalFeatures], folder: Path) -> PartRows:
@@ -149,4 +172,14 @@ def _host_rows(data: ElectrodeSet, numbers: Indices, features: dict[str, Crystal
         trials.append(found)
         informed.append(told)
     chosen = np.array(rows, dtype=np.int64)
-    return PartRows("charged", chosen, [trial.pair for trial in trials], data.voltages[chosen], trials, informed)
+    known = known_of([data[row].host for row in rows], data.ions[chosen].tolist(), element_data())
+    return PartRows("charged", chosen, [trial.pair for trial in trials], data.voltages[chosen], trials, informed, known)
+
+
+def _exchanged_rows(data: ElectrodeSet, numbers: Indices, made: Sequence[ExchangedRow]) -> PartRows:
+    whole = np.array([one.exchange.row for one in made], dtype=np.int64)
+    alone, informed = [one.alone for one in made], [one.informed for one in made]
+    known = known_of([data[row].host for row in whole.tolist()], [one.exchange.ion for one in made], element_data())
+    target = np.array([one.voltage for one in made])
+    rows = np.searchsorted(numbers, whole)
+    return PartRows("charged", rows, [trial.pair for trial in alone], target, alone, informed, known)

@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 from ionvolt.datasets.splits import Kind as SplitKind
 from ionvolt.ions import EndMembers
 from ionvolt.models.mlip.atomic_gp import AtomicGPSettings
-from ionvolt.models.mlip.crystal_krr import KRRSettings
-from ionvolt.training.mlip.fit import CorrectionSettings
+from ionvolt.training.mlip.fit import CorrectionSettings, MachineSettings
 from ionvolt.training.settings import Settings
 
 Part = EndMembers
@@ -66,9 +65,9 @@ class MlipSettings:
         final_members: Networks of the fitted models.
         final_seed: Seed of the first of these.
         corrections: How the learners of corrections are trained, by part.
-        host_kernel: Settings of the kernel on crystals of hosts.
-        pair_kernels: Those of electrodes whose discharged structure is known, of the parts that have one. Where both
-            ends are given there is little left to tell by their likeness.
+        machines: Settings of the support vectors on whole electrodes, of the parts that have them. Where both ends are
+            given there is little left to tell by their likeness.
+        exchanges: Exchanges of the ion that hosts learn from, too, for each electrode of the data.
         shipped: Learners whose mean is the answer, by case; the others are computed for comparison.
         structures_a_file: Structures whose features stand in one file.
     """
@@ -100,17 +99,26 @@ class MlipSettings:
             "charged": CorrectionSettings(_NETWORKS, 1 / 3, AtomicGPSettings(ridge=0.1, width=2**0.5)),
         }
     )
-    host_kernel: KRRSettings = field(default_factory=KRRSettings)
-    pair_kernels: Mapping[Part, KRRSettings] = field(default_factory=lambda: {"discharged": KRRSettings()})
+    machines: Mapping[Part, MachineSettings] = field(
+        default_factory=lambda: {
+            "charged": MachineSettings(),
+            "discharged": MachineSettings(potential=0.25, content=0.3),
+        }
+    )
+    exchanges: float = 1.5
     shipped: Mapping[Case, tuple[str, ...]] = field(
         default_factory=lambda: {
-            "charged": ("networks", "crystal_krr"),
-            "composition": ("networks", "crystal_krr"),
-            "discharged": ("networks", "atomic_gp", "crystal_krr"),
+            "charged": ("networks", "support_vectors"),
+            "composition": ("networks", "support_vectors"),
+            "discharged": ("networks", "support_vectors"),
             "both": ("networks", "atomic_gp"),
         }
     )
     structures_a_file: int = 100
+
+    def n_exchanges(self, n_rows: int) -> int:
+        """Exchanges of data of so many rows."""
+        return round(self.exchanges * n_rows)
 
     def calibrating(self, part: Part) -> CrossValidation:
         """The cross-validation whose held-out answers make a part's limits and figures."""
@@ -126,8 +134,6 @@ class MlipSettings:
     def of_part(self, part: Part) -> dict[str, Any]:
         """Settings on which the learners of a part hang, as plain JSON types."""
         found: dict[str, Any] = {"corrections": asdict(self.corrections[part])}
-        if part == "charged":
-            found["crystal_krr"] = asdict(self.host_kernel)
-        elif part in self.pair_kernels:
-            found["crystal_krr"] = asdict(self.pair_kernels[part])
+        if part in self.machines:
+            found["support_vectors"] = asdict(self.machines[part])
         return found

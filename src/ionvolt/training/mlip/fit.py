@@ -1,31 +1,25 @@
-"""Training of the networks and the kernel that stand on a universal potential's atom vectors."""
+"""Training of the networks and the kernels that stand on a universal potential's atom vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ionvolt.models.mlip import pair_features
+from ionvolt.models.laplacian import LaplacianMachine
+from ionvolt.models.mlip import delta_model, foundation_model, pair_features, trial_features
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
-from ionvolt.models.mlip.crystal_krr import CrystalIonKRR, KRRSettings, fit_kernel
-from ionvolt.models.mlip.delta_network import (
-    IONS,
-    AtomBatch,
-    DeltaNetwork,
-    EndMemberPair,
-    collate_pairs,
-    ion_descriptors,
-)
-from ionvolt.models.mlip.trial_features import TrialFeatures, importance
+from ionvolt.models.mlip.delta_network import AtomBatch, DeltaNetwork, EndMemberPair, collate_pairs
+from ionvolt.models.mlip.trial_features import TrialFeatures
+from ionvolt.training.laplacian import LaplacianSettings, feature_weights, fit_laplacian
 from ionvolt.training.loop import fit
 from ionvolt.training.mlip.network import TrainedNetwork
 from ionvolt.training.settings import Settings
-from ionvolt.typing import Array, Indices, MemberCallback
+from ionvolt.typing import Array, Array32, Indices, MemberCallback
 
 
 @dataclass(frozen=True)
@@ -43,36 +37,63 @@ class CorrectionSettings:
     kernel: AtomicGPSettings
 
 
-def train_host_krr(
-    trials: Sequence[TrialFeatures], target: Array, train: Indices, settings: KRRSettings
-) -> CrystalIonKRR:
-    """Fit the kernel on crystals of hosts on some rows; how many ions go in stands in the trials."""
-    some = [trials[i] for i in train]
-    return fit_kernel(
-        np.stack([trial.features for trial in some]),
-        np.array([IONS.index(trial.pair.ion) for trial in some], dtype=np.int64),
-        np.zeros(len(some)),
-        target[train],
-        ion_descriptors()[:, : -len(IONS)],
-        settings,
-        importance(),
-    )
+@dataclass(frozen=True)
+class MachineSettings:
+    """What shapes the support vectors on whole electrodes; chosen on framework folds 0 to 2 of seed 0.
+
+    Attributes:
+        potential: Weight of the mean difference between features of the potential.
+        content: Weight of the difference in ions per host atom.
+        tables: Weights of the features of host and ion, and the fit.
+        exchanged: How much an error of an electrode counts that the potential made by exchange of the ion.
+    """
+
+    potential: float = 0.2
+    content: float = 0.1
+    tables: LaplacianSettings = field(default_factory=lambda: LaplacianSettings(gamma=0.5, penalty=1.5, tube=0.03))
+    exchanged: float = 0.5
 
 
-def train_pair_krr(
-    pairs: Sequence[EndMemberPair], target: Array, train: Indices, settings: KRRSettings
-) -> CrystalIonKRR:
-    """Fit the kernel on crystals that corrects the potential's voltage on some rows."""
+def train_host_machine(
+    trials: Sequence[TrialFeatures], known: Array, target: Array, n_exchanged: int, settings: MachineSettings
+) -> LaplacianMachine:
+    """Fit the support vectors of hosts with the ion tried in them.
+
+    Args:
+        trials: Hosts with the ion tried in them.
+        known: What element tables and geometry say of them, shape (n, len(HOST_AND_ION_FEATURES)).
+        target: Labelled voltages, V, shape (n,).
+        n_exchanged: How many of them, the last ones, the potential has made by exchange of the ion.
+        settings: Shape of the kernel and its fit.
+    """
+    counts = np.r_[np.ones(len(trials) - n_exchanged), np.full(n_exchanged, settings.exchanged)]
+    return _fit_machine(foundation_model.rows_of(trials, known), target, trial_features.importance(), counts, settings)
+
+
+def train_pair_machine(
+    pairs: Sequence[EndMemberPair], known: Array, target: Array, train: Indices, settings: MachineSettings
+) -> LaplacianMachine:
+    """Fit the support vectors that correct the potential's voltage on some rows.
+
+    Args:
+        pairs: Both ends of all rows.
+        known: As above.
+        target: Labelled voltages, V, shape (n,).
+        train: Rows to learn from.
+        settings: Shape of the kernel and its fit.
+    """
     some = [pairs[i] for i in train]
-    return fit_kernel(
-        pair_features.pair_features(some),
-        np.array([IONS.index(pair.ion) for pair in some], dtype=np.int64),
-        pair_features.ion_contents(some),
-        target[train] - np.array([pair.physics for pair in some]),
-        ion_descriptors()[:, : -len(IONS)],
-        settings,
-        pair_features.importance(),
-    )
+    residual = target[train] - np.array([pair.physics for pair in some])
+    rows = delta_model.rows_of(some, known[train])
+    return _fit_machine(rows, residual, pair_features.importance(), np.ones(len(some)), settings)
+
+
+def _fit_machine(
+    rows: Array, target: Array, importance: Array32, counts: Array, settings: MachineSettings
+) -> LaplacianMachine:
+    of_potential = settings.potential * importance / len(importance)
+    weights = np.concatenate([of_potential, [settings.content], feature_weights(settings.tables)])
+    return fit_laplacian(rows, target, settings.tables, weights, counts)
 
 
 def train_atomic_gp(
