@@ -21,14 +21,14 @@ from ionvolt.testing import layered
 from recipes.toy import toy
 
 
-def test_every_electrode_comes_once_before_one_comes_twice() -> None:
+def test_ions_of_few_labels_take_the_places_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy()
     found = all_exchanges(data, 10_000)
     assert len(set(found)) == len(found)
-    n_possible = len({one.row for one in found})
-    assert n_possible > 10
-    first = found[: n_possible // 2]
-    assert len({one.row for one in first}) == len(first)
+    assert {one.ion for one in found} == {"Li", "Na", "Mg"}, "of other ions nothing is known"
+    assert len({one.row for one in found}) > 10
+    monkeypatch.setattr(exchanges, "FEW", 6)  # there are ten electrodes of Li, five of Na, and four of Mg
+    assert {one.ion for one in all_exchanges(data, 10_000)} == {"Na", "Mg"}
     for one in found:
         held = set(data[one.row].host.numbers.tolist())
         assert one.ion != data[one.row].working_ion

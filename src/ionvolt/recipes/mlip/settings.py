@@ -105,7 +105,7 @@ class MlipSettings:
             "discharged": MachineSettings(potential=0.25, content=0.3),
         }
     )
-    exchanges: float = 1.5
+    exchanges: float = 0.8
     shipped: Mapping[Case, tuple[str, ...]] = field(
         default_factory=lambda: {
             "charged": ("networks", "support_vectors"),
