@@ -64,7 +64,7 @@ def test_it_answers_what_it_has_learned() -> None:
 def test_the_machine_by_hand() -> None:
     machine = small().machine
     x = (rows()[:1] - machine.mean) / machine.scale
-    d = (np.abs(np.clip(x, -5, 5) - machine.references) * machine.weights).sum(1)
+    d = (np.abs(np.clip(x, -5, 5) - machine.unit * machine.references) * machine.weights).sum(1)
     assert machine.distances(rows()[:1])[0] == pytest.approx(d, abs=1e-5)
     expected = float(np.exp(-d) @ machine.coefficients) + machine.intercept
     assert machine.answers(machine.distances(rows()[:1]))[0] == pytest.approx(expected, abs=1e-3)

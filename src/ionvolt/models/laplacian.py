@@ -20,13 +20,12 @@ LIKE = 8
 
 
 LEVELS = 127
-"""Steps from 0 to the clip in which training rows are stored: a byte for each number."""
+"""Steps from 0 to the clip in which training rows are kept: a byte for each number."""
 
 
-def rounded(references: Array, clip: float) -> Array32:
-    """Standardised rows as they will be stored, so that the loaded machine is the one that was fitted."""
-    levels: Array32 = (np.round(references * (LEVELS / clip)) * (clip / LEVELS)).astype(np.float32)
-    return levels
+def in_bytes(standardised_rows: Array, clip: float) -> tuple[NDArray[np.int8], float]:
+    """Rows as a machine keeps them, and their unit."""
+    return np.round(standardised_rows * (LEVELS / clip)).astype(np.int8), clip / LEVELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,8 @@ class LaplacianMachine:
         scale: Deviation of each feature in training, shape (p,): x is standardised.
         clip: How many deviations x goes at most.
         weights: w, how much a deviation in each feature counts, shape (p,).
-        references: Standardised training rows, shape (m, p).
+        references: Standardised training rows in units of ``unit``, shape (m, p).
+        unit: Of the references, deviations.
         voltages: Labels of the training rows, V, shape (m,).
         coefficients: c in V, shape (m,); 0 for electrodes that the others answer well enough.
         intercept: b in V.
@@ -48,7 +48,8 @@ class LaplacianMachine:
     scale: Array
     clip: float
     weights: Array
-    references: Array32
+    references: NDArray[Any]
+    unit: float
     voltages: Array
     coefficients: Array
     intercept: float
@@ -67,7 +68,7 @@ class LaplacianMachine:
 
     @cached_property
     def _weighted(self) -> Array32:
-        weighted: Array32 = (self.references * self.weights).astype(np.float32)
+        weighted: Array32 = self.references * (self.weights * self.unit).astype(np.float32)
         return weighted
 
     def distances(self, rows: Array) -> Array32:
@@ -93,21 +94,19 @@ class LaplacianMachine:
             "mean": self.mean,
             "scale": self.scale,
             "weights": self.weights,
-            "references": np.round(self.references * (LEVELS / self.clip)).astype(np.int8),
+            "references": self.references,
             "voltages": self.voltages,
             "coefficients": self.coefficients,
-            "scalars": np.array([self.intercept, self.clip]),
+            "scalars": np.array([self.intercept, self.clip, self.unit]),
         }
         return {f"machine.{name}": array for name, array in stored.items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> LaplacianMachine:
         """The machine of stored arrays."""
-        intercept, clip = (float(v) for v in arrays["machine.scalars"])
+        intercept, clip, *unit = (float(v) for v in arrays["machine.scalars"])
         names = ("mean", "scale", "weights", "voltages", "coefficients")
         kept = {name: arrays[f"machine.{name}"].astype(np.float64) for name in names}
-        stored = arrays["machine.references"]
-        # Older machines kept them in half precision.
-        unit = clip / LEVELS if stored.dtype == np.int8 else 1.0
-        references = (stored * unit).astype(np.float32)
-        return cls(**kept, references=references, intercept=intercept, clip=clip)
+        # Older machines kept references in half precision, in deviations.
+        references, of = arrays["machine.references"], unit[0] if unit else 1.0
+        return cls(**kept, references=references, unit=of, intercept=intercept, clip=clip)

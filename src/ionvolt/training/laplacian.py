@@ -13,7 +13,7 @@ from ionvolt.descriptors.ion_site import ION_SITE_FEATURES
 from ionvolt.descriptors.redox import REDOX_FEATURES, redox_table
 from ionvolt.errors import ModelError
 from ionvolt.models.differences import standardised, summed_differences
-from ionvolt.models.laplacian import LaplacianMachine, rounded
+from ionvolt.models.laplacian import LaplacianMachine, in_bytes
 from ionvolt.training.classical.fit import mean_and_scale
 from ionvolt.typing import Array
 
@@ -88,9 +88,9 @@ def fit_laplacian(
             "this model is trained with scikit-learn, which is not here. Install it: pip install 'ionvolt[baselines]'"
         ) from error
     mean, scale = mean_and_scale(rows)
-    references = rounded(standardised(rows, mean, scale, settings.clip), settings.clip)
+    references, unit = in_bytes(standardised(rows, mean, scale, settings.clip), settings.clip)
     weights = feature_weights(settings) if weights is None else weights
-    weighted = (references * weights).astype(np.float32)
+    weighted = (references * (weights * unit)).astype(np.float32)
     centre, width = float(voltages.mean()), float(voltages.std()) or 1.0
     machine = SVR(kernel="precomputed", C=settings.penalty, epsilon=settings.tube, cache_size=500)
     machine.fit(
@@ -104,6 +104,7 @@ def fit_laplacian(
         clip=settings.clip,
         weights=weights,
         references=references,
+        unit=unit,
         voltages=voltages,
         coefficients=coefficients,
         intercept=float(machine.intercept_[0]) * width + centre,
