@@ -50,7 +50,7 @@ def main() -> None:
         frameworks.append(e.framework)
     target, voltages = np.array(labels), np.array(found)
     m = metrics(target, voltages, np.array(frameworks))
-    print(f"{m.n} electrodes, {refused} refused; {m.within_01:.0%} within 0.1 V")
+    print(f"{len(found)} electrodes, {refused} refused; {m.within_01:.0%} within 0.1 V")
     print(f"mean absolute difference {m.mae:.3f} V ({m.mae_low:.3f}-{m.mae_high:.3f}), median {m.median:.3f} V")
     print(f"mean difference {(voltages - target).mean():+.3f} V")
 
