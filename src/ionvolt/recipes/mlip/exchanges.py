@@ -206,7 +206,7 @@ def read_exchanges(
     chosen, found = set(rows.tolist()), []
     for one in exchanges(data, most):
         if one.row in chosen:
-            arrays = read(exchange_file(folder, one))
+            arrays = read(exchange_file(folder, one), step="exchanges")
             host = hosts.get(data[one.row].id_charge)
             if "refused" in arrays or host is None:
                 continue

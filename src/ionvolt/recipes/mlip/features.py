@@ -245,13 +245,13 @@ def trials_of(arrays: Arrays, host: CrystalFeatures | None, ion: str) -> TrialFe
     return from_crystal_features(alone, own["single"], own["filled"], int(arrays["n_ions"]), ion)
 
 
-def read(path: Path) -> Arrays:
-    """A feature file.
+def read(path: Path, step: str = "features") -> Arrays:
+    """A file of features, which a step of the recipe makes.
 
     Raises:
         DataError: It is not there, or cannot be read.
     """
     arrays = read_arrays(path)
     if arrays is None:
-        raise DataError(f"{path}: no features there. Compute them first: ionvolt recipe run … --only features")
+        raise DataError(f"{path}: no features there. Compute them first: ionvolt recipe run … --only {step}")
     return arrays
