@@ -11,10 +11,10 @@ from ionvolt.descriptors.host import HOST_FEATURES
 from ionvolt.descriptors.host_and_ion import ElementData
 from ionvolt.descriptors.ion_site import ION_SITE_FEATURES
 from ionvolt.descriptors.redox import REDOX_FEATURES, redox_table
-from ionvolt.errors import ModelError
 from ionvolt.models.differences import standardised, summed_differences
 from ionvolt.models.laplacian import LaplacianMachine, in_bytes
 from ionvolt.training.classical.fit import mean_and_scale
+from ionvolt.training.scikit_learn import require_scikit_learn
 from ionvolt.typing import Array
 
 
@@ -81,12 +81,9 @@ def fit_laplacian(
     Raises:
         ModelError: scikit-learn is not installed.
     """
-    try:
-        from sklearn.svm import SVR
-    except ImportError as error:
-        raise ModelError(
-            "this model is trained with scikit-learn, which is not here. Install it: pip install 'ionvolt[baselines]'"
-        ) from error
+    require_scikit_learn()
+    from sklearn.svm import SVR
+
     mean, scale = mean_and_scale(rows)
     references, unit = in_bytes(standardised(rows, mean, scale, settings.clip), settings.clip)
     weights = feature_weights(settings) if weights is None else weights

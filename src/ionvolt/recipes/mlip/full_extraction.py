@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ionvolt.datasets import ElectrodeSet
-from ionvolt.errors import ModelError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.card import Record
 from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
@@ -20,6 +19,7 @@ from ionvolt.models.mlip.full_extraction import FullExtractionClassifier, full_e
 from ionvolt.recipes.mlip.cross_validation import folds, parts_of
 from ionvolt.recipes.mlip.rows import PartRows, Table
 from ionvolt.recipes.mlip.settings import MlipSettings
+from ionvolt.training.scikit_learn import require_scikit_learn
 from ionvolt.typing import Array, Indices, Mask
 
 RECORD = "full extraction"
@@ -74,12 +74,9 @@ def fit_full_extraction(features: Array, fully_extracted: Mask) -> FullExtractio
     if fully_extracted.all() or not fully_extracted.any():
         share = (float(fully_extracted.sum()) + 1) / (len(fully_extracted) + 2)
         return FullExtractionClassifier(np.zeros(features.shape[1]), float(np.log(share / (1 - share))))
-    try:
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise ModelError(
-            "recipe: scikit-learn is not installed. Install it: pip install 'ionvolt[baselines]'"
-        ) from error
+    require_scikit_learn()
+    from sklearn.linear_model import LogisticRegression
+
     mean, scale = features.mean(0), features.std(0) + 1e-9
     fitted = LogisticRegression(C=STRENGTH, max_iter=1000).fit((features - mean) / scale, fully_extracted)
     coefficients = fitted.coef_[0] / scale

@@ -22,6 +22,8 @@ from ionvolt.recipes.mlip.routes import compute_inserted, recalibrate
 from ionvolt.recipes.mlip.rows import Table, read_table
 from ionvolt.recipes.mlip.settings import PARTS, MlipSettings, Part
 from ionvolt.recipes.release import require_answers
+from ionvolt.training.laplacian import element_data
+from ionvolt.training.scikit_learn import require_scikit_learn
 
 FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
 EXCHANGES = Step("exchanges", "other ions in the places of the known ones, relaxed, for hosts to learn from")
@@ -53,6 +55,8 @@ class MlipRecipe:
     def do(self, step: str, job: Job) -> None:
         """See ``Recipe``."""
         if step == FEATURES.name:
+            require_scikit_learn()  # now, not after the features, which may take hours
+            element_data()
             data = self._whole(job)
             rows = job.selection.of(data)
             require_ids(data)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import DataError
+from ionvolt.evaluation.metrics import share_within
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.delta_model import ROUTES, VARIANTS, DeltaModel, Route, Variant, load_delta, save_delta
@@ -158,7 +159,7 @@ def report_route(held: HeldOut, given: Conformal) -> RouteReport:
         n=len(error),
         mae=round(float(error.mean()), 4),
         median=round(float(np.median(error)), 4),
-        within_01=round(float((error < 0.1).mean()), 3),
+        within_01=round(share_within(error, 0.1), 3),
         coverage_90=round(float((error <= widths).mean()), 3),
         mean_width=round(float(2 * widths.mean()), 3),
         coverage_before=round(float((error <= before).mean()), 3),

@@ -14,10 +14,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ionvolt.errors import ModelError
 from ionvolt.models.classical.forests import Forest
 from ionvolt.models.classical.model import KernelMachine, Predictor
 from ionvolt.models.differences import standardised
+from ionvolt.training.scikit_learn import require_scikit_learn
 from ionvolt.typing import Array, Indices
 
 Name = Literal["svr", "kernel-ridge", "random-forest", "extra-trees"]
@@ -79,13 +79,7 @@ def fit_classical(
     Raises:
         ModelError: scikit-learn is not installed.
     """
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise ModelError(
-            "classical models are trained with scikit-learn, which is not here. "
-            "Install it: pip install 'ionvolt[baselines]'"
-        ) from error
+    require_scikit_learn()
     fit = _fit_kernel if name in ("svr", "kernel-ridge") else _fit_forest
     folds = list(inner_folds(len(rows), groups, seed))
     return fit(name, rows, voltages, folds, seed, progress or (lambda: None))
