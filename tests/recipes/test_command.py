@@ -30,7 +30,12 @@ def test_list() -> None:
     found = {recipe["name"]: recipe for recipe in json.loads(result.stdout)}
     assert found["mlip"]["makes"] == ["foundation-mp2025", "delta-mp2025"]
     asked_for = {step["name"]: step["asked_for"] for step in found["mlip"]["steps"]}
-    assert [name for name, only_then in asked_for.items() if not only_then] == ["features", "exchanges", "evaluate", "fit"]
+    assert [name for name, only_then in asked_for.items() if not only_then] == [
+        "features",
+        "exchanges",
+        "evaluate",
+        "fit",
+    ]
     assert asked_for["relaxed"]
     assert "cgcnn-mp2020" in RUNNER.invoke(app, ["recipe", "list"]).stdout
 
