@@ -1,10 +1,12 @@
 """The ion's best place among formal charges."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ionvolt
 from crystals import rock_salt
 from ionvolt.descriptors import ion_site
 from ionvolt.descriptors.ion_site import ION_SITE_FEATURES, ion_site_features
@@ -12,8 +14,10 @@ from ionvolt.descriptors.redox import redox_table
 from ionvolt.ions import remove_ion, working_ion
 from ionvolt.structures.charge_balance import formal_charges
 from ionvolt.structures.crystal import Crystal
+from ionvolt.structures.reading import read_file
 from ionvolt.testing import layered
 
+EXAMPLES = Path(ionvolt.__file__).parent / "examples"
 DISCHARGED = layered("Li", "Co", 2.82, 14.05).discharged
 HOST = remove_ion(DISCHARGED, working_ion("Li"))
 
@@ -66,6 +70,18 @@ def test_nothing_hangs_on_the_cell() -> None:
     ]
     for other in others:
         assert found(other) == pytest.approx(found(HOST), abs=5e-3)
+
+
+def test_the_origin_of_the_cell_has_no_say() -> None:
+    """A host with several places of nearly the same energy, among which another grid found another one."""
+    host = read_file(EXAMPLES / "V2O5.cif")
+    rng = np.random.default_rng(3)
+    for ion in ("Li", "Al"):
+        for _ in range(4):
+            order = rng.permutation(len(host))
+            frac = (host.frac_coords[order] + rng.random(3)) % 1
+            moved = Crystal(host.lattice, host.numbers[order], frac)
+            assert found(moved, ion) == pytest.approx(found(host, ion), abs=1e-3)
 
 
 def test_without_numba_the_same_place_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,6 +209,16 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
     with pytest.raises(ModelError, match="written by an older version"):
         load_foundation(tmp_path / "o")
     card = json.loads((tmp_path / "f" / CARD_FILE).read_text())
+    for members in (0, -1, 9):
+        card["hyperparameters"]["n_members"] = members
+        (tmp_path / "f" / CARD_FILE).write_text(json.dumps(card))
+        with pytest.raises(ModelError, match="2 networks are there, which the card does not say"):
+            load_foundation(tmp_path / "f")
+    poorer = delta()
+    poorer.correctors["discharged"].machine = None
+    save_delta(poorer, tmp_path / "p")
+    with pytest.raises(ModelError, match="written by an older version"):
+        load_delta(tmp_path / "p")
     del card["hyperparameters"]["features"]
     (tmp_path / "f" / CARD_FILE).write_text(json.dumps(card))
     with pytest.raises(ModelError, match=r"not a foundation model \(no hyperparameters\.features\)"):

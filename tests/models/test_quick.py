@@ -113,6 +113,8 @@ def test_damage_is_refused(tmp_path: Path) -> None:
         "machine.references": arrays["machine.references"][:, :-1],
         "machine.intercept": None,
         "machine.voltages": np.full(len(VOLTAGES), np.nan),
+        "machine.scalars": arrays["machine.scalars"][:2],
+        "machine.scale": np.zeros_like(arrays["machine.scale"]),
         "length": arrays["length"][:50],
         "elements": None,
     }.items():
@@ -121,6 +123,10 @@ def test_damage_is_refused(tmp_path: Path) -> None:
             changed.pop("machine.scalars")
         rewrite(tmp_path, changed)
         with pytest.raises(ModelError, match="do not fit"):
+            load_quick(tmp_path)
+    for kind in (np.uint8, np.int64, np.float32):
+        rewrite(tmp_path, arrays | {"machine.references": arrays["machine.references"].astype(kind)})
+        with pytest.raises(ModelError, match="neither int8 nor float16"):
             load_quick(tmp_path)
     rewrite(tmp_path, arrays)
     assert load_quick(tmp_path).ions == ["Li", "Mg"]

@@ -83,7 +83,7 @@ def test_with_its_own_ion_the_label_is_what_compute_says() -> None:
 
 def test_what_falls_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchanges, "GROWTH", (3.0, 4.0))
-    with pytest.raises(InputError, match="does not stay what it is"):
+    with pytest.raises(InputError, match="no label with Na: volume"):
         exchange_arrays(toy()[5], "Na", load_potentials())
 
 

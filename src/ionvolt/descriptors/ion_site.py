@@ -85,12 +85,24 @@ def _features(crystal: Crystal, ion: str, redox: RedoxTable) -> tuple[float, flo
     host = _Host(positions, formal_charges(crystal)[atoms], lengths[atoms])
     inner = _Host(*(values[~outer] for values in (host.positions, host.charges, host.lengths)))
     counts = _grid(crystal)
-    points = np.indices(counts).reshape(3, -1).T / np.array(counts) @ crystal.lattice
+    frac = np.indices(counts).reshape(3, -1).T / np.array(counts) + _anchor(crystal, host)
+    points = frac % 1 @ crystal.lattice
     factors = np.array([chosen.charge * COULOMB, REPULSION, HARDNESS])
     energies = sums(points, inner) @ factors
     places, energies = descend(points[_lowest(energies.reshape(counts))], host, factors)
     place = places[int(np.argmin(energies))]
     return float(energies.min()) / chosen.charge, COULOMB * float(sums(place[None], host)[0, 0])
+
+
+def _anchor(crystal: Crystal, host: _Host) -> Array:
+    """Fractional coordinates of an atom from which the grid begins, so that the cell's origin has no say, shape (3,).
+
+    Of the rarest element, the one at which the charges around come to the least.
+    """
+    numbers, counts = np.unique(crystal.numbers, return_counts=True)
+    rarest = crystal.wrapped[crystal.numbers == numbers[np.lexsort((-numbers, counts))[0]]]
+    anchor: Array = rarest[int(np.argmin(np.round(sums(rarest @ crystal.lattice, host)[:, 0], 3)))]
+    return anchor
 
 
 def _grid(crystal: Crystal) -> tuple[int, int, int]:

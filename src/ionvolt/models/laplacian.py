@@ -58,6 +58,8 @@ class LaplacianMachine:
         p, m = self.mean.shape, self.coefficients.shape
         if len(p) != 1 or self.scale.shape != p or self.weights.shape != p:
             raise ValueError("mean, scale and weights of the features do not fit together")
+        if not (self.scale > 0).all():
+            raise ValueError("the scale of a feature is not positive")
         if len(m) != 1 or self.voltages.shape != m or self.references.shape != (*m, *p) or not m[0]:
             raise ValueError("training rows and coefficients do not fit together")
 
@@ -104,9 +106,12 @@ class LaplacianMachine:
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> LaplacianMachine:
         """The machine of stored arrays."""
-        intercept, clip, *unit = (float(v) for v in arrays["machine.scalars"])
+        references, scalars = arrays["machine.references"], arrays["machine.scalars"].tolist()
+        if references.dtype == np.float16:  # older machines kept them so, in deviations
+            scalars = [*scalars, 1.0]
+        elif references.dtype != np.int8:
+            raise ValueError(f"machine.references holds {references.dtype}, neither int8 nor float16")
+        intercept, clip, unit = scalars
         names = ("mean", "scale", "weights", "voltages", "coefficients")
         kept = {name: arrays[f"machine.{name}"].astype(np.float64) for name in names}
-        # Older machines kept references in half precision, in deviations.
-        references, of = arrays["machine.references"], unit[0] if unit else 1.0
-        return cls(**kept, references=references, unit=of, intercept=intercept, clip=clip)
+        return cls(**kept, references=references, unit=unit, intercept=intercept, clip=clip)

@@ -6,8 +6,8 @@ Gaussian process on atoms. V = -(E_discharged - E_charged - n E_metal) / (n z), 
 -(e_discharged - E_metal) / (n z). How a potential cuts its energy into atoms is its own affair, as in every such
 potential; that of an element alone drops out of these differences.
 
-What is no sum over atoms stays as a remainder: the corrections of an electrode as a whole, and for hosts alone what
-support vectors say of whole crystals.
+What is no sum over atoms stays as a remainder: the corrections of an electrode as a whole, and what support vectors say
+of hosts alone and of discharged crystals.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Energies and atom vectors are SevenNet's. Two variants stand side by side. ``both``: two structures were given, each
 relaxed in its own right. ``discharged``: the charged host was made by taking the ion out, so that the energies lack its
-relaxation, which the correction has to make up for.
+relaxation, which the correction has to make up for. Networks correct both; beside them stands a Gaussian process on
+atoms for ``both``, and support vectors on whole electrodes for ``discharged``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ from ionvolt.models.mlip import crystal_machine
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
 from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
-from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, EndMemberPair, corrections, network_arrays
+from ionvolt.models.mlip.delta_network import (
+    IONS,
+    DeltaNetwork,
+    EndMemberPair,
+    corrections,
+    network_arrays,
+    networks_from,
+)
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.pair_features import SIZE, pair_features
@@ -331,11 +339,13 @@ def load_delta(folder: Path) -> DeltaModel:
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:
             own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
-            networks = [DeltaNetwork.from_arrays(own, f"network.{m}.") for m in range(parameters.n_members)]
+            networks = networks_from(own, parameters.n_members)
             machine = LaplacianMachine.from_arrays(own) if "machine.references" in own else None
             if machine is not None and machine.n_features != row_size(SIZE):
                 raise older_version(folder)
             kernel = AtomicGP.from_arrays(own) if "atom_kernel.mean" in own else None
+            if (kernel is None) == (machine is None):
+                raise older_version(folder)
             correctors[variant] = Corrector(networks, ApplicabilityDomain.from_arrays(own), kernel, machine)
         routes: dict[Route, Conformal] = {}
         for route in ROUTES:

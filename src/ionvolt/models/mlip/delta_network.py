@@ -215,15 +215,21 @@ def _chain(layers: Sequence[Dense], values: Array32) -> Array32:
     return layers[-1](values)
 
 
-def networks_from(arrays: Arrays) -> list[DeltaNetwork]:
+def networks_from(arrays: Arrays, n_members: int | None = None) -> list[DeltaNetwork]:
     """The members whose weights are among some arrays, as ``network_arrays`` names them.
+
+    Args:
+        arrays: Arrays of the members and others.
+        n_members: How many there have to be; None: at least one.
 
     Raises:
         KeyError: An array is missing.
-        ValueError: One does not fit.
+        ValueError: One does not fit, or there are more or fewer members.
     """
-    n_members = len({name.split(".")[1] for name in arrays if name.startswith("network.")})
-    return [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(n_members)]
+    found = len({name.split(".")[1] for name in arrays if name.startswith("network.")})
+    if not found or n_members not in (None, found):
+        raise ValueError(f"{found} networks are there, which the card does not say")
+    return [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(found)]
 
 
 def network_arrays(networks: Sequence[DeltaNetwork]) -> Arrays:

@@ -25,7 +25,7 @@ from ionvolt.models.laplacian import LaplacianMachine
 from ionvolt.models.mlip import crystal_machine
 from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
-from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays
+from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays, networks_from
 from ionvolt.models.mlip.trial_features import FEATURES, TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, load_arrays
@@ -81,7 +81,7 @@ class HostLearners:
     def from_arrays(cls, arrays: Arrays, n_members: int) -> HostLearners:
         """What stored arrays say."""
         return cls(
-            [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(n_members)],
+            networks_from(arrays, n_members),
             LaplacianMachine.from_arrays(arrays),
             ApplicabilityDomain.from_arrays(arrays),
         )

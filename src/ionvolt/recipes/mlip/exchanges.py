@@ -159,7 +159,8 @@ def exchanged_electrode(electrode: Electrode, symbol: str, potentials: Potential
     """An electrode with another ion, relaxed, and the volume after over that before.
 
     Raises:
-        InputError: The potentials cannot compute it, or it falls apart.
+        InputError: The potentials cannot compute it, its relaxation does not end, or volume or voltage lie beyond
+            ``GROWTH`` or ``VOLTAGES``.
     """
     assert electrode.discharged is not None
     ion = WORKING_IONS[symbol]
@@ -170,7 +171,8 @@ def exchanged_electrode(electrode: Electrode, symbol: str, potentials: Potential
     voltage = average_voltage(full, empty, matched, metal_energy(ion, potentials.version), ion)
     kept = found.converged and GROWTH[0] < found.volume_ratio < GROWTH[1] and VOLTAGES[0] < voltage < VOLTAGES[1]
     if not kept:
-        raise refusal(start.source, f"with {symbol} it does not stay what it is", "Nothing is to be done")
+        facts = f"volume {found.volume_ratio:.2f} times that before, {voltage:.2f} V, {found.stopped_by}"
+        raise refusal(start.source, f"no label with {symbol}: {facts}", "Nothing is to be done")
     made = replace(electrode, working_ion=symbol, discharged=found.crystal, average_voltage=voltage)
     return made, found.volume_ratio
 

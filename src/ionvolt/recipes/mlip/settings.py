@@ -136,4 +136,6 @@ class MlipSettings:
         found: dict[str, Any] = {"corrections": asdict(self.corrections[part])}
         if part in self.machines:
             found["support_vectors"] = asdict(self.machines[part])
+        if part == "charged":
+            found["exchanges"] = self.exchanges
         return found
