@@ -69,6 +69,10 @@ def test_the_composition_moves_the_voltage_and_none_is_none() -> None:
     assert len({round(x.voltage, 4) for x in (a, b, c)}) == 3
     (small,) = model.estimate([Query("Li", host, n_ions=0.3)])
     assert small.voltage == pytest.approx(a.voltage, abs=1e-6), "whole ions are tried in a primitive cell"
+    assert not any("primitive cell" in reason for reason in small.reasons)
+    (next_to_none,) = model.estimate([Query("Li", host, n_ions=0.02)])
+    assert not next_to_none.in_domain
+    assert next_to_none.reasons[-1].startswith("the discharged composition means 0.02 Li in a primitive cell, fewer")
 
 
 def test_a_correction_that_has_learned_nothing_leaves_the_potential_alone() -> None:

@@ -35,6 +35,8 @@ from ionvolt.typing import Array
 KIND = "foundation"
 BATCH_SIZE = 64
 """Hosts that are held at once."""
+FEWEST_IONS = 0.25
+"""In a primitive cell of a host, of all electrodes that the model learned from."""
 
 
 @dataclass(frozen=True)
@@ -174,10 +176,22 @@ class FoundationModel:
         answers = []
         for i, query in enumerate(queries):
             reasons = domain.reasons(query.host, float(distances[i]), float(spread[i]), float(widths[i]))
+            reasons += too_few(query, trials[i])
             answers.append(
                 with_interval(float(voltages[i]), float(widths[i]), float(spread[i]), reasons, self.card.name)
             )
         return answers
+
+
+def too_few(query: Query, trial: TrialFeatures) -> tuple[str, ...]:
+    """Why a trial says nothing of a composition with next to no ions, in plain words; none: it does."""
+    content = FEWEST_IONS if query.n_ions is None else query.n_ions / len(query.host) * len(trial.host)
+    if content > 0.99 * FEWEST_IONS:
+        return ()
+    return (
+        f"the discharged composition means {content:.2g} {query.ion} in a primitive cell, fewer than in any electrode "
+        "that the model was trained on: one was tried",
+    )
 
 
 def ions_of(trials: Sequence[TrialFeatures]) -> NDArray[np.int64]:
