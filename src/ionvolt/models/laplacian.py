@@ -108,7 +108,7 @@ class LaplacianMachine:
         """The machine of stored arrays."""
         references, scalars = arrays["machine.references"], arrays["machine.scalars"].tolist()
         if references.dtype == np.float16:  # older machines kept them so, in deviations
-            scalars = [*scalars, 1.0]
+            scalars = [*scalars[:2], 1.0]
         elif references.dtype != np.int8:
             raise ValueError(f"machine.references holds {references.dtype}, neither int8 nor float16")
         intercept, clip, unit = scalars
