@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, NDArray[np.generic]]
 Module = TypeVar("Module", bound="nn.Module")
+T = TypeVar("T")
 
 UNSTORED = "num_batches_tracked"
 
@@ -61,3 +62,8 @@ def load_arrays(folder: Path, card: ModelCard, kind: str, content: bytes) -> Ite
         yield arrays
     except (SafetensorError, RuntimeError, KeyError, ValueError, IndexError, TypeError) as error:
         raise ModelError(f"{folder}: the weights do not fit a {kind} model ({error}). Write the model again") from error
+
+
+def under(arrays: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """Those whose names begin with ``prefix``, by the rest of the name."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ionvolt.errors import ModelError
+from ionvolt.models.tensors import under
 from ionvolt.store import atomic_file, fingerprint, write_text
 from ionvolt.training.settings import Settings
 from ionvolt.typing import EpochCallback, Indices
@@ -241,14 +242,10 @@ class _State:
             raise ModelError(
                 f"{path}: this checkpoint of an earlier run is damaged ({error}). Remove it to train from the start"
             ) from error
-        self.network.load_state_dict(_under(tensors, "now."))
-        self.best = _under(tensors, "best.")
+        self.network.load_state_dict(under(tensors, "now."))
+        self.best = under(tensors, "best.")
         for index, parameter in enumerate(self.parameters):
-            saved = _under(tensors, f"optimiser.{index}.")
+            saved = under(tensors, f"optimiser.{index}.")
             if saved:
                 self.optimiser.state[parameter].update(saved)
         return History(**json.loads(metadata["history"]))
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -37,7 +37,7 @@ from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.pair_features import SIZE, pair_features
 from ionvolt.models.storage import read_model, write_model
-from ionvolt.models.tensors import Arrays, load_arrays
+from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.conformal import Conformal
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.physics.average import AverageVoltage
@@ -338,7 +338,7 @@ def load_delta(folder: Path) -> DeltaModel:
             raise older_version(folder)
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:
-            own = {name.removeprefix(f"{variant}."): a for name, a in arrays.items() if name.startswith(f"{variant}.")}
+            own = under(arrays, f"{variant}.")
             networks = networks_from(own, parameters.n_members)
             machine = LaplacianMachine.from_arrays(own) if "machine.references" in own else None
             if machine is not None and machine.n_features != row_size(SIZE):
@@ -349,9 +349,7 @@ def load_delta(folder: Path) -> DeltaModel:
             correctors[variant] = Corrector(networks, ApplicabilityDomain.from_arrays(own), kernel, machine)
         routes: dict[Route, Conformal] = {}
         for route in ROUTES:
-            prefix = f"route.{route}."
-            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            if own:
+            if own := under(arrays, f"route.{route}."):
                 routes[route] = Conformal.from_arrays(own)
         classifier, data = FullExtractionClassifier.from_arrays(arrays), ElementData.from_arrays(arrays)
         return DeltaModel(correctors, classifier, data, card, routes)

@@ -28,7 +28,7 @@ from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_ve
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays, networks_from
 from ionvolt.models.mlip.trial_features import FEATURES, TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
-from ionvolt.models.tensors import Arrays, load_arrays
+from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.typing import Array
 
@@ -236,10 +236,11 @@ def load_foundation(folder: Path) -> FoundationModel:
         if "machine.references" not in arrays:
             raise older_version(folder)
         parameters = parameters_of(card, FoundationParameters, folder)
-        own = {name.removeprefix(INFORMED): array for name, array in arrays.items() if name.startswith(INFORMED)}
         if tuple(parameters.features) != HOST_AND_ION_FEATURES:
             raise older_version(folder)
-        alone, informed = (HostLearners.from_arrays(some, parameters.n_members) for some in (arrays, own))
+        alone, informed = (
+            HostLearners.from_arrays(some, parameters.n_members) for some in (arrays, under(arrays, INFORMED))
+        )
         if any(of.machine.n_features != row_size(FEATURES) for of in (alone, informed)):
             raise older_version(folder)
         return FoundationModel(alone, informed, ElementData.from_arrays(arrays), float(arrays["middle"][0]), card)

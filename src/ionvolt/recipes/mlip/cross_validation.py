@@ -20,6 +20,7 @@ from ionvolt.datasets.splits import chemical_system_folds, framework_folds, rand
 from ionvolt.errors import DataError
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import CrystalFeatures
+from ionvolt.models.tensors import under
 from ionvolt.models.uncertainty.domain import ensemble_mean, nearest, standardise
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip.learners import Learners, PairLearners, Voltages, fit_learners, learners_from
@@ -257,13 +258,9 @@ def to_arrays(answers: FoldAnswers) -> dict[str, NDArray[np.generic]]:
 def from_arrays(fold: int, arrays: dict[str, NDArray[np.generic]], part: Part) -> FoldAnswers:
     """Answers from what is stored."""
     voltages: dict[Case, Voltages] = {
-        case: {
-            name.removeprefix(f"{case}."): values.astype(np.float64)
-            for name, values in arrays.items()
-            if name.startswith(f"{case}.")
-        }
+        case: {name: values.astype(np.float64) for name, values in found.items()}
         for case in CASES[part]
-        if any(name.startswith(f"{case}.") for name in arrays)
+        if (found := under(arrays, f"{case}."))
     }
     rows, physics, distance = arrays["rows"], arrays["physics"], arrays["distance"]
     return FoldAnswers(fold, rows.astype(np.int64), physics.astype(np.float64), distance.astype(np.float64), voltages)

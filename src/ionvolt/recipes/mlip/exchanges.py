@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.mlip.trial_features import TrialFeatures
+from ionvolt.models.tensors import under
 from ionvolt.physics.orderings import without_farthest
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.physics.reaction import average_voltage, balance
@@ -212,10 +212,6 @@ def read_exchanges(
             host = hosts.get(data[one.row].id_charge)
             if "refused" in arrays or host is None:
                 continue
-            alone, informed = (trials_of(_part(arrays, name), host, one.ion) for name in ("alone", "informed"))
+            alone, informed = (trials_of(under(arrays, f"{name}."), host, one.ion) for name in ("alone", "informed"))
             found.append(ExchangedRow(one, float(arrays["voltage"]), alone, informed))
     return found
-
-
-def _part(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Arrays:
-    return {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}

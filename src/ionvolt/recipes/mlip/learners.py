@@ -21,7 +21,7 @@ from ionvolt.models.mlip.crystal_machine import answers
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections, network_arrays, networks_from
 from ionvolt.models.mlip.foundation_model import INFORMED, network_voltages
 from ionvolt.models.mlip.trial_features import TrialFeatures
-from ionvolt.models.tensors import Arrays
+from ionvolt.models.tensors import Arrays, under
 from ionvolt.recipes.mlip.rows import PartRows
 from ionvolt.recipes.mlip.settings import CASES, Case, MlipSettings, Part
 from ionvolt.training.mlip.fit import train_atomic_gp, train_delta_network, train_host_machine, train_pair_machine
@@ -229,7 +229,7 @@ def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, setting
     """
     own = dict(arrays)
     if part == "charged":
-        told = {name.removeprefix(INFORMED): array for name, array in own.items() if name.startswith(INFORMED)}
+        told = under(own, INFORMED)
         informed = HostLearners.from_arrays(told) if told else None
         return AllHostLearners(HostLearners.from_arrays(own), informed)
     machine = LaplacianMachine.from_arrays(own) if part in settings.machines else None
