@@ -69,7 +69,7 @@ def main() -> None:
                 answers = fit.predictor.predict(some[test])
             else:
                 machine = fit_laplacian(used[train], data.voltages[train], machines[part])
-                answers = machine.answers(machine.distances(used[test]))
+                answers = machine.predict(used[test])
             errors.append(np.abs(answers - data.voltages[test]))
         off = np.concatenate(errors)
         print(f"| {words} | {off.mean():.3f} | {np.median(off):.2f} | {share_within(off, 0.1):.0%} |", flush=True)

@@ -8,7 +8,7 @@ from ionvolt.ions import remove_ion
 from ionvolt.models.differences import mean_differences
 from ionvolt.models.mlip import delta_model, foundation_model
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
-from ionvolt.models.mlip.crystal_machine import answers, known_of, row_size
+from ionvolt.models.mlip.crystal_machine import known_of, row_size
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures
 from ionvolt.models.mlip.pair_features import SIZE
@@ -33,12 +33,12 @@ def test_the_content_of_ions_and_the_tables_count_beside_the_potential() -> None
     physics = np.array([pair.physics for pair in pairs()])
     rows = delta_model.rows_of(pairs(), known)
     assert rows.shape == (4, row_size(SIZE)) == (4, machine.n_features)
-    assert physics + answers(machine, rows) == pytest.approx(VOLTAGES, abs=0.03), "training rows are kept in bytes"
+    assert physics + machine.predict(rows) == pytest.approx(VOLTAGES, abs=0.03), "training rows are kept in bytes"
     fewer = delta_model.rows_of([replace(pair, n_ions=2 * pair.n_ions) for pair in pairs()], known)
     assert (np.abs(fewer - rows) > 0).sum() == 4
     assert fewer[:, SIZE] == pytest.approx(2 * rows[:, SIZE])
     other = delta_model.rows_of(pairs(), known[::-1])
-    assert np.abs(answers(machine, other) - answers(machine, rows)).max() > 0.05
+    assert np.abs(machine.predict(other) - machine.predict(rows)).max() > 0.05
 
 
 def test_what_is_known_of_a_supercell_is_that_of_its_cell() -> None:
@@ -55,7 +55,7 @@ def test_an_error_that_counts_less_is_left() -> None:
     machine = train_host_machine(trials, known, target, 1, settings)
     equal = train_host_machine(trials, known, target, 1, replace(settings, exchanged=1.0))
     rows = foundation_model.rows_of(trials[:1], known[:1])
-    assert answers(machine, rows)[0] < answers(equal, rows)[0] - 0.05
+    assert machine.predict(rows)[0] < equal.predict(rows)[0] - 0.05
 
 
 MIX = np.random.default_rng(9).normal(size=(6, ATOM_SIZE))

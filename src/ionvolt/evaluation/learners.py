@@ -99,7 +99,7 @@ class Quick:
         log(f"features of {len(rows)} hosts")
         found = element_data().rows(data[rows].hosts, data.ions[rows].tolist())
         machine = fit_laplacian(found[: len(pool)], data.voltages[pool], LaplacianSettings())
-        return machine.answers(machine.distances(found[len(pool) :]))
+        return machine.predict(found[len(pool) :])
 
 
 class Trained:

@@ -83,6 +83,10 @@ class LaplacianMachine:
         answers: Array = np.exp(-distances).astype(np.float64) @ self.coefficients + self.intercept
         return answers
 
+    def predict(self, rows: Array) -> Array:
+        """Voltages in V, shape (n,), of feature rows, shape (n, p)."""
+        return self.answers(self.distances(rows))
+
     def spread(self, distances: Array32, answers: Array) -> Array:
         """How far the voltages of the ``LIKE`` most similar electrodes lie from the answers, V, shape (n,)."""
         n = min(LIKE, len(self.voltages))

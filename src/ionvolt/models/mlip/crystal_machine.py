@@ -13,7 +13,6 @@ import numpy as np
 
 from ionvolt.descriptors.host_and_ion import HOST_AND_ION_FEATURES, ElementData
 from ionvolt.errors import ModelError
-from ionvolt.models.laplacian import LaplacianMachine
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
@@ -49,8 +48,3 @@ def known_of(hosts: Sequence[Crystal], ions: Sequence[str], data: ElementData) -
     """
     cells = {id(host): primitive_cell(host) for host in hosts}
     return data.rows([cells[id(host)] for host in hosts], ions)
-
-
-def answers(machine: LaplacianMachine, rows: Array) -> Array:
-    """What a machine says of rows, V, shape (n,)."""
-    return machine.answers(machine.distances(rows))

@@ -21,7 +21,6 @@ from ionvolt.ions import WORKING_IONS, EndMembers, remove_ion
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.laplacian import LaplacianMachine
-from ionvolt.models.mlip import crystal_machine
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.attribution import attribute_pair
 from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
@@ -91,7 +90,7 @@ class Corrector:
         others = [] if self.kernel is None else [self.kernel.corrections(pairs)]
         if self.machine is not None:
             known = known_of(hosts, [pair.ion for pair in pairs], data)
-            others.append(crystal_machine.answers(self.machine, rows_of(pairs, known)))
+            others.append(self.machine.predict(rows_of(pairs, known)))
         return corrections(self.networks, pairs), others
 
 
@@ -308,10 +307,9 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
     arrays: Arrays = {}
     for variant, corrector in model.correctors.items():
         more = network_arrays(corrector.networks) | corrector.domain.arrays()
-        if corrector.kernel is not None:
-            more |= corrector.kernel.arrays()
-        if corrector.machine is not None:
-            more |= corrector.machine.arrays()
+        for learner in (corrector.kernel, corrector.machine):
+            if learner is not None:
+                more |= learner.arrays()
         arrays |= {f"{variant}.{name}": array for name, array in more.items()}
     arrays |= model.full_extraction.arrays() | model.data.arrays()
     for route, conformal in model.routes.items():

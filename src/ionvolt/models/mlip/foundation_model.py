@@ -22,7 +22,6 @@ from ionvolt.ions import EndMembers
 from ionvolt.models.card import ModelCard, parameters_of, require_ions
 from ionvolt.models.interface import AtomContributions, Estimate, Query, with_interval
 from ionvolt.models.laplacian import LaplacianMachine
-from ionvolt.models.mlip import crystal_machine
 from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays, networks_from
@@ -73,7 +72,7 @@ class HostLearners:
             trials: Hosts with the ion tried in them.
             known: What element tables and geometry say of them, shape (n, len(HOST_AND_ION_FEATURES)).
         """
-        return network_voltages(self.networks, trials), crystal_machine.answers(self.machine, rows_of(trials, known))
+        return network_voltages(self.networks, trials), self.machine.predict(rows_of(trials, known))
 
     def arrays(self) -> Arrays:
         """All that is stored, by name."""

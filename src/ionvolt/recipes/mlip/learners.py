@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ionvolt.models.laplacian import LaplacianMachine
 from ionvolt.models.mlip import delta_model, foundation_model
 from ionvolt.models.mlip.atomic_gp import AtomicGP
-from ionvolt.models.mlip.crystal_machine import answers
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections, network_arrays, networks_from
 from ionvolt.models.mlip.foundation_model import INFORMED, network_voltages
 from ionvolt.models.mlip.trial_features import TrialFeatures
@@ -68,7 +67,7 @@ class PairLearners:
         if self.atomic_gp is not None:
             found["atomic_gp"] = physics + self.atomic_gp.corrections(pairs)
         if self.machine is not None:
-            found["support_vectors"] = physics + answers(self.machine, delta_model.rows_of(pairs, known))
+            found["support_vectors"] = physics + self.machine.predict(delta_model.rows_of(pairs, known))
         return found
 
     def answers(self, rows: PartRows, places: Indices) -> dict[Case, Voltages]:
@@ -78,8 +77,11 @@ class PairLearners:
 
     def arrays(self) -> Arrays:
         """See ``Learners``."""
-        kernels = [kernel.arrays() for kernel in (self.atomic_gp, self.machine) if kernel is not None]
-        return {name: array for some in (network_arrays(self.networks), *kernels) for name, array in some.items()}
+        found = network_arrays(self.networks)
+        for kernel in (self.atomic_gp, self.machine):
+            if kernel is not None:
+                found |= kernel.arrays()
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ class HostLearners:
         """What each learner says of hosts; see ``PartRows`` for what is ``known``."""
         found = {
             "networks": network_voltages(self.networks, trials),
-            "support_vectors": answers(self.machine, foundation_model.rows_of(trials, known)),
+            "support_vectors": self.machine.predict(foundation_model.rows_of(trials, known)),
         }
         if self.atomic_gp is not None:
             pairs = [trial.pair for trial in trials]
