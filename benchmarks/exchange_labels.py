@@ -42,7 +42,7 @@ def main() -> None:
         if len(found) + refused == arguments.electrodes:
             break
         try:
-            found.append(exchanged_electrode(e, e.working_ion, potentials)[0].average_voltage)
+            found.append(exchanged_electrode(e, e.working_ion, potentials).average_voltage)
         except InputError:
             refused += 1
             continue

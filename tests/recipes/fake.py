@@ -54,7 +54,7 @@ def exchange_arrays(electrode: Electrode, symbol: str, potentials: object) -> di
     if symbol == "Cs":
         raise InputError("toy", "too large", "Take another one")
     made = replace(electrode, working_ion=symbol)
-    found: dict[str, Any] = {"voltage": np.array(electrode.average_voltage + 0.1), "growth": np.array(1.0)}
+    found: dict[str, Any] = {"voltage": np.array(electrode.average_voltage + 0.1)}
     for name, informed in (("alone", False), ("informed", True)):
         found |= {f"{name}.{key}": array for key, array in trial_arrays(made, informed).items()}
     return found

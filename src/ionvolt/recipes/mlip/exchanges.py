@@ -22,7 +22,7 @@ from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.mlip.trial_features import TrialFeatures
 from ionvolt.models.tensors import under
-from ionvolt.physics.orderings import without_farthest
+from ionvolt.physics.exchange import in_the_places
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import metal_energy
@@ -148,15 +148,15 @@ def exchange_arrays(electrode: Electrode, symbol: str, potentials: PotentialPair
     Raises:
         InputError: The potentials cannot compute it, it falls apart, or its host has no room for the ion.
     """
-    made, growth = exchanged_electrode(electrode, symbol, potentials)
-    arrays: Arrays = {"voltage": np.array(made.average_voltage), "growth": np.array(growth)}
+    made = exchanged_electrode(electrode, symbol, potentials)
+    arrays: Arrays = {"voltage": np.array(made.average_voltage)}
     for name, informed in (("alone", False), ("informed", True)):
         arrays |= {f"{name}.{key}": array for key, array in trial_arrays(made, informed).items()}
     return arrays
 
 
-def exchanged_electrode(electrode: Electrode, symbol: str, potentials: PotentialPair) -> tuple[Electrode, float]:
-    """An electrode with another ion, relaxed, and the volume after over that before.
+def exchanged_electrode(electrode: Electrode, symbol: str, potentials: PotentialPair) -> Electrode:
+    """An electrode with another ion, relaxed, and the voltage that follows.
 
     Raises:
         InputError: The potentials cannot compute it, its relaxation does not end, or volume or voltage lie beyond
@@ -173,8 +173,7 @@ def exchanged_electrode(electrode: Electrode, symbol: str, potentials: Potential
     if not kept:
         facts = f"volume {found.volume_ratio:.2f} times that before, {voltage:.2f} V, {found.stopped_by}"
         raise refusal(start.source, f"no label with {symbol}: {facts}", "Nothing is to be done")
-    made = replace(electrode, working_ion=symbol, discharged=found.crystal, average_voltage=voltage)
-    return made, found.volume_ratio
+    return replace(electrode, working_ion=symbol, discharged=found.crystal, average_voltage=voltage)
 
 
 def exchanged_cell(discharged: Crystal, own: str, symbol: str) -> Crystal:
@@ -184,10 +183,7 @@ def exchanged_cell(discharged: Crystal, own: str, symbol: str) -> Crystal:
     """
     before, after = WORKING_IONS[own], WORKING_IONS[symbol]
     n = int((discharged.numbers == before.number).sum())
-    left = min(n, max(1, n * before.charge // after.charge))
-    kept = without_farthest(discharged, before.number, n - left)
-    numbers = np.where(kept.numbers == before.number, after.number, kept.numbers)
-    return replace(kept, numbers=numbers, source=f"{discharged.source} with {symbol} for {own}")
+    return in_the_places(discharged, own, after, min(n, max(1, n * before.charge // after.charge)))
 
 
 def read_exchanges(
