@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from ionvolt.datasets import Electrode, ElectrodeSet
-from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.mlip.trial_features import TrialFeatures
@@ -27,8 +26,7 @@ from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.relaxation import RelaxSettings, relax
-from ionvolt.recipes.mlip.features import Arrays, read, trial_arrays, trials_of
-from ionvolt.store import unclaimed, write_arrays
+from ionvolt.recipes.mlip.features import Arrays, read, trial_arrays, trials_of, write_each
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
 from ionvolt.typing import Indices, ProgressCallback
@@ -128,18 +126,14 @@ def compute_exchanges(data: ElectrodeSet, rows: Indices, most: int, folder: Path
     """
     chosen = set(rows.tolist())
     asked = {exchange_file(folder, one): one for one in exchanges(data, most) if one.row in chosen}
-    done = sum(path.exists() for path in asked)
-    progress(done, len(asked), "ions exchanged")
     potentials = load_potentials()
-    for path in unclaimed(asked):
-        one = asked[path]
-        try:
-            arrays = exchange_arrays(data[one.row], one.ion, potentials)
-        except InputError as error:
-            arrays = {"refused": np.array(str(error))}
-        write_arrays(path, arrays, compressed=False)
-        done += 1
-        progress(done, len(asked), f"{path.name}: {one.ion} in {data[one.row].formula_discharge}")
+    write_each(
+        asked,
+        lambda one: exchange_arrays(data[one.row], one.ion, potentials),
+        lambda one, arrays: f"{one.ion} in {data[one.row].formula_discharge}",
+        progress,
+        "ions exchanged",
+    )
 
 
 def exchange_arrays(electrode: Electrode, symbol: str, potentials: PotentialPair) -> Arrays:

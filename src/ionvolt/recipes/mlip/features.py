@@ -7,10 +7,11 @@ data set alone, whatever part of it takes part in a run; several runs share the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ FEATURES, TRIALS, INFORMED = "latent-features", "trial-features", "trial-feature
 """Folders."""
 
 Arrays = dict[str, NDArray[Any]]
+T = TypeVar("T")
 
 
 def delithiated_name(electrode: Electrode) -> str:
@@ -163,17 +165,48 @@ def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, progress: Pr
     """
     both = [(row, informed) for row in rows.tolist() for informed in (False, True)]
     asked = {trial_file(folder, row, informed=informed): (data[row], informed) for row, informed in both}
-    files = {path: electrode for path, (electrode, _) in asked.items()}
-    done = sum(path.exists() for path in files)
-    progress(done, len(files), "ions tried in hosts")
-    for path in unclaimed(files):
+    write_each(
+        asked,
+        lambda one: trial_arrays(*one),
+        lambda one, arrays: f"{one[0].working_ion} tried in {one[0].formula_charge}",
+        progress,
+        "ions tried in hosts",
+    )
+
+
+def write_each(
+    asked: Mapping[Path, T],
+    compute_arrays: Callable[[T], Arrays],
+    words: Callable[[T, Arrays], str],
+    progress: ProgressCallback,
+    label: str,
+    minutes: float | None = None,
+) -> None:
+    """Write what is computed of each into its file, in that order, until time is up; refusals, too.
+
+    Several runs may share the files; what stands in them is not repeated.
+
+    Args:
+        asked: What is asked for, by file.
+        compute_arrays: Computes it, or raises ``InputError``.
+        words: Says it in a line.
+        progress: Told of every file.
+        label: What is counted.
+        minutes: After which it ends; None: it does not.
+    """
+    end = time.monotonic() + 60 * (np.inf if minutes is None else minutes)
+    done = sum(path.exists() for path in asked)
+    progress(done, len(asked), label)
+    for path in unclaimed(asked):
+        if time.monotonic() > end:
+            break
         try:
-            arrays = trial_arrays(*asked[path])
+            arrays = compute_arrays(asked[path])
         except InputError as error:
             arrays = {"refused": np.array(str(error))}
         write_arrays(path, arrays, compressed=False)
         done += 1
-        progress(done, len(files), f"{path.name}: {files[path].working_ion} tried in {files[path].formula_charge}")
+        progress(done, len(asked), f"{path.name}: {words(asked[path], arrays)}")
 
 
 def trial_file(folder: Path, row: int, *, informed: bool = False) -> Path:

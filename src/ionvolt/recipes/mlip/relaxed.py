@@ -8,7 +8,7 @@ ends of its electrodes, whose frameworks they have not seen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import Electrode, ElectrodeSet
-from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.delta_model import pair_of_computed
@@ -30,10 +29,9 @@ from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import full_extraction
 from ionvolt.recipes.mlip.calibration import HeldOut, held_out
 from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
-from ionvolt.recipes.mlip.features import read
+from ionvolt.recipes.mlip.features import read, write_each
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import MlipSettings
-from ionvolt.store import unclaimed, write_arrays
 from ionvolt.typing import Array, Indices, ProgressCallback
 
 RELAXED = "relaxed"
@@ -75,35 +73,14 @@ def compute_relaxed(
     chosen = np.random.default_rng(ORDER_SEED).permutation(len(data))
     files = {relaxed_file(folder, row): data[row] for row in chosen[np.isin(chosen, rows)].tolist()}
     potentials, cache = load_potentials(), Cache(default_folder()) if cache is None else cache
-    write_until(
-        files, lambda electrode: relaxed_arrays(electrode, potentials, cache), progress, minutes, "ends relaxed"
+    write_each(
+        files,
+        lambda electrode: relaxed_arrays(electrode, potentials, cache),
+        in_words,
+        progress,
+        "ends relaxed",
+        minutes,
     )
-
-
-def write_until(
-    files: Mapping[Path, Electrode],
-    compute_arrays: Callable[[Electrode], dict[str, Any]],
-    progress: ProgressCallback,
-    minutes: float | None,
-    label: str,
-) -> None:
-    """Write what is computed of electrodes into their files, in that order, until time is up; refusals, too.
-
-    Several runs may share the files; what stands in them is not repeated.
-    """
-    end = time.monotonic() + 60 * (np.inf if minutes is None else minutes)
-    done = sum(path.exists() for path in files)
-    progress(done, len(files), label)
-    for path in unclaimed(files):
-        if time.monotonic() > end:
-            break
-        try:
-            arrays = compute_arrays(files[path])
-        except InputError as error:
-            arrays = {"refused": np.array(str(error))}
-        write_arrays(path, arrays, compressed=False)
-        done += 1
-        progress(done, len(files), f"{path.name}: {in_words(arrays, files[path])}")
 
 
 def relaxed_arrays(electrode: Electrode, potentials: PotentialPair, cache: Cache) -> dict[str, Any]:
@@ -145,7 +122,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], ion: str) -> RelaxedEnds:
     return RelaxedEnds(pair, float(arrays["seconds"]), bool(arrays["converged"]))
 
 
-def in_words(arrays: Mapping[str, Any], electrode: Electrode) -> str:
+def in_words(electrode: Electrode, arrays: Mapping[str, Any]) -> str:
     """What was found, in a line."""
     if "refused" in arrays:
         return str(arrays["refused"])

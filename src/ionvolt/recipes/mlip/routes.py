@@ -37,14 +37,14 @@ from ionvolt.recipes.mlip.calibration import (
     with_intervals,
 )
 from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
-from ionvolt.recipes.mlip.features import read
+from ionvolt.recipes.mlip.features import read, write_each
 from ionvolt.recipes.mlip.relaxed import (
     RelaxedEnds,
     from_arrays,
     held_out_relaxed,
+    in_words,
     read_relaxed,
     to_arrays,
-    write_until,
 )
 from ionvolt.recipes.mlip.rows import Table
 from ionvolt.recipes.mlip.settings import MlipSettings
@@ -76,8 +76,13 @@ def compute_inserted(
     small = [row for row in chosen[np.isin(chosen, rows)].tolist() if len(data[row].host) <= MOST_ATOMS]
     files = {folder / INSERTED / f"{row:05d}.npz": data[row] for row in small}
     potentials, cache = load_potentials(), Cache(None) if cache is None else cache
-    write_until(
-        files, lambda electrode: inserted_arrays(electrode, potentials, cache), progress, minutes, "hosts filled"
+    write_each(
+        files,
+        lambda electrode: inserted_arrays(electrode, potentials, cache),
+        in_words,
+        progress,
+        "hosts filled",
+        minutes,
     )
 
 
