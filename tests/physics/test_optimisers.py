@@ -10,6 +10,7 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 
 from crystals import disulfide, layered, nickel_aluminide, olivine, permuted, random_crystal, rotated, spinel
+from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.physics import CHGNetPotential
 from ionvolt.physics.metals import TEXTBOOK
@@ -18,7 +19,7 @@ from ionvolt.physics.potentials.ase_calculator import ASEPotential
 from ionvolt.physics.potentials.calculator import PotentialCalculator
 from ionvolt.physics.potentials.interface import Forces, Potential
 from ionvolt.physics.references import RELAXED
-from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
+from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax, settle
 from ionvolt.physics.trial_insertion import SETTLING
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import ask_spglib, symmetry_operations
@@ -126,6 +127,38 @@ def test_trials_of_large_ions_are_settled_by_ases_own_bfgs(potential: CHGNetPote
     assert found.steps == 4
     assert found.crystal.lattice == pytest.approx(np.array(atoms.cell), abs=1e-9)
     assert found.crystal.frac_coords == pytest.approx(atoms.get_scaled_positions(wrap=False), abs=1e-9)
+
+
+def test_settling_takes_the_first_steps_of_a_relaxation_and_no_more_calls(potential: CHGNetPotential) -> None:
+    start, counted = remove_ion(olivine(), LI), Counted(potential)
+    settled = settle(start, counted, 3)
+    assert counted.calls == 3
+    relaxed = relax(start, potential, RelaxSettings(fmax=0.0, max_steps=3))
+    assert np.allclose(settled.lattice, relaxed.crystal.lattice)
+    assert np.allclose(settled.frac_coords, relaxed.crystal.frac_coords)
+    assert relaxed.energy < relaxed.start_energy
+    assert settle(start, counted, 0) is start
+
+
+def test_a_cell_settles_as_its_supercell_does(potential: CHGNetPotential) -> None:
+    start = remove_ion(olivine(), LI)
+    small, large = (settle(crystal, potential, 3) for crystal in (start, doubled(start, 2)))
+    energies = [potential.evaluate([crystal])[0].energy for crystal in (small, large)]
+    assert energies[1] == pytest.approx(2 * energies[0], abs=1e-4)
+
+
+def test_settling_ends_where_the_potential_cannot_follow(potential: CHGNetPotential) -> None:
+    class Failing(Counted):
+        def forces(self, crystal: Crystal) -> Forces:
+            if self.calls:
+                raise InputError(crystal.source, "too far apart", "")
+            return super().forces(crystal)
+
+    start = remove_ion(olivine(), LI)
+    assert settle(start, Failing(potential), 3) is start
+    lonely = Crystal(20 * np.eye(3), np.array([3]), np.zeros((1, 3)), "lonely")
+    with pytest.raises(InputError, match="lonely"):
+        settle(lonely, potential, 3)
 
 
 def test_strains_are_at_right_angles() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,7 +44,25 @@ class State:
 
 
 def preconditioned_lbfgs(crystal: Crystal, potential: Potential) -> Iterator[State]:
-    """L-BFGS that begins with ``model_hessian``; one call of ``Potential.forces`` for each state.
+    """The structures of ``lbfgs_steps``; one call of ``Potential.forces`` for each.
+
+    Yields:
+        The start, then each structure after a step, without end.
+
+    Raises:
+        InputError: The potential cannot compute a structure.
+        ValueError: Numbers overflowed.
+    """
+    steps = lbfgs_steps(crystal)
+    here = next(steps)
+    while True:
+        state, gradient = computed(here, potential)
+        yield state
+        here = steps.send(gradient)
+
+
+def lbfgs_steps(crystal: Crystal) -> Generator[Crystal, Vector, None]:
+    """L-BFGS that begins with ``model_hessian``, and is sent the gradient of each structure that it gives.
 
     Nocedal, Math. Comp. 35, 773 (1980), with all steps remembered. Where a step finds too little curvature, what it
     teaches is damped as by Powell, Lect. Notes Math. 630, 144 (1978). Each step starts from the structure as it stands,
@@ -54,13 +72,11 @@ def preconditioned_lbfgs(crystal: Crystal, potential: Potential) -> Iterator[Sta
         The start, then each structure after a step, without end.
 
     Raises:
-        InputError: The potential cannot compute a structure.
         ValueError: Numbers overflowed.
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    state, gradient = _computed(crystal, potential)
-    yield state
+    gradient = yield crystal
     factor = cho_factor(model_hessian(crystal))
     learned: list[tuple[Vector, Vector]] = []
     while True:
@@ -70,8 +86,8 @@ def preconditioned_lbfgs(crystal: Crystal, potential: Potential) -> Iterator[Sta
         step = share * newton
         expected = -share * gradient  # by how much the gradient should change
         before = gradient
-        state, gradient = _computed(_moved(state.crystal, step), potential)
-        yield state
+        crystal = _moved(crystal, step)
+        gradient = yield crystal
         change = gradient - before
         curvature, expected_curvature = step @ change, step @ expected
         if curvature < LEAST_CURVATURE * expected_curvature:
@@ -92,7 +108,7 @@ def _inverse_times(vector: Vector, learned: list[tuple[Vector, Vector]], start: 
     return vector
 
 
-def _computed(crystal: Crystal, potential: Potential) -> tuple[State, Vector]:
+def computed(crystal: Crystal, potential: Potential) -> tuple[State, Vector]:
     """A structure with energy and forces, and the gradient in the coordinates of ``model_hessian``."""
     found = potential.forces(crystal)
     virial = found.stress * crystal.volume

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ionvolt.errors import InputError
-from ionvolt.physics.optimisers import ase_bfgs, preconditioned_lbfgs
+from ionvolt.physics.optimisers import ase_bfgs, computed, lbfgs_steps, preconditioned_lbfgs
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.structures.crystal import Crystal
 
@@ -109,3 +109,33 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
         stopped_by=stopped_by,
         seconds=time.monotonic() - started,
     )
+
+
+def settle(crystal: Crystal, potential: Potential, steps: int) -> Crystal:
+    """Take the first steps of a relaxation of atoms and cell, with as many calls of ``Potential.forces``.
+
+    How far the result is from its minimum is not asked: most of the energy falls in the first steps.
+
+    Args:
+        crystal: The start; its source and warnings are kept.
+        potential: The potential.
+        steps: Steps of L-BFGS; fewer where one leads where the potential cannot compute.
+
+    Raises:
+        InputError: The potential cannot compute the start.
+    """
+    ahead = lbfgs_steps(crystal)
+    here = next(ahead)
+    for step in range(steps):
+        try:
+            state, gradient = computed(here, potential)
+            if not np.isfinite([state.energy, state.max_force]).all():
+                return crystal
+            crystal, here = here, ahead.send(gradient)
+        except (np.linalg.LinAlgError, ValueError):  # a step led out of the realm of crystals
+            return crystal
+        except InputError:
+            if not step:
+                raise
+            return crystal
+    return here
