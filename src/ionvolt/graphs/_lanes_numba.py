@@ -13,6 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
@@ -125,5 +126,97 @@ def write_rows(n_out: int) -> Callable[..., Any]:
             return context.get_dummy_value()
 
         return types.void(kind, out, types.intp, types.intp), write
+
+    return put
+
+
+def add_slopes(n_in: int, n_out: int) -> Callable[..., Any]:
+    """An intrinsic for the way back through ``add_turned`` and a sum over its results.
+
+    It takes sums, x, its first number and stride, g (the gradient of what ``add_turned`` gives) with its first number
+    and stride, weights, their slopes and the first number of both, matrices and the first number of the one to use, and
+    an array like x, to which the gradient of x is added. Gives sums + (weights * x) g^T, ``n_out`` times ``n_in``
+    vectors of ``LANES`` columns whose totals are the gradient of the matrix, and last of slopes * x * (matrix^T @ g).
+    """
+    kind = types.UniTuple(_LANES, n_in * n_out + 1)
+    place = types.intp
+
+    @intrinsic
+    def add(
+        typing_context: Any,
+        sums: Any,
+        x: Any,
+        first: Any,
+        stride: Any,
+        g: Any,
+        first_g: Any,
+        stride_g: Any,
+        weights: Any,
+        slopes: Any,
+        weight: Any,
+        matrices: Any,
+        matrix: Any,
+        d_x: Any,
+    ) -> Any:
+        def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            old, x_, first_, stride_, g_, first_g_, stride_g_, weights_, slopes_, weight_, matrices_, matrix_, d_x_ = args
+            _, of_x, _, _, of_g, _, _, of_weights, of_slopes, _, of_matrices, _, of_d_x = signature.args
+            new = [builder.extract_value(old, m) for m in range(n_in * n_out + 1)]
+            weigh = _load(builder, _address(context, builder, of_weights, weights_, weight_))
+            slope = _load(builder, _address(context, builder, of_slopes, slopes_, weight_))
+            turn = _address(context, builder, of_matrices, matrices_, matrix_)
+            here, gradients = _address(context, builder, of_g, g_, first_g_), []
+            for _m in range(n_out):
+                gradients.append(_load(builder, here))
+                here = builder.gep(here, [stride_g_])
+            start, to = (_address(context, builder, kind_, array, first_) for kind_, array in ((of_x, x_), (of_d_x, d_x_)))
+            for k in range(n_in):
+                turned = None
+                for m in range(n_out):
+                    number = builder.load(builder.gep(turn, [ir.IntType(64)(m * n_in + k)]))
+                    product = builder.fmul(gradients[m], _spread(builder, number), flags=_FAST)
+                    turned = product if turned is None else builder.fadd(turned, product, flags=_FAST)
+                vector, before = _load(builder, start), _load(builder, to)
+                after = builder.fadd(before, builder.fmul(weigh, turned, flags=_FAST), flags=_FAST)
+                builder.store(after, builder.bitcast(to, _VECTOR.as_pointer()), align=4)
+                along = builder.fmul(builder.fmul(slope, vector, flags=_FAST), turned, flags=_FAST)
+                new[-1] = builder.fadd(new[-1], along, flags=_FAST)
+                vector = builder.fmul(weigh, vector, flags=_FAST)
+                for m in range(n_out):
+                    product = builder.fmul(vector, gradients[m], flags=_FAST)
+                    new[m * n_in + k] = builder.fadd(new[m * n_in + k], product, flags=_FAST)
+                start, to = builder.gep(start, [stride_]), builder.gep(to, [stride_])
+            return context.make_tuple(builder, kind, new)
+
+        arguments = (kind, x, place, place, g, place, place, weights, slopes, place, matrices, place, d_x)
+        return kind(*arguments), write
+
+    return add
+
+
+def write_totals(n: int) -> Callable[..., Any]:
+    """An intrinsic that writes the totals of ``n`` vectors into an array of float32, from a number on.
+
+    It gives the total of one more vector, which comes last.
+    """
+    kind = types.UniTuple(_LANES, n + 1)
+    reduction = ir.FunctionType(ir.FloatType(), [ir.FloatType(), _VECTOR])
+
+    @intrinsic
+    def put(typing_context: Any, sums: Any, out: Any, first: Any) -> Any:
+        def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vectors, out_, first_ = args
+            total = cgutils.get_or_insert_function(
+                builder.module, reduction, f"llvm.vector.reduce.fadd.v{LANES}f32"
+            )
+            to = _address(context, builder, signature.args[1], out_, first_)
+            zero = ir.FloatType()(-0.0)
+            for m in range(n + 1):
+                found = builder.call(total, [zero, builder.extract_value(vectors, m)], fastmath=_FAST)
+                if m < n:
+                    builder.store(found, builder.gep(to, [ir.IntType(64)(m)]))
+            return found
+
+        return types.float32(kind, out, types.intp), write
 
     return put

@@ -41,6 +41,17 @@ class Embedding:
         found *= (np.float32(self.height) * end / lengths)[:, None]
         return found
 
+    def basis_slopes(self, lengths: Array32) -> Array32:
+        """Derivatives of ``basis`` along the length, 1/Å, shape (n, n_basis)."""
+        p, d, r = self.power, lengths / np.float32(self.cutoff), lengths
+        end = 1 - (p + 1) * (p + 2) / 2 * d**p + p * (p + 2) * d ** (p + 1) - p * (p + 1) / 2 * d ** (p + 2)
+        fall = -p * (p + 1) * (p + 2) / 2 * d ** (p - 1) * (1 - d) ** 2 / np.float32(self.cutoff)
+        height = np.float32(self.height)
+        inside = r[:, None] * self.waves
+        found: Array32 = np.cos(inside) * self.waves * (height * end / r)[:, None]
+        found += np.sin(inside) * (height * (fall - end / r) / r)[:, None]
+        return found.astype(np.float32)
+
     @staticmethod
     def harmonics(arrows: Array32) -> Array32:
         """Real harmonics of degrees 0 to 3 of directions, about y, shape (n, 16); squares of a degree sum to 2l+1."""
@@ -66,6 +77,46 @@ class Embedding:
         ]
         found: Array32 = np.stack([factor * one for factor, some in degrees for one in some], 1)
         return found
+
+
+def harmonics_back(arrows: Array32, gradient: Array32) -> Array32:
+    """Gradient of arrows, shape (n, 3), from that of ``Embedding.harmonics`` of them, shape (n, 16)."""
+    lengths = np.sqrt((arrows**2).sum(1, keepdims=True))
+    unit = arrows / lengths
+    x, y, z = unit.T.copy()
+    one, nothing = np.ones_like(x), np.zeros_like(x)
+    a, b, c, d = 3**0.5, (5 / 6) ** 0.5, 5**0.5, (3 / 8) ** 0.5
+    # Derivatives along x, y and z of the polynomials as they are written there, degree by degree.
+    degrees = [
+        (1.0, [(nothing, nothing, nothing)]),
+        (3**0.5, [(one, nothing, nothing), (nothing, one, nothing), (nothing, nothing, one)]),
+        (
+            5**0.5,
+            [
+                (a * z, nothing, a * x),
+                (a * y, a * x, nothing),
+                (-x, 2 * y, -z),
+                (nothing, a * z, a * y),
+                (-a * x, nothing, a * z),
+            ],
+        ),
+        (
+            7**0.5,
+            [
+                (a * b * 1.5 * (z * z - x * x), nothing, 3 * a * b * x * z),
+                (c * a * y * z, c * a * x * z, c * a * x * y),
+                (d * (4 * y * y - 3 * x * x - z * z), 8 * d * x * y, -2 * d * x * z),
+                (-3 * x * y, 3 * y * y - 1.5 * (x * x + z * z), -3 * y * z),
+                (-2 * d * x * z, 8 * d * y * z, d * (4 * y * y - x * x - 3 * z * z)),
+                (-c * a * x * y, c * a / 2 * (z * z - x * x), c * a * y * z),
+                (-3 * a * b * x * z, nothing, 1.5 * a * b * (z * z - x * x)),
+            ],
+        ),
+    ]
+    slopes = np.array([[factor * along for along in three] for factor, some in degrees for three in some])
+    of_unit = np.einsum("nh,han->na", gradient, slopes)
+    found: Array32 = ((of_unit - (of_unit * unit).sum(1, keepdims=True) * unit) / lengths).astype(np.float32)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

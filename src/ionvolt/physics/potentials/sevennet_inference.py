@@ -65,7 +65,7 @@ class Convolution:
     def __call__(self, parts: list[Array32], bonds: Bonds) -> list[Array32]:
         """Sums of the messages that reach each atom."""
         n_atoms, first = len(parts[0]), bonds.first
-        x = np.concatenate([part.reshape(n_atoms, -1) for part in parts], axis=1)
+        x = side_by_side(parts)
         out = np.empty((n_atoms, sum((2 * degree + 1) * width for degree, width in enumerate(self.widths))), np.float32)
         shared = self._weights(bonds.basis) if len(bonds.basis) <= LENGTHS_TOGETHER else None
         for start in range(0, n_atoms, ATOMS_TOGETHER):
@@ -85,7 +85,7 @@ class Convolution:
                 self.ways,
                 out[start:stop],
             )
-        return _split(out, self.widths)
+        return split(out, self.widths)
 
     def _weights(self, basis: Array32) -> Array32:
         weights = basis
@@ -108,12 +108,18 @@ class Layer:
 
     def __call__(self, parts: list[Array32], bonds: Bonds) -> list[Array32]:
         """New vectors of each atom."""
-        messages = self.mix_after(self.convolution(self.mix_before(parts), bonds))
-        for part, own in zip(
-            messages, self.self_connection(parts), strict=False
-        ):  # degrees that only messages bring stay alone
+        return self.gate(self.summed(parts, self.convolution(self.mix_before(parts), bonds)))
+
+    def summed(self, parts: list[Array32], messages: list[Array32]) -> list[Array32]:
+        """What reaches the gate: messages of the convolution and atoms' own vectors."""
+        found = self.mix_after(messages)
+        for part, own in zip(found, self.self_connection(parts), strict=False):  # degrees that messages alone bring
             part += own
-        scalars, *rest = messages
+        return found
+
+    def gate(self, parts: list[Array32]) -> list[Array32]:
+        """Activated scalars, and vectors times such; the given scalars are written over."""
+        scalars, *rest = parts
         active = silu(scalars) * self.scale
         found, place = [active[:, :, : self.n_scalars]], self.n_scalars
         for part in rest:
@@ -241,7 +247,12 @@ def share_couplings(layers: Sequence[Layer]) -> None:
             layer.convolution.coupling = before.convolution.coupling
 
 
-def _split(flat: Array32, widths: list[int]) -> list[Array32]:
+def side_by_side(parts: list[Array32]) -> Array32:
+    """Atoms' numbers, shape (n, n_numbers), from vectors of each degree."""
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def split(flat: Array32, widths: list[int]) -> list[Array32]:
     """Vectors of each degree, shape (n, 2l+1, width), from atoms' numbers."""
     parts, place = [], 0
     for degree, width in enumerate(widths):
