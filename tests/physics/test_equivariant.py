@@ -26,6 +26,11 @@ pytestmark = pytest.mark.slow
 LI = working_ion("Li")
 
 
+def shaken(crystal: Crystal) -> Crystal:
+    moves = np.random.default_rng(3).normal(0, 0.05, (len(crystal), 3))
+    return replace(crystal, frac_coords=crystal.frac_coords + moves @ np.linalg.inv(crystal.lattice))
+
+
 @pytest.fixture(scope="module")
 def equivariant() -> SevenNetPotential:
     return load_sevennet()
@@ -83,15 +88,63 @@ def test_harmonics_are_those_of_the_package() -> None:
 
 def test_pieces_of_a_crystal_are_the_whole(equivariant: SevenNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
     inference = pytest.importorskip("ionvolt.physics.potentials.sevennet_inference")
-    whole = equivariant.evaluate([olivine()])[0]
+    slopes = pytest.importorskip("ionvolt.physics.potentials.sevennet_slopes")
+    whole, forces = equivariant.evaluate([olivine()])[0], equivariant.forces(olivine())
     bonds = pytest.importorskip("ionvolt.physics.potentials.sevennet_bonds")
-    for module, name, most in (
-        (inference, "ATOMS_TOGETHER", 5), (inference, "LENGTHS_TOGETHER", 10), (bonds, "BONDS_TOGETHER", 10),
-    ):  # fmt: skip
-        monkeypatch.setattr(module, name, most)
+    for module in (inference, slopes):
+        monkeypatch.setattr(module, "ATOMS_TOGETHER", 5)
+        monkeypatch.setattr(module, "LENGTHS_TOGETHER", 10)
+    monkeypatch.setattr(bonds, "BONDS_TOGETHER", 10)
     pieces = equivariant.evaluate([olivine()])[0]
     assert pieces.energy == pytest.approx(whole.energy, abs=1e-5)
     assert pieces.features == pytest.approx(whole.features, abs=1e-5)
+    assert equivariant.forces(olivine()).forces == pytest.approx(forces.forces, abs=1e-4)
+
+
+@pytest.mark.parametrize("crystal", [layered(), shaken(olivine()), shaken(disulfide())], ids=lambda c: c.formula)
+def test_forces_are_those_of_the_packages_network(equivariant: SevenNetPotential, crystal: Crystal) -> None:
+    pytest.importorskip("numba")
+    plain = copy(equivariant)
+    plain.compiled = None
+    ours, theirs = equivariant.forces(crystal), plain.forces(crystal)
+    assert ours.energy == pytest.approx(theirs.energy, abs=2e-6 * len(crystal))
+    assert ours.forces == pytest.approx(theirs.forces, abs=1e-4)
+    assert ours.stress == pytest.approx(theirs.stress, abs=1e-5)
+
+
+def test_forces_and_stress_are_slopes_of_the_energy_without_pytorch(equivariant: SevenNetPotential) -> None:
+    crystal, step = shaken(olivine()), 0.02
+    found = equivariant.forces(crystal)
+
+    def slope(low: Crystal, high: Crystal) -> float:
+        below, above = equivariant.evaluate([low, high])
+        return (above.energy - below.energy) / (2 * step)
+
+    along = np.random.default_rng(2).normal(size=(len(crystal), 3))
+    along /= np.linalg.norm(along)
+    moved = [
+        replace(crystal, frac_coords=crystal.frac_coords + sign * step * along @ np.linalg.inv(crystal.lattice))
+        for sign in (-1, 1)
+    ]
+    assert slope(moved[0], moved[1]) == pytest.approx(-(found.forces * along).sum(), rel=0.01)
+    strain = np.array([[0.3, 0.2, 0.0], [0.2, -0.1, 0.4], [0.0, 0.4, 0.5]]) * 0.1
+    strained = [replace(crystal, lattice=crystal.lattice @ (np.eye(3) + sign * step * strain)) for sign in (-1, 1)]
+    assert slope(strained[0], strained[1]) == pytest.approx((found.stress * strain).sum() * crystal.volume, rel=0.02)
+
+
+def test_slopes_of_the_bases_are_theirs(equivariant: SevenNetPotential) -> None:
+    bonds = pytest.importorskip("ionvolt.physics.potentials.sevennet_bonds")
+    rng, step = np.random.default_rng(0), 1e-4
+    arrows, gradient = rng.normal(size=(20, 3)), rng.normal(size=(20, 16))
+    for axis in range(3):
+        move = step * np.eye(3)[axis]
+        higher, lower = (bonds.Embedding.harmonics(arrows + sign * move) for sign in (1, -1))
+        expected = ((higher - lower) * gradient).sum(1) / (2 * step)
+        np.testing.assert_allclose(bonds.harmonics_back(arrows, gradient)[:, axis], expected, atol=1e-4)
+    assert equivariant.compiled is not None
+    embedding, lengths = equivariant.compiled.embedding, np.linspace(1, 4.95, 9)
+    expected = (embedding.basis(lengths + step) - embedding.basis(lengths - step)) / (2 * step)
+    np.testing.assert_allclose(embedding.basis_slopes(lengths), expected, atol=1e-4)
 
 
 def test_it_does_not_feel_cell_order_or_orientation(equivariant: SevenNetPotential) -> None:

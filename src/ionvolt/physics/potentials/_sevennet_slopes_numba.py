@@ -20,9 +20,7 @@ def _way(n_in: int, n_out: int) -> Any:
     def go_back(x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns):
         sums = start()
         for c in range(0, count, LANES):
-            sums = add(
-                sums, x, first + c, count, g, place + c, stride, weights, slopes, weight + c, turns, turn, d_x
-            )
+            sums = add(sums, x, first + c, count, g, place + c, stride, weights, slopes, weight + c, turns, turn, d_x)
         return put(sums, d_turns, turn)
 
     return go_back

@@ -27,6 +27,7 @@ from ionvolt.store.checkpoints import TRUST, read_checkpoint
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.pairs import find_pairs
 from ionvolt.structures.wording import refusal
+from ionvolt.typing import Array
 
 if TYPE_CHECKING:
     from ionvolt.physics.potentials.sevennet_inference import CompiledNetwork
@@ -190,22 +191,34 @@ class SevenNetPotential:
         return self._forces(crystal)
 
     def _forces(self, crystal: Crystal) -> Forces:
+        ends, slopes, vectors, energy = self._slopes(crystal)
+        # A bond goes from its first atom to its second.
+        found = np.zeros((len(crystal), 3))
+        np.add.at(found, ends[0], slopes)
+        np.subtract.at(found, ends[1], slopes)
+        stress = vectors.T @ slopes / crystal.volume
+        return Forces(energy, found, (stress + stress.T) / 2)
+
+    def _slopes(self, crystal: Crystal) -> tuple[NDArray[np.int64], Array, Array, float]:
+        """Directed bonds, the energy's slopes along them, their vectors, and the energy."""
+        if self.compiled is not None:
+            from ionvolt.physics.potentials.sevennet_slopes import bond_slopes
+
+            kinds = [self.compiled.kinds[number] for number in crystal.numbers.tolist()]
+            answer = bond_slopes(self.compiled, kinds, *self._bonds(crystal))
+            return answer.ends, answer.slopes, answer.vectors, float(answer.energies.sum())
         import torch
 
         package, data = self.package, self._data([crystal])
         keys = package.keys
         edges = data[keys.EDGE_VEC].requires_grad_()
         with torch.enable_grad():
-            answer, _ = package.run(data)
-            energy = answer[keys.ATOMIC_ENERGY].sum()
+            found, _ = package.run(data)
+            energy = found[keys.ATOMIC_ENERGY].sum()
             (slope,) = torch.autograd.grad(energy, [edges])
-        # An edge goes from its first atom to its second.
-        by_edge, (start, end) = slope.double().cpu().numpy(), data[keys.EDGE_IDX].cpu().numpy()
-        found = np.zeros((len(crystal), 3))
-        np.add.at(found, start, by_edge)
-        np.subtract.at(found, end, by_edge)
-        stress = edges.detach().double().cpu().numpy().T @ by_edge / crystal.volume
-        return Forces(float(answer[keys.ATOMIC_ENERGY].detach().double().sum()), found, (stress + stress.T) / 2)
+        own = float(found[keys.ATOMIC_ENERGY].detach().double().sum())
+        vectors = edges.detach().double().cpu().numpy()
+        return data[keys.EDGE_IDX].cpu().numpy(), slope.double().cpu().numpy(), vectors, own
 
     def _bonds(self, crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """First and second atoms of the directed bonds, shape (2, n), all one way, then all the other; vectors in Å."""

@@ -109,16 +109,19 @@ def _gate_back(layer: Layer, summed: list[Array32], gradient: list[Array32]) -> 
     scalars, *rest = summed
     with np.errstate(over="ignore"):
         sigmoid = 1 / (1 + np.exp(-scalars))
-    active = scalars * sigmoid * layer.scale
+    active: Array32 = (scalars * sigmoid * layer.scale).astype(np.float32)
     d_active = np.zeros_like(active)
     d_active[:, :, : layer.n_scalars] = gradient[0]
-    place, found = layer.n_scalars, []
+    place = layer.n_scalars
+    found: list[Array32] = []
     for part, d_part in zip(rest, gradient[1:], strict=False):
         some = slice(place, place + part.shape[2])
         d_active[:, 0, some] = (part * d_part).sum(1)
-        found.append(d_part * active[:, :, some])
+        d_rest: Array32 = d_part * active[:, :, some]
+        found.append(d_rest)
         place = some.stop
-    return [d_active * layer.scale * sigmoid * (1 + scalars * (1 - sigmoid)), *found]
+    d_scalars: Array32 = (d_active * layer.scale * sigmoid * (1 + scalars * (1 - sigmoid))).astype(np.float32)
+    return [d_scalars, *found]
 
 
 def _convolution_back(
