@@ -168,7 +168,7 @@ def _both(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Reading:
 
 
 def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) -> Reading:
-    notes = [f"taken as discharged: {ion.symbol} was removed and the rest left unrelaxed"]
+    notes = [f"taken as discharged: {ion.symbol} was removed"]
     if charged_formula is None:
         host, partly = remove_ion(crystal, ion), False
     else:
@@ -177,7 +177,7 @@ def _discharged(crystal: Crystal, ion: WorkingIon, charged_formula: str | None) 
         if partly:
             notes = [
                 f"taken as discharged: {host.formula} was made by removing {_count(crystal, ion) - left} of "
-                f"{_count(crystal, ion)} {ion.symbol} far from each other, and left unrelaxed"
+                f"{_count(crystal, ion)} {ion.symbol} far from each other"
             ]
     stays = [symbol for symbol in host.composition if symbol in MOBILE_IONS and symbol != ion.symbol]
     if stays:

@@ -17,6 +17,7 @@ from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners
 from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
+from ionvolt.models.mlip.settled_host import settled_host
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.uncertainty.conformal import calibrate
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features
@@ -39,15 +40,18 @@ EXACT = MachineSettings(tables=LaplacianSettings(penalty=1e4, tube=1e-4))
 
 
 @cache
-def ends() -> list[CrystalFeatures]:
-    return compute_features([c for d in DISCHARGED for c in (d, remove_ion(d, LI))])
+def ends(*, settled: bool = False) -> list[CrystalFeatures]:
+    hosts = [remove_ion(d, LI) for d in DISCHARGED]
+    if settled:
+        hosts = [settled_host(host, d) for host, d in zip(hosts, DISCHARGED, strict=True)]
+    return compute_features([c for both in zip(DISCHARGED, hosts, strict=True) for c in both])
 
 
-def pairs() -> list[EndMemberPair]:
-    found = []
+def pairs(*, settled: bool = False) -> list[EndMemberPair]:
+    found, vectors = [], ends(settled=settled)
     for i, discharged in enumerate(DISCHARGED):
         matched = balance(discharged, remove_ion(discharged, LI), LI)
-        found.append(pair_of(ends()[2 * i], ends()[2 * i + 1], matched, "Li"))
+        found.append(pair_of(vectors[2 * i], vectors[2 * i + 1], matched, "Li"))
     return found
 
 
@@ -94,11 +98,11 @@ def delta(seed: int = 0) -> DeltaModel:
     kernel = fit_atomic_gp(pairs(), VOLTAGES, replace(AtomicGPSettings(), n_features=200))
     data = element_data()
     known = known_of([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4, data)
-    machine = train_pair_machine(pairs(), known, VOLTAGES, np.arange(4), EXACT)
+    machine = train_pair_machine(pairs(settled=True), known, VOLTAGES, np.arange(4), EXACT)
 
     def corrector(kernel: AtomicGP | None, machine: LaplacianMachine | None) -> Corrector:
         networks = [TrainedNetwork().answering() for _ in range(2)]
-        return Corrector(networks, domain(ends()[1::2]), kernel, machine)
+        return Corrector(networks, domain(ends(settled=machine is not None)[1::2]), kernel, machine)
 
     correctors: dict[Variant, Corrector] = {"both": corrector(kernel, None), "discharged": corrector(None, machine)}
     return DeltaModel(correctors, FullExtractionClassifier(np.full(N_FEATURES, 0.01), 0.5), data, card("small-delta"))

@@ -14,9 +14,12 @@ from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import Predictor, Query
-from ionvolt.models.mlip.delta_model import VARIANTS, load_delta, save_delta
+from ionvolt.models.mlip import delta_model
+from ionvolt.models.mlip.delta_model import load_delta, save_delta
 from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
+from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
+from ionvolt.models.mlip.settled_host import settled_host
 from ionvolt.models.registry import load_folder
 from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
 from ionvolt.physics.average import compute
@@ -112,21 +115,39 @@ def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> No
     """With the energies at hand, and where they are another potential's."""
     model, potentials = delta(), load_potentials(version)
     computed = compute(DISCHARGED[0], HOSTS[0], LI, potentials, Cache(None))
-    for variant in VARIANTS:
-        expected = model.estimate([Query("Li", HOSTS[0], variant, DISCHARGED[0])])[0]
-        found = model.estimate_computed(computed, variant)
-        assert found.voltage == pytest.approx(expected.voltage, abs=1e-5)
-        assert (found.lower, found.reasons) == (pytest.approx(expected.lower, abs=1e-4), expected.reasons)
+    expected = model.estimate([both(DISCHARGED[0], HOSTS[0])])[0]
+    found = model.estimate_computed(computed)
+    assert found.voltage == pytest.approx(expected.voltage, abs=1e-5)
+    assert (found.lower, found.reasons) == (pytest.approx(expected.lower, abs=1e-4), expected.reasons)
 
 
-def test_where_full_extraction_is_unlikely_the_answer_is_unrelaxed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_its_ions_is_relaxed_for_some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, unrelaxed = delta(), remove_ion(DISCHARGED[0], LI)
+    seen: list[Crystal] = []
+
+    def looked_at(crystals: list[Crystal]) -> list[CrystalFeatures]:
+        seen.extend(crystals)
+        return compute_features(crystals)
+
+    monkeypatch.setattr(delta_model, "compute_features", looked_at)
+    (answer,) = model.estimate([Query("Li", unrelaxed, "discharged", DISCHARGED[0])])
+    (given,) = model.estimate([both(DISCHARGED[0], unrelaxed)])
+    assert seen[0] is DISCHARGED[0]
+    assert seen[1].lattice == pytest.approx(settled_host(unrelaxed, DISCHARGED[0]).lattice)
+    assert seen[1].lattice != pytest.approx(unrelaxed.lattice)
+    assert seen[3] is unrelaxed  # a host that is given stays as it is
+    # Relaxed, the host is lower in energy, and the voltage that the energies give lower with it.
+    assert answer.physics < given.physics
+
+
+def test_where_full_extraction_is_unlikely_the_answer_is_that_of_predict(monkeypatch: pytest.MonkeyPatch) -> None:
     model, host = delta(), remove_ion(DISCHARGED[0], LI)
     monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.3)
     found, probability = model.estimate_partly(DISCHARGED[0], "Li")
     expected = model.estimate([Query("Li", host, "discharged", DISCHARGED[0])])[0]
     assert found is not None
     assert (found.voltage, probability) == (pytest.approx(expected.voltage, abs=1e-5), 0.3)
-    # Without its lithium no atom has a neighbour: no unrelaxed host is left, so the relaxed ends answer.
+    # Without its lithium no atom has a neighbour: no host is left to settle, so the relaxed ends answer.
     lonely = Crystal(np.diag([40.0, 8, 8]), np.array([3, 8, 8]), np.array([[0.075, 0, 0], [0, 0, 0], [0.15, 0, 0]]))
     assert model.estimate_partly(lonely, "Li") == (None, 0.3)
     monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.5)

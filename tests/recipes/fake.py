@@ -69,6 +69,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return [crystal_features(crystal) for crystal in crystals]
 
     monkeypatch.setattr(features, "compute_features", compute)
+    monkeypatch.setattr(features, "settled_host", lambda host, discharged: host)
     monkeypatch.setattr(features, "trial_arrays", trial_arrays)
     monkeypatch.setattr(exchanges, "exchange_arrays", exchange_arrays)
     monkeypatch.setattr(exchanges, "load_potentials", lambda: None)

@@ -19,7 +19,13 @@ from ionvolt.recipes.job import Job, Selection
 from ionvolt.recipes.mlip import full_extraction, routes
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, fit_domain, held_out, intervals
 from ionvolt.recipes.mlip.cross_validation import HELD_OUT, Unit, answer_pairs, read_answers, read_learners
-from ionvolt.recipes.mlip.features import FEATURES, compute_structure_features, feature_files
+from ionvolt.recipes.mlip.features import (
+    FEATURES,
+    compute_structure_features,
+    feature_files,
+    read_structure_features,
+    structures,
+)
 from ionvolt.recipes.mlip.learner_selection import choices
 from ionvolt.recipes.mlip.recipe import MlipRecipe
 from ionvolt.recipes.mlip.relaxed import RELAXED, from_arrays, read_relaxed, relaxed_test
@@ -246,11 +252,11 @@ def test_a_part_of_a_hundred_does_not_pass_for_all(tmp_path: Path, monkeypatch: 
     data = toy()
     some = np.array([0, 5, 16])
     compute_structure_features(data, some, 20, tmp_path, lambda *what: None)
-    assert len(asked) == 9
+    assert len(asked) == 6
     compute_structure_features(data, np.arange(len(data)), 20, tmp_path, lambda *what: None)
     files = feature_files(data, np.arange(len(data)), 20, tmp_path)
-    assert [path.name for path in files] == ["000.npz", "001.npz", "002.npz"]
-    assert sum(len(names) for names in files.values()) == 57
+    assert [path.name for path in files] == ["000.npz", "001.npz"]
+    assert sum(len(names) for names in files.values()) == 38
     assert set(feature_files(data, some, 20, tmp_path)) <= set(files)
 
 
@@ -263,10 +269,26 @@ def test_files_of_earlier_runs_are_read(done: Job) -> None:
     assert arrays["names"][:3].tolist() == ["LiTi-charged", "LiTi-discharged", "LiV-charged"]
     trials = read_arrays(done.folder / "trial-features" / "00000.npz")
     assert trials is not None
+    settled = read_arrays(done.folder / "settled-hosts" / "00000.npz")
+    assert settled is not None
+    assert set(settled) == {*FACTS}
     assert set(trials) == {"n_ions", *(f"{a}.{b}" for a in ("single", "filled") for b in FACTS)}
 
 
 FACTS = ("energy", "pooled", "volume", "atoms")
+
+
+def test_hosts_that_earlier_versions_kept_among_structures_are_passed_over(done: Job) -> None:
+    electrodes = RECIPE.data(done)
+    path = done.folder / FEATURES / "001.npz"
+    arrays = read_arrays(path)
+    assert arrays is not None
+    names = [*arrays["names"].tolist()[:-1], "LiTi-discharged|Li"]
+    write_arrays(path.with_name("old.npz"), arrays | {"names": np.array(names)})
+    crystals = structures(electrodes)
+    assert set(read_structure_features({path.with_name("old.npz"): names}, crystals)) == set(names[:-1])
+    with pytest.raises(DataError, match="other structures"):
+        read_structure_features({path: names}, {name: crystals[name] for name in names[:3]})
 
 
 def test_ids_that_name_two_structures_are_refused(tmp_path: Path) -> None:
@@ -326,7 +348,7 @@ def test_relaxed_ends_are_answered_by_the_learners_of_their_fold(done: Job, tmp_
     assert test.fully_extracted.tolist() == [True, True, False]
     held = held_out(read_answers(SETTINGS, SETTINGS.calibrating("both"), job), table.data, "both", SETTINGS)
     expected = {int(row): v for row, v in zip(held.rows, held.voltage, strict=True)}
-    assert test.voltages["Δ-model, relaxed"] == pytest.approx([expected[row] for row in (1, 4, 17)], abs=1e-6)
+    assert test.voltages["Δ-model, both ends relaxed"] == pytest.approx([expected[row] for row in (1, 4, 17)], abs=1e-6)
     assert test.seconds == 2.0
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PARTLY = (
     "full extraction is unlikely (probability {:.0f} %): the voltage is that of the part of the ions that comes out, "
-    "learned from unrelaxed structures; voltage_potential is that of all"
+    "learned from hosts that were relaxed for a few steps; voltage_potential is that of all"
 )
 
 CORRECTED = frozenset({VERSION, *VERSIONS})
@@ -45,6 +45,7 @@ def corrected(
     Returns:
         The Δ-model's answer, None where the model does not come along, and notes on it.
     """
+    from ionvolt.models.interface import Query
     from ionvolt.models.registry import shipped_delta
 
     if average.potential not in CORRECTED:
@@ -53,16 +54,15 @@ def corrected(
     if model is None:
         return None, ()
     if given == "both":
-        return model.estimate_computed(average, "both"), ()
+        return model.estimate_computed(average), ()
     if discharged is None:
-        return model.estimate_computed(average, "both", "inserted"), ()
+        return model.estimate_computed(average, "inserted"), ()
     partly, probability = model.estimate_partly(discharged, average.ion.symbol)
     if partly is not None:
         return partly, (PARTLY.format(100 * probability),)
-    # An unrelaxed host that was made by removing the ion has errors of its own, for which there is a variant.
-    if average.converged is None:
-        return model.estimate_computed(average, "discharged"), ()
-    return model.estimate_computed(average, "both", "relaxed"), ()
+    if average.converged is None:  # nothing was relaxed: the answer is that of predict
+        return model.estimate([Query(average.ion.symbol, average.charged, "discharged", average.discharged)])[0], ()
+    return model.estimate_computed(average, "relaxed"), ()
 
 
 def judged(

@@ -159,7 +159,9 @@ def add_slopes(n_in: int, n_out: int) -> Callable[..., Any]:
         d_x: Any,
     ) -> Any:
         def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            old, x_, first_, stride_, g_, first_g_, stride_g_, weights_, slopes_, weight_, matrices_, matrix_, d_x_ = args
+            old, x_, first_, stride_, g_, first_g_, stride_g_, weights_, slopes_, weight_, matrices_, matrix_, d_x_ = (
+                args
+            )
             _, of_x, _, _, of_g, _, _, of_weights, of_slopes, _, of_matrices, _, of_d_x = signature.args
             new = [builder.extract_value(old, m) for m in range(n_in * n_out + 1)]
             weigh = _load(builder, _address(context, builder, of_weights, weights_, weight_))
@@ -169,7 +171,9 @@ def add_slopes(n_in: int, n_out: int) -> Callable[..., Any]:
             for _m in range(n_out):
                 gradients.append(_load(builder, here))
                 here = builder.gep(here, [stride_g_])
-            start, to = (_address(context, builder, kind_, array, first_) for kind_, array in ((of_x, x_), (of_d_x, d_x_)))
+            start, to = (
+                _address(context, builder, kind_, array, first_) for kind_, array in ((of_x, x_), (of_d_x, d_x_))
+            )
             for k in range(n_in):
                 turned = None
                 for m in range(n_out):
@@ -206,9 +210,7 @@ def write_totals(n: int) -> Callable[..., Any]:
     def put(typing_context: Any, sums: Any, out: Any, first: Any) -> Any:
         def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             vectors, out_, first_ = args
-            total = cgutils.get_or_insert_function(
-                builder.module, reduction, f"llvm.vector.reduce.fadd.v{LANES}f32"
-            )
+            total = cgutils.get_or_insert_function(builder.module, reduction, f"llvm.vector.reduce.fadd.v{LANES}f32")
             to = _address(context, builder, signature.args[1], out_, first_)
             zero = ir.FloatType()(-0.0)
             for m in range(n + 1):

@@ -178,7 +178,7 @@ def on_potential(recipe: MlipRecipe, job: Job) -> list[Entry]:
         ("both", "both", "**Δ-model**", "both ends"),
     ]
     alone: dict[Part, str] = {
-        "discharged": "SevenNet energies, ion removed, unrelaxed, nothing trained",
+        "discharged": "SevenNet energies, ion removed, relaxed for three steps, nothing trained",
         "both": "SevenNet energies, single points, nothing trained",
     }
     entries = []
@@ -200,7 +200,7 @@ def relaxed(recipe: MlipRecipe, job: Job) -> list[Entry]:
     ways: list[tuple[str, str, Needs]] = [
         (PHYSICS, "SevenNet energies, ion removed, both ends relaxed by CHGNet, nothing trained", "discharged"),
         (RELAXED_DELTA, "Δ-model, ion removed, both ends relaxed", "discharged"),
-        (COMPUTE, "**`ionvolt compute`**: relaxed, or unrelaxed where full extraction is unlikely", "discharged"),
+        (COMPUTE, "**`ionvolt compute`**: relaxed, or as `predict` where full extraction is unlikely", "discharged"),
         (BOTH_GIVEN, "SevenNet energies, both ends given, on the same rows", "both ends"),
     ]
     return [

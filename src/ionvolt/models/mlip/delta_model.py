@@ -1,9 +1,10 @@
 """Voltages from both end members: a universal potential's energies, and a learned correction (a Δ-model).
 
 Energies and atom vectors are SevenNet's. Two variants stand side by side. ``both``: two structures were given, each
-relaxed in its own right. ``discharged``: the charged host was made by taking the ion out, so that the energies lack its
-relaxation, which the correction has to make up for. Networks correct both; beside them stands a Gaussian process on
-atoms for ``both``, and support vectors on whole electrodes for ``discharged``.
+relaxed in its own right. ``discharged``: the charged host was made by taking the ion out and is relaxed for a few steps
+(``settled_host``); the correction has to make up for the rest, and for labels that stop at a host with some of the ion.
+Networks correct both; beside them stands a Gaussian process on atoms for ``both``, and support vectors on whole
+electrodes for ``discharged``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from ionvolt.models.mlip.delta_network import (
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.pair_features import SIZE, pair_features
+from ionvolt.models.mlip.settled_host import STEPS, settled_host
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.conformal import Conformal
@@ -101,10 +103,12 @@ class DeltaParameters:
     Attributes:
         n_members: Networks of each variant.
         features: Names of the features of host and ion that the machine reads, in their order.
+        settling_steps: Of relaxation of the hosts that it learned from, where the ion was taken out of them.
     """
 
     n_members: int
     features: list[str]
+    settling_steps: int
 
 
 @dataclass(eq=False)
@@ -196,16 +200,25 @@ class DeltaModel:
             balance(discharged, host, WORKING_IONS[query.ion])
             for (discharged, host), query in zip(ends, queries, strict=True)
         ]
-        vectors = compute_features([crystal for pair in ends for crystal in pair])
-        pairs = [pair_of(vectors[2 * i], vectors[2 * i + 1], matched[i], query.ion) for i, query in enumerate(queries)]
         variants: list[Variant] = ["both" if query.end_members == "both" else "discharged" for query in queries]
+        charged = [
+            host if variant == "both" else settled_host(host, discharged)
+            for (discharged, host), variant in zip(ends, variants, strict=True)
+        ]
+        vectors = compute_features([*(discharged for discharged, _ in ends), *charged])
+        pairs = [
+            pair_of(full, empty, reaction, query.ion)
+            for full, empty, reaction, query in zip(
+                vectors[: len(ends)], vectors[len(ends) :], matched, queries, strict=True
+            )
+        ]
         return pairs, ends, variants
 
     def estimate_partly(self, discharged: Crystal, ion: str) -> tuple[Estimate | None, float]:
         """The answer for an electrode that gives up a part of its ions only, and how likely it gives up all, 0 to 1.
 
-        Relaxed, the host without any ion would have the voltage of a full extraction that does not happen; the variant
-        for unrelaxed hosts has learned where labels stop. None where full extraction is the likelier, and where the
+        Of the relaxed host without any ion one would have the voltage of a full extraction that does not happen; the
+        variant ``discharged`` has learned where labels stop. None where full extraction is the likelier, and where the
         host holds an isolated atom as it stands.
 
         Raises:
@@ -219,7 +232,7 @@ class DeltaModel:
             return None, probability
         host = remove_ion(discharged, working_ion)
         try:
-            (empty,) = compute_features([host])
+            (empty,) = compute_features([settled_host(host, discharged)])
         except InputError:
             return None, probability
         if self._extraction(full, empty, discharged, ion) is None:
@@ -227,12 +240,11 @@ class DeltaModel:
         pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)
         return self.estimate_pairs([pair], [host], ["discharged"])[0], probability
 
-    def estimate_computed(self, computed: AverageVoltage, variant: Variant, route: Route | None = None) -> Estimate:
+    def estimate_computed(self, computed: AverageVoltage, route: Route | None = None) -> Estimate:
         """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again.
 
         Args:
-            computed: The electrode.
-            variant: Whose correction counts.
+            computed: The electrode; each of its ends is relaxed, or was given.
             route: How its ends came about, where they were not both given: intervals are those of that way.
         """
         self.require([computed.ion.symbol])
@@ -241,7 +253,7 @@ class DeltaModel:
         else:
             full, empty = compute_features([computed.discharged, computed.charged])
             pair = pair_of(full, empty, computed.reaction, computed.ion.symbol)
-        return self.estimate_pairs([pair], [computed.charged], [variant], route)[0]
+        return self.estimate_pairs([pair], [computed.charged], ["both"], route)[0]
 
     def estimate_pairs(
         self,
@@ -317,6 +329,7 @@ def save_delta(model: DeltaModel, folder: Path) -> None:
     model.card.hyperparameters = {
         "n_members": len(next(iter(model.correctors.values())).networks),
         "features": list(HOST_AND_ION_FEATURES),
+        "settling_steps": STEPS,
     }
     write_model(folder, arrays, model.card)
 
@@ -332,7 +345,7 @@ def load_delta(folder: Path) -> DeltaModel:
         if "discharged.kernel.references" in arrays:
             raise older_version(folder)
         parameters = parameters_of(card, DeltaParameters, folder)
-        if tuple(parameters.features) != HOST_AND_ION_FEATURES:
+        if tuple(parameters.features) != HOST_AND_ION_FEATURES or parameters.settling_steps != STEPS:
             raise older_version(folder)
         correctors: dict[Variant, Corrector] = {}
         for variant in VARIANTS:

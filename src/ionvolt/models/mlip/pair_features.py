@@ -12,7 +12,7 @@ from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, LAST
 from ionvolt.typing import Array32
 
-BLOCKS = ((ATOM_SIZE, 0.5), (ATOM_SIZE, 0.5), (LAST.stop - LAST.start, 0.3), (1, 0.5))
+BLOCKS = ((ATOM_SIZE, 0.5), (ATOM_SIZE, 0.5), (LAST.stop - LAST.start, 0.3), (1, 4.0))
 """Sizes of the blocks of features, and how much each counts: the fingerprints of the charged and of the
 discharged crystal, the vectors of the ions in the discharged one, and the voltage of the potential's energies. Chosen
 on framework folds of seed 0."""

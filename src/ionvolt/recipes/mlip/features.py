@@ -1,8 +1,9 @@
 """What the potential says of a data set's structures, once computed, kept in files.
 
-``latent-features/``: of every structure, a hundred structures a file. ``trial-features/``: for every electrode those
-of its host with the ion tried in it, a file each, by its number within the cleaned data. Both hang on the
-data set alone, whatever part of it takes part in a run; several runs share the work.
+``latent-features/``: of every structure, a hundred structures a file. ``settled-hosts/``: of every discharged structure
+without its ions, relaxed for some steps, a file for each electrode, by its number within the cleaned data;
+``trial-features/``: for every electrode those of its host with the ion tried in it. All hang on the data set alone,
+whatever part of it takes part in a run; several runs share the work.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import DataError, InputError
-from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.ions import WORKING_IONS, WorkingIon, remove_ion
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
+from ionvolt.models.mlip.settled_host import settled_host
 from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features, ions_of_cell
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.reaction import balance
@@ -29,31 +31,20 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
 from ionvolt.typing import Indices, ProgressCallback
 
-FEATURES, TRIALS, INFORMED = "latent-features", "trial-features", "trial-features-informed"
+FEATURES, SETTLED, TRIALS, INFORMED = "latent-features", "settled-hosts", "trial-features", "trial-features-informed"
 """Folders."""
 
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
 
 
-def delithiated_name(electrode: Electrode) -> str:
-    """The name of an electrode's discharged structure without its ions."""
-    return f"{electrode.id_discharge}|{electrode.working_ion}"
-
-
 def structures(data: ElectrodeSet) -> dict[str, Crystal]:
-    """Every structure that the potential must see, by name; the last ones are discharged ones without their ions."""
+    """Every structure of the data that the potential must see, by name."""
     found: dict[str, Crystal] = {}
     for e in data:
         if e.discharged is not None:
             found[e.id_charge] = e.host
             found[e.id_discharge or ""] = e.discharged
-    for e in data:
-        if e.discharged is not None:
-            try:
-                found[delithiated_name(e)] = remove_ion(e.discharged, WORKING_IONS[e.working_ion])
-            except InputError:
-                continue
     return found
 
 
@@ -151,11 +142,64 @@ def read_structure_features(
     found: dict[str, CrystalFeatures] = {}
     for path, names in files.items():
         wanted, content = set(names), dict(unpacked(read(path)))
-        if not content.keys() <= crystals.keys():
+        # Earlier versions kept hosts without their ions here, too, as they stood.
+        if any("|" not in name for name in content.keys() - crystals.keys()):
             raise DataError(f"{path}: it holds features of other structures. Give the folder that belongs to the data")
-        for name in wanted & content.keys():
+        for name in wanted & content.keys() & crystals.keys():
             found[name] = replace(content[name], numbers=crystals[name].numbers)
     return found
+
+
+def settled_file(folder: Path, row: int) -> Path:
+    """Where the settled host of a row stands."""
+    return folder / SETTLED / f"{row:05d}.npz"
+
+
+def compute_settled(data: ElectrodeSet, rows: Indices, folder: Path, progress: ProgressCallback) -> None:
+    """Take the ions out of discharged structures and settle what is left; what stands in files is not repeated."""
+    asked: dict[Path, tuple[Crystal, WorkingIon]] = {}
+    for row, electrode in zip(rows.tolist(), data[rows], strict=True):
+        if electrode.discharged is not None:
+            asked[settled_file(folder, row)] = electrode.discharged, WORKING_IONS[electrode.working_ion]
+    write_each(
+        asked,
+        lambda one: settled_arrays(*one),
+        lambda one, _: f"{one[0].formula} without {one[1].symbol}",
+        progress,
+        "hosts settled",
+    )
+
+
+def settled_arrays(discharged: Crystal, ion: WorkingIon) -> Arrays:
+    """A discharged structure's settled host (``models.mlip.settled_host``) as arrays.
+
+    Raises:
+        InputError: It cannot be evaluated, or the structure holds nothing but the ion, or none of it.
+    """
+    (found,) = compute_features([settled_host(remove_ion(discharged, ion), discharged)])
+    return {
+        "energy": np.array(found.energy),
+        "volume": np.array(found.volume),
+        "pooled": found.pooled,
+        "atoms": found.atoms.astype(np.float16),
+    }
+
+
+def read_settled(path: Path, numbers: NDArray[np.int64]) -> CrystalFeatures | None:
+    """A settled host; None where it was refused.
+
+    Args:
+        path: Its file.
+        numbers: Its elements, which the file does not hold.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    arrays = read(path)
+    if "refused" in arrays:
+        return None
+    energy, volume, atoms = float(arrays["energy"]), float(arrays["volume"]), arrays["atoms"].astype(np.float32)
+    return CrystalFeatures(energy, atoms, arrays["pooled"], volume, numbers=numbers)
 
 
 def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, progress: ProgressCallback) -> None:

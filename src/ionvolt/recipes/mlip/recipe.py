@@ -14,7 +14,7 @@ from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import cross_validation
 from ionvolt.recipes.mlip.exchanges import compute_exchanges
-from ionvolt.recipes.mlip.features import compute_structure_features, compute_trials, require_ids
+from ionvolt.recipes.mlip.features import compute_settled, compute_structure_features, compute_trials, require_ids
 from ionvolt.recipes.mlip.relaxed import compute_relaxed
 from ionvolt.recipes.mlip.release import reports, write
 from ionvolt.recipes.mlip.report import Errors
@@ -61,6 +61,7 @@ class MlipRecipe:
             rows = job.selection.of(data)
             require_ids(data)
             compute_structure_features(data, rows, self.settings.structures_a_file, job.folder, job.progress)
+            compute_settled(data, rows, job.folder, job.progress)
             compute_trials(data, rows, job.folder, job.progress)
         elif step == EXCHANGES.name:
             data = self._whole(job)

@@ -167,7 +167,7 @@ class RelaxedTest:
     mean_seconds: float
 
 
-COMPUTE, RELAXED_DELTA, UNRELAXED_DELTA = "`ionvolt compute`", "Δ-model, relaxed", "Δ-model, unrelaxed (`predict`)"
+COMPUTE, RELAXED_DELTA, PREDICT = "`ionvolt compute`", "Δ-model, both ends relaxed", "`ionvolt predict`"
 MEAN, PHYSICS = "mean of these", "SevenNet, relaxed by CHGNet, nothing trained"
 BOTH_GIVEN = "SevenNet, both ends given"
 
@@ -182,11 +182,11 @@ def relaxed_test(table: Table, settings: MlipSettings, job: Job) -> RelaxedTest 
     held = held_out_relaxed(table, ends, settings, job)
     order = np.argsort(held.rows)
     rows, relaxed = held.rows[order], held.voltage[order]
-    unrelaxed = np.full(len(table.data), np.nan)  # an unrelaxed host may hold isolated atoms
+    predicted = np.full(len(table.data), np.nan)  # without its ions a host may hold isolated atoms
     answers = read_answers(settings, settings.calibrating("discharged"), job)
     found = held_out(answers, table.data, "discharged", settings)
-    unrelaxed[found.rows] = found.voltage
-    unrelaxed = unrelaxed[rows]
+    predicted[found.rows] = found.voltage
+    predicted = predicted[rows]
     extraction = full_extraction.extraction_rows(table)
     probabilities = full_extraction.held_out_probabilities(extraction, table, settings)
     place = np.searchsorted(both.rows, rows)
@@ -195,10 +195,10 @@ def relaxed_test(table: Table, settings: MlipSettings, job: Job) -> RelaxedTest 
     return RelaxedTest(
         rows,
         {
-            COMPUTE: np.where(partly & np.isfinite(unrelaxed), unrelaxed, relaxed),
+            COMPUTE: np.where(partly & np.isfinite(predicted), predicted, relaxed),
             RELAXED_DELTA: relaxed,
-            UNRELAXED_DELTA: unrelaxed,
-            MEAN: 0.5 * (relaxed + unrelaxed),
+            PREDICT: predicted,
+            MEAN: 0.5 * (relaxed + predicted),
             PHYSICS: np.array([ends[row].pair.physics for row in rows.tolist()]),
             BOTH_GIVEN: np.array([both.pairs[i].physics for i in place]),
         },

@@ -20,11 +20,12 @@ from ionvolt.models.mlip.trial_features import TrialFeatures
 from ionvolt.physics.reaction import balance
 from ionvolt.recipes.mlip.exchanges import ExchangedRow, read_exchanges
 from ionvolt.recipes.mlip.features import (
-    delithiated_name,
     feature_files,
+    read_settled,
     read_structure_features,
     read_trials,
     require_ids,
+    settled_file,
     structures,
     trial_file,
 )
@@ -124,7 +125,7 @@ def read_table(
             made = read_exchanges(data, numbers, n_exchanges, folder, features)
             found[part] = replace(hosts, exchanged=_exchanged_rows(data, numbers, made)) if made else hosts
         else:
-            found[part] = _pair_rows(some, part, features)
+            found[part] = _pair_rows(some, numbers, part, features, folder)
         if not len(found[part]):
             raise DataError(
                 f"{folder}: features of no electrode are there that `{part}` could learn from. "
@@ -133,24 +134,29 @@ def read_table(
     return Table(some, numbers, found)
 
 
-def _pair_rows(data: ElectrodeSet, part: Part, features: dict[str, CrystalFeatures]) -> PartRows:
+def _pair_rows(
+    data: ElectrodeSet, numbers: Indices, part: Part, features: dict[str, CrystalFeatures], folder: Path
+) -> PartRows:
     rows, pairs, hosts = [], [], []
     for row, e in enumerate(data):
         if e.discharged is None:
             continue
         ion = WORKING_IONS[e.working_ion]
-        full, empty = (
-            features.get(e.id_discharge or ""),
-            features.get(e.id_charge if part == "both" else delithiated_name(e)),
+        try:
+            host = e.host if part == "both" else remove_ion(e.discharged, ion)
+            matched = balance(e.discharged, host, ion)
+        except InputError:  # end members that differ by more than the ion
+            continue
+        full = features.get(e.id_discharge or "")
+        empty = (
+            features.get(e.id_charge)
+            if part == "both"
+            else read_settled(settled_file(folder, int(numbers[row])), host.numbers)
         )
         if full is None or empty is None:
             continue
-        try:
-            host = e.host if part == "both" else remove_ion(e.discharged, ion)
-            pairs.append(pair_of(full, empty, balance(e.discharged, host, ion), ion.symbol))
-        except InputError:  # end members that differ by more than the ion
-            continue
         rows.append(row)
+        pairs.append(pair_of(full, empty, matched, ion.symbol))
         hosts.append(host)
     chosen = np.array(rows, dtype=np.int64)
     ions = [pair.ion for pair in pairs]
