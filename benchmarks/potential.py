@@ -2,8 +2,9 @@
 
 ``python benchmarks/potential.py [--repeats N]``
 
-Energies alone, on one thread, of LiFePO4 and its supercells; both programs take turns. Peaks of memory are those of a
-process of its own for each. Ends with status 1 if energies differ by more than 1e-5 eV an atom.
+Energies alone, then forces and stresses, on one thread, of LiFePO4 and its supercells; both programs take turns. Peaks
+of memory are those of a process of its own for each. Ends with status 1 if energies differ by more than 1e-5 eV an
+atom or forces by more than 1e-3 eV/Å.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import warnings
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 import ionvolt
@@ -27,6 +29,7 @@ from ionvolt.structures import Crystal, read_file
 
 CELLS = ((1, 1, 1), (2, 2, 1), (3, 3, 2))
 TOLERANCE = 1e-5
+FORCE_TOLERANCE = 1e-3
 
 
 def potential(program: str) -> SevenNetPotential:
@@ -97,8 +100,34 @@ def main() -> int:
         package, own = (statistics.median(times[name]) for name in programs)
         memory = " | ".join(f"{peak(name, number):.0f}" for name in programs)
         print(f"| {len(crystal)} | {package:.2f} | {own:.2f} | {package / own:.1f} | {memory} |", flush=True)
-    print(f"\nEnergies differ by {worst:.1e} eV an atom at most.")
-    return 0 if worst < TOLERANCE else 1
+    print(f"\nEnergies differ by {worst:.1e} eV an atom at most.\n")
+    largest = compare_forces(programs, options.repeats)
+    print(f"\nForces differ by {largest:.1e} eV/Å at most.")
+    return 0 if worst < TOLERANCE and largest < FORCE_TOLERANCE else 1
+
+
+def compare_forces(programs: dict[str, SevenNetPotential], repeats: int) -> float:
+    """Print a table of times; returns the largest difference, eV/Å."""
+    largest = 0.0
+    print("| atoms | forces and stress: package, s | IonVolt, s | times faster | energies alone, IonVolt, s |")
+    print("|---|---|---|---|---|")
+    for crystal in crystals()[:2]:
+        times: dict[str, list[float]] = {name: [] for name in (*programs, "energies")}
+        forces = {}
+        for turn in range(repeats + 1):
+            for name, network in programs.items():
+                began = time.process_time()
+                forces[name] = network.forces(crystal).forces
+                if turn:
+                    times[name].append(time.process_time() - began)
+            began = time.process_time()
+            programs["IonVolt"].evaluate([crystal])
+            if turn:
+                times["energies"].append(time.process_time() - began)
+        largest = max(largest, float(np.abs(forces["package"] - forces["IonVolt"]).max()))
+        package, own, energies = (statistics.median(some) for some in times.values())
+        print(f"| {len(crystal)} | {package:.2f} | {own:.3f} | {package / own:.1f} | {energies:.3f} |", flush=True)
+    return largest
 
 
 if __name__ == "__main__":

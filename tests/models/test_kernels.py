@@ -45,7 +45,7 @@ def test_what_is_known_of_a_supercell_is_that_of_its_cell() -> None:
     host = remove_ion(DISCHARGED[0], LI)
     double = Crystal.from_pymatgen(host.to_pymatgen().make_supercell((2, 1, 1)))
     one, two = known_of([host, double], ["Li", "Li"], element_data())
-    assert two == pytest.approx(one, abs=1e-6)
+    assert two == pytest.approx(one, rel=1e-6, abs=1e-6)
 
 
 def test_an_error_that_counts_less_is_left() -> None:

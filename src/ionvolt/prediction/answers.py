@@ -43,11 +43,6 @@ def prediction_of(reading: Reading, answer: Estimate, states: States | None) -> 
             f"full extraction is unlikely (probability {100 * full:.0f} %): the voltage is that of the part of the "
             f"{ion.symbol} that comes out, so no energy is given. --charged-formula says how much does"
         )
-    elif full is not None and query.end_members == "discharged":
-        notes.append(
-            f"all of the {ion.symbol} is likely to come out: there ionvolt compute, which relaxes both ends, is "
-            "the more accurate"
-        )
     energy = None if capacity is None or part else capacity * answer.voltage
     measured = _expected(reading, answer)
     return Prediction(

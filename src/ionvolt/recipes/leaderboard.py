@@ -185,7 +185,8 @@ def on_potential(recipe: MlipRecipe, job: Job) -> list[Entry]:
     for part, case, words, needs in cases:
         held = held_out(read_answers(settings, settings.calibrating(part), job), data, case, settings)
         if held.physics is not None:
-            entries.append(Entry(alone[part], needs, over(data, held.rows, held.physics), costs["energies"]))
+            cost = costs["energies" if part == "both" else part]  # else the host is relaxed for some steps, too
+            entries.append(Entry(alone[part], needs, over(data, held.rows, held.physics), cost))
         entries.append(Entry(words, needs, over(data, held.rows, held.voltage), costs[part]))
     return entries + relaxed(recipe, job)
 
