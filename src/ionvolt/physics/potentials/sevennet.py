@@ -21,13 +21,13 @@ from ionvolt.errors import InputError
 from ionvolt.physics.potentials.chgnet_graph import require_known
 from ionvolt.physics.potentials.gpu_memory import as_memory_allows
 from ionvolt.physics.potentials.interface import Forces, PotentialOutput, chunks
+from ionvolt.physics.potentials.sevennet_bonds import BondSlopes
 from ionvolt.physics.potentials.sevennet_package import N_LAYERS, PackageNetwork, build, build_shipped, import_package
 from ionvolt.quiet import silenced
 from ionvolt.store.checkpoints import TRUST, read_checkpoint
 from ionvolt.structures.crystal import SYMBOLS, Crystal
 from ionvolt.structures.pairs import find_pairs
 from ionvolt.structures.wording import refusal
-from ionvolt.typing import Array
 
 if TYPE_CHECKING:
     from ionvolt.physics.potentials.sevennet_inference import CompiledNetwork
@@ -56,7 +56,7 @@ class SevenNetPotential:
     Attributes:
         version: Name of the network, or of the checkpoint that a user brings.
         device: As PyTorch calls it; empty: the processor, with compiled passes.
-        compiled: What answers in the package's place where no gradient is asked for; None where it cannot.
+        compiled: What answers in the package's place; None where it cannot.
     """
 
     version: str
@@ -88,7 +88,7 @@ class SevenNetPotential:
 
     @property
     def package(self) -> PackageNetwork:
-        """The package's own network, built when it is first asked for: for forces, and where nothing is compiled."""
+        """The package's own network, built when it is first asked for: where nothing is compiled."""
         with self._building:
             if self._built is None:
                 self._built = self._build()
@@ -191,34 +191,32 @@ class SevenNetPotential:
         return self._forces(crystal)
 
     def _forces(self, crystal: Crystal) -> Forces:
-        ends, slopes, vectors, energy = self._slopes(crystal)
+        found = self._slopes(crystal)
         # A bond goes from its first atom to its second.
-        found = np.zeros((len(crystal), 3))
-        np.add.at(found, ends[0], slopes)
-        np.subtract.at(found, ends[1], slopes)
-        stress = vectors.T @ slopes / crystal.volume
-        return Forces(energy, found, (stress + stress.T) / 2)
+        forces = np.zeros((len(crystal), 3))
+        np.add.at(forces, found.ends[0], found.slopes)
+        np.subtract.at(forces, found.ends[1], found.slopes)
+        stress = found.vectors.T @ found.slopes / crystal.volume
+        return Forces(float(found.energies.sum()), forces, (stress + stress.T) / 2)
 
-    def _slopes(self, crystal: Crystal) -> tuple[NDArray[np.int64], Array, Array, float]:
-        """Directed bonds, the energy's slopes along them, their vectors, and the energy."""
+    def _slopes(self, crystal: Crystal) -> BondSlopes:
         if self.compiled is not None:
             from ionvolt.physics.potentials.sevennet_slopes import bond_slopes
 
             kinds = [self.compiled.kinds[number] for number in crystal.numbers.tolist()]
-            answer = bond_slopes(self.compiled, kinds, *self._bonds(crystal))
-            return answer.ends, answer.slopes, answer.vectors, float(answer.energies.sum())
+            return bond_slopes(self.compiled, kinds, *self._bonds(crystal))
         import torch
 
         package, data = self.package, self._data([crystal])
         keys = package.keys
         edges = data[keys.EDGE_VEC].requires_grad_()
         with torch.enable_grad():
-            found, _ = package.run(data)
-            energy = found[keys.ATOMIC_ENERGY].sum()
-            (slope,) = torch.autograd.grad(energy, [edges])
-        own = float(found[keys.ATOMIC_ENERGY].detach().double().sum())
-        vectors = edges.detach().double().cpu().numpy()
-        return data[keys.EDGE_IDX].cpu().numpy(), slope.double().cpu().numpy(), vectors, own
+            answer, _ = package.run(data)
+            (slopes,) = torch.autograd.grad(answer[keys.ATOMIC_ENERGY].sum(), [edges])
+        energies, vectors, along = (
+            tensor.detach().double().cpu().numpy() for tensor in (answer[keys.ATOMIC_ENERGY], edges, slopes)
+        )
+        return BondSlopes(energies.reshape(-1), data[keys.EDGE_IDX].cpu().numpy(), vectors, along)
 
     def _bonds(self, crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """First and second atoms of the directed bonds, shape (2, n), all one way, then all the other; vectors in Å."""
@@ -264,7 +262,7 @@ class SevenNetPotential:
 
 
 def _compiled(network: Any) -> CompiledNetwork | None:
-    """What answers in the network's place where no gradient is asked for; None without numba, or if it is another."""
+    """What answers in the network's place; None without numba, or if it is another."""
     try:
         from ionvolt.physics.potentials.sevennet_compiling import compile_network
     except ImportError:

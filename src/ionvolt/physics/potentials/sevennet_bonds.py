@@ -1,4 +1,4 @@
-"""Bonds as SevenNet takes them: lengths in Bessel functions, directions in real harmonics."""
+"""Bonds as SevenNet takes them, lengths in Bessel functions, directions in real harmonics; and what it says of them."""
 
 from __future__ import annotations
 
@@ -160,3 +160,20 @@ def bonds_of(embedding: Embedding, n_atoms: int, ends: NDArray[np.int64], vector
     basis = embedding.basis(distances[known].astype(np.float32))
     harmonics = embedding.harmonics(arrows.astype(np.float32))
     return Bonds(first, source[order], length, basis, harmonics)
+
+
+@dataclass(frozen=True, eq=False)
+class BondSlopes:
+    """Energies, and how they change with the bonds.
+
+    Attributes:
+        energies: Of the atoms, eV, shape (n_atoms,).
+        ends: Atoms from which and to which each directed bond leads, shape (2, n_bonds).
+        vectors: From the first to the second, Å, shape (n_bonds, 3).
+        slopes: Gradient of the total energy with respect to each vector, eV/Å, shape (n_bonds, 3).
+    """
+
+    energies: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    vectors: NDArray[np.float64]
+    slopes: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""SevenNet's network as its package builds it: for forces, for heads and checkpoints, and to be compiled from."""
+"""SevenNet's network as its package builds it: for a GPU, for heads and checkpoints, and to be compiled from."""
 
 from __future__ import annotations
 

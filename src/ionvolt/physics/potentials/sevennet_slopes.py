@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials import _sevennet_slopes_numba as kernels
-from ionvolt.physics.potentials.sevennet_bonds import Bonds, bonds_of, harmonics_back
+from ionvolt.physics.potentials.sevennet_bonds import Bonds, BondSlopes, bonds_of, harmonics_back
 from ionvolt.physics.potentials.sevennet_inference import (
     ATOMS_TOGETHER,
     LENGTHS_TOGETHER,
@@ -25,23 +25,6 @@ from ionvolt.physics.potentials.sevennet_inference import (
     split,
 )
 from ionvolt.typing import Array32
-
-
-@dataclass(frozen=True, eq=False)
-class BondSlopes:
-    """Energies, and how they change with the bonds.
-
-    Attributes:
-        energies: Of the atoms, eV, shape (n_atoms,).
-        ends: Atoms from which and to which each directed bond leads, shape (2, n_bonds).
-        vectors: From the first to the second, Å, shape (n_bonds, 3).
-        slopes: Gradient of the total energy with respect to each vector, eV/Å, shape (n_bonds, 3).
-    """
-
-    energies: NDArray[np.float64]
-    ends: NDArray[np.int64]
-    vectors: NDArray[np.float64]
-    slopes: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
