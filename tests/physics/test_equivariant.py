@@ -88,13 +88,12 @@ def test_harmonics_are_those_of_the_package() -> None:
 
 def test_pieces_of_a_crystal_are_the_whole(equivariant: SevenNetPotential, monkeypatch: pytest.MonkeyPatch) -> None:
     inference = pytest.importorskip("ionvolt.physics.potentials.sevennet_inference")
-    slopes = pytest.importorskip("ionvolt.physics.potentials.sevennet_slopes")
     whole, forces = equivariant.evaluate([olivine()])[0], equivariant.forces(olivine())
     bonds = pytest.importorskip("ionvolt.physics.potentials.sevennet_bonds")
-    for module in (inference, slopes):
-        monkeypatch.setattr(module, "ATOMS_TOGETHER", 5)
-        monkeypatch.setattr(module, "LENGTHS_TOGETHER", 10)
-    monkeypatch.setattr(bonds, "BONDS_TOGETHER", 10)
+    for module, name, most in (
+        (inference, "ATOMS_TOGETHER", 5), (inference, "LENGTHS_TOGETHER", 10), (bonds, "BONDS_TOGETHER", 10),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, most)
     pieces = equivariant.evaluate([olivine()])[0]
     assert pieces.energy == pytest.approx(whole.energy, abs=1e-5)
     assert pieces.features == pytest.approx(whole.features, abs=1e-5)

@@ -8,10 +8,10 @@ crystals that have most bonds in common, a host and ions tried in it, are best e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ LENGTHS_TOGETHER = 4000
 
 DEGREES = 4
 """Degrees that the kernel knows, 0 to 3."""
+
+T = TypeVar("T")
+Lengths: TypeAlias = slice | NDArray[np.int64]
+"""Some of the lengths of ``Bonds.basis``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,26 +68,18 @@ class Convolution:
 
     def __call__(self, parts: list[Array32], bonds: Bonds) -> list[Array32]:
         """Sums of the messages that reach each atom."""
-        n_atoms, first = len(parts[0]), bonds.first
-        x = side_by_side(parts)
+        n_atoms, x = len(parts[0]), side_by_side(parts)
         out = np.empty((n_atoms, sum((2 * degree + 1) * width for degree, width in enumerate(self.widths))), np.float32)
-        shared = self._weights(bonds.basis) if len(bonds.basis) <= LENGTHS_TOGETHER else None
-        for start in range(0, n_atoms, ATOMS_TOGETHER):
-            stop = min(start + ATOMS_TOGETHER, n_atoms)
-            some = slice(first[start], first[stop])
-            weights, row = shared, bonds.length[some]
-            if weights is None:
-                lengths, row = np.unique(row, return_inverse=True)
-                weights = self._weights(bonds.basis[lengths])
+        for piece, weights in pieces(bonds, lambda lengths: self._weights(bonds.basis[lengths])):
             kernels.add_messages(
                 x,
-                first[start : stop + 1] - first[start],
-                bonds.source[some],
-                row,
+                piece.first,
+                bonds.source[piece.bonds],
+                piece.length,
                 weights,
-                bonds.turns(self.coupling, some),
+                bonds.turns(self.coupling, piece.bonds),
                 self.ways,
-                out[start:stop],
+                out[piece.atoms],
             )
         return split(out, self.widths)
 
@@ -245,6 +241,36 @@ def share_couplings(layers: Sequence[Layer]) -> None:
     for before, layer in pairwise(layers):
         if np.array_equal(before.convolution.coupling, layer.convolution.coupling):
             layer.convolution.coupling = before.convolution.coupling
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Atoms whose messages are held at once, and their bonds.
+
+    Attributes:
+        atoms: The atoms.
+        bonds: The bonds that lead to them.
+        first: Where the bonds of each atom begin among these, and where the last one's end.
+        length: Which of the lengths whose weights are at hand each of these bonds has.
+    """
+
+    atoms: slice
+    bonds: slice
+    first: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+
+def pieces(bonds: Bonds, weigh: Callable[[Lengths], T]) -> Iterator[tuple[Piece, T]]:
+    """Atoms piece by piece, each with the weights of its bonds' lengths, which ``weigh`` gives for some of them."""
+    first = bonds.first
+    shared = weigh(slice(None)) if len(bonds.basis) <= LENGTHS_TOGETHER else None
+    for start in range(0, len(first) - 1, ATOMS_TOGETHER):
+        stop = min(start + ATOMS_TOGETHER, len(first) - 1)
+        some, weights, length = slice(first[start], first[stop]), shared, bonds.length[first[start] : first[stop]]
+        if weights is None:
+            known, length = np.unique(length, return_inverse=True)
+            weights = weigh(known)
+        yield Piece(slice(start, stop), some, first[start : stop + 1] - first[start], length), weights
 
 
 def side_by_side(parts: list[Array32]) -> Array32:

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from ionvolt.physics.potentials import _sevennet_slopes_numba as kernels
 from ionvolt.physics.potentials.sevennet_bonds import Bonds, BondSlopes, bonds_of, harmonics_back
 from ionvolt.physics.potentials.sevennet_inference import (
-    ATOMS_TOGETHER,
-    LENGTHS_TOGETHER,
     CompiledNetwork,
     Convolution,
     Layer,
     Mixing,
+    pieces,
     side_by_side,
     split,
 )
@@ -127,34 +126,25 @@ def _convolution_back(
         d_lengths: Of the bonds' lengths.
         d_harmonics: Of the bonds' harmonics.
     """
-    n_atoms, first, x = len(parts[0]), bonds.first, side_by_side(parts)
+    x = side_by_side(parts)
     d_x = np.zeros_like(x)
-    shared = None
-    if len(bonds.basis) <= LENGTHS_TOGETHER:
-        shared = _weights(convolution, bonds.basis, basis_slopes)
-    for start in range(0, n_atoms, ATOMS_TOGETHER):
-        stop = min(start + ATOMS_TOGETHER, n_atoms)
-        some = slice(first[start], first[stop])
-        both, row = shared, bonds.length[some]
-        if both is None:
-            lengths, row = np.unique(row, return_inverse=True)
-            both = _weights(convolution, bonds.basis[lengths], basis_slopes[lengths])
-        turns = bonds.turns(convolution.coupling, some)
+    for piece, both in pieces(bonds, lambda some: _weights(convolution, bonds.basis[some], basis_slopes[some])):
+        turns = bonds.turns(convolution.coupling, piece.bonds)
         d_turns = np.empty_like(turns)
         kernels.add_slopes_of_messages(
             x,
-            gradient[start:stop],
-            first[start : stop + 1] - first[start],
-            bonds.source[some],
-            row,
+            gradient[piece.atoms],
+            piece.first,
+            bonds.source[piece.bonds],
+            piece.length,
             *both,
             turns,
             convolution.ways,
             d_x,
             d_turns,
-            d_lengths[some],
+            d_lengths[piece.bonds],
         )
-        d_harmonics[some] += d_turns @ convolution.coupling.T
+        d_harmonics[piece.bonds] += d_turns @ convolution.coupling.T
     return split(d_x, [part.shape[2] for part in parts])
 
 
