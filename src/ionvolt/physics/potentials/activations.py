@@ -15,3 +15,12 @@ def silu(values: Array32) -> Array32:
     below += 1
     values /= below
     return values
+
+
+def silu_and_slope(values: Array32) -> tuple[Array32, Array32]:
+    """The SiLU of values, which stay as they are, and its derivative."""
+    active = silu(values.copy())
+    with np.errstate(over="ignore"):
+        sigmoid = 1 / (1 + np.exp(-values))
+    slope = sigmoid * (1 + values * (1 - sigmoid))
+    return active, slope.astype(np.float32, copy=False)

@@ -34,17 +34,20 @@ class Embedding:
 
     def basis(self, lengths: Array32) -> Array32:
         """Of lengths in Å, shape (n, n_basis)."""
+        found: Array32 = np.sin(lengths[:, None] * self.waves)
+        found *= (np.float32(self.height) * self._end(lengths) / lengths)[:, None]
+        return found
+
+    def _end(self, lengths: Array32) -> Array32:
+        """The polynomial that ends at the cut-off, shape (n,)."""
         p, d = self.power, lengths / np.float32(self.cutoff)
         # Written as the package writes it: in another order its rounding shows in the fifth digit of atom vectors.
-        end = 1 - (p + 1) * (p + 2) / 2 * d**p + p * (p + 2) * d ** (p + 1) - p * (p + 1) / 2 * d ** (p + 2)
-        found: Array32 = np.sin(lengths[:, None] * self.waves)
-        found *= (np.float32(self.height) * end / lengths)[:, None]
+        found: Array32 = 1 - (p + 1) * (p + 2) / 2 * d**p + p * (p + 2) * d ** (p + 1) - p * (p + 1) / 2 * d ** (p + 2)
         return found
 
     def basis_slopes(self, lengths: Array32) -> Array32:
         """Derivatives of ``basis`` along the length, 1/Å, shape (n, n_basis)."""
-        p, d, r = self.power, lengths / np.float32(self.cutoff), lengths
-        end = 1 - (p + 1) * (p + 2) / 2 * d**p + p * (p + 2) * d ** (p + 1) - p * (p + 1) / 2 * d ** (p + 2)
+        p, d, r, end = self.power, lengths / np.float32(self.cutoff), lengths, self._end(lengths)
         fall = -p * (p + 1) * (p + 2) / 2 * d ** (p - 1) * (1 - d) ** 2 / np.float32(self.cutoff)
         height = np.float32(self.height)
         inside = r[:, None] * self.waves
@@ -126,7 +129,9 @@ class Bonds:
     Attributes:
         first: Where each atom's bonds begin, and where the last one's end, shape (n_atoms + 1,).
         source: Atom from which each message comes.
+        arrows: From each atom to the one that the message comes from, Å, shape (n_bonds, 3), float64.
         length: Which length each bond has.
+        lengths: All of them, Å, shape (n_lengths,).
         basis: The lengths as the networks take them, shape (n_lengths, n_basis).
         harmonics: Spherical harmonics of the directions, shape (n_bonds, n_harmonics).
         kept: Matrices of the directions that were asked for, by the coupling that made them.
@@ -134,7 +139,9 @@ class Bonds:
 
     first: NDArray[np.int64]
     source: NDArray[np.int64]
+    arrows: NDArray[np.float64]
     length: NDArray[np.int64]
+    lengths: Array32
     basis: Array32
     harmonics: Array32
     kept: dict[int, Array32] = field(default_factory=dict)
@@ -157,9 +164,9 @@ def bonds_of(embedding: Embedding, n_atoms: int, ends: NDArray[np.int64], vector
     arrows = vectors[order]
     distances = np.sqrt((arrows**2).sum(1))
     _, known, length = np.unique(np.round(distances / SAME_LENGTH), return_index=True, return_inverse=True)
-    basis = embedding.basis(distances[known].astype(np.float32))
+    lengths = distances[known].astype(np.float32)
     harmonics = embedding.harmonics(arrows.astype(np.float32))
-    return Bonds(first, source[order], length, basis, harmonics)
+    return Bonds(first, source[order], arrows, length, lengths, embedding.basis(lengths), harmonics)
 
 
 @dataclass(frozen=True, eq=False)

@@ -171,8 +171,12 @@ class CompiledNetwork:
         for layer in self.layers:
             parts = layer(parts, bonds)
             scalars.append(parts[0][:, 0])
-        energies = (scalars[-1] @ self.readout)[:, 0] * self.scale[element] + self.shift[element]
-        return energies.astype(np.float64), scalars
+        return self.energies(scalars[-1], element), scalars
+
+    def energies(self, scalars: Array32, element: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of atoms in eV, from their last scalars and their elements as the network counts them."""
+        found = (scalars @ self.readout)[:, 0] * self.scale[element] + self.shift[element]
+        return found.astype(np.float64)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All of its numbers by name."""

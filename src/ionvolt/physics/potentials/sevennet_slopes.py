@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.potentials import _sevennet_slopes_numba as kernels
+from ionvolt.physics.potentials.activations import silu_and_slope
 from ionvolt.physics.potentials.sevennet_bonds import Bonds, BondSlopes, bonds_of, harmonics_back
 from ionvolt.physics.potentials.sevennet_inference import (
     CompiledNetwork,
@@ -39,8 +40,6 @@ def bond_slopes(
 ) -> BondSlopes:
     """Evaluate a crystal and go back; arguments as those of ``CompiledNetwork``."""
     element = np.asarray(kinds)
-    order = np.argsort(ends[0], kind="stable")
-    ends, vectors = ends[:, order], vectors[order]
     bonds = bonds_of(network.embedding, len(element), ends, vectors)
     parts, kept = [network.elements[element][:, None]], []
     for layer in network.layers:
@@ -48,10 +47,9 @@ def bond_slopes(
         summed = layer.summed(parts, layer.convolution(mixed, bonds))
         kept.append(_Kept(mixed, [summed[0].copy(), *summed[1:]]))
         parts = layer.gate(summed)
-    energies = (parts[0][:, 0] @ network.readout)[:, 0] * network.scale[element] + network.shift[element]
+    energies = network.energies(parts[0][:, 0], element)
 
-    lengths = np.sqrt((vectors**2).sum(1))
-    basis_slopes = network.embedding.basis_slopes(_known_lengths(bonds, lengths))
+    basis_slopes = network.embedding.basis_slopes(bonds.lengths)
     d_lengths = np.zeros(len(vectors), dtype=np.float32)
     d_harmonics = np.zeros_like(bonds.harmonics)
     d_parts = [(network.scale[element][:, None] * network.readout[:, 0])[:, None].astype(np.float32)]
@@ -67,15 +65,10 @@ def bond_slopes(
             own = _mixing_back(layer.self_connection, d_summed)
             for part, more in zip(d_parts, own, strict=False):
                 part += more
-    found = (d_lengths / lengths)[:, None] * vectors + harmonics_back(vectors.astype(np.float32), d_harmonics)
-    return BondSlopes(energies.astype(np.float64), ends, vectors, found)
-
-
-def _known_lengths(bonds: Bonds, lengths: NDArray[np.float64]) -> Array32:
-    """The lengths whose basis ``bonds`` holds, shape (n_lengths,)."""
-    found = np.empty(len(bonds.basis), dtype=np.float32)
-    found[bonds.length] = lengths
-    return found
+    arrows, ends = bonds.arrows, np.stack([np.repeat(np.arange(len(element)), np.diff(bonds.first)), bonds.source])
+    along = d_lengths / np.sqrt((arrows**2).sum(1))
+    slopes = along[:, None] * arrows + harmonics_back(arrows.astype(np.float32), d_harmonics)
+    return BondSlopes(energies, ends, arrows, slopes)
 
 
 def _mixing_back(mixing: Mixing, gradient: list[Array32]) -> list[Array32]:
@@ -89,9 +82,7 @@ def _mixing_back(mixing: Mixing, gradient: list[Array32]) -> list[Array32]:
 def _gate_back(layer: Layer, summed: list[Array32], gradient: list[Array32]) -> list[Array32]:
     """Gradient of what reaches the gate."""
     scalars, *rest = summed
-    with np.errstate(over="ignore"):
-        sigmoid = 1 / (1 + np.exp(-scalars))
-    active: Array32 = (scalars * sigmoid * layer.scale).astype(np.float32)
+    active, slope = (values * np.float32(layer.scale) for values in silu_and_slope(scalars))
     d_active = np.zeros_like(active)
     d_active[:, :, : layer.n_scalars] = gradient[0]
     place = layer.n_scalars
@@ -102,8 +93,7 @@ def _gate_back(layer: Layer, summed: list[Array32], gradient: list[Array32]) -> 
         d_rest: Array32 = d_part * active[:, :, some]
         found.append(d_rest)
         place = some.stop
-    d_scalars: Array32 = (d_active * layer.scale * sigmoid * (1 + scalars * (1 - sigmoid))).astype(np.float32)
-    return [d_scalars, *found]
+    return [d_active * slope, *found]
 
 
 def _convolution_back(
@@ -151,8 +141,6 @@ def _convolution_back(
 def _weights(convolution: Convolution, basis: Array32, slopes: Array32) -> tuple[Array32, Array32]:
     """Weights of messages by length, and their derivatives along it."""
     for layer in convolution.radial[:-1]:
-        inside = basis @ layer
-        with np.errstate(over="ignore"):
-            sigmoid = 1 / (1 + np.exp(-inside))
-        basis, slopes = inside * sigmoid, sigmoid * (1 + inside * (1 - sigmoid)) * (slopes @ layer)
+        basis, slope = silu_and_slope(basis @ layer)
+        slopes = slope * (slopes @ layer)
     return basis @ convolution.radial[-1], slopes @ convolution.radial[-1]
