@@ -23,6 +23,7 @@ from ionvolt.ions import WORKING_IONS, WorkingIon, remove_ion
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.settled_host import settled_host
 from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features, ions_of_cell
+from ionvolt.models.tensors import under
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.reaction import balance
 from ionvolt.physics.trial_insertion import Wanted, trial_insertions
@@ -177,12 +178,7 @@ def settled_arrays(discharged: Crystal, ion: WorkingIon) -> Arrays:
         InputError: It cannot be evaluated, or the structure holds nothing but the ion, or none of it.
     """
     (found,) = compute_features([settled_host(remove_ion(discharged, ion), discharged)])
-    return {
-        "energy": np.array(found.energy),
-        "volume": np.array(found.volume),
-        "pooled": found.pooled,
-        "atoms": found.atoms.astype(np.float16),
-    }
+    return stored(found)
 
 
 def read_settled(path: Path, numbers: NDArray[np.int64]) -> CrystalFeatures | None:
@@ -198,8 +194,23 @@ def read_settled(path: Path, numbers: NDArray[np.int64]) -> CrystalFeatures | No
     arrays = read(path)
     if "refused" in arrays:
         return None
-    energy, volume, atoms = float(arrays["energy"]), float(arrays["volume"]), arrays["atoms"].astype(np.float32)
-    return CrystalFeatures(energy, atoms, arrays["pooled"], volume, numbers=numbers)
+    return replace(features_of(arrays), numbers=numbers)
+
+
+def stored(features: CrystalFeatures) -> Arrays:
+    """Features of a crystal as arrays; atoms in half precision."""
+    return {
+        "energy": np.array(features.energy),
+        "pooled": features.pooled,
+        "volume": np.array(features.volume),
+        "atoms": features.atoms.astype(np.float16),
+    }
+
+
+def features_of(arrays: Mapping[str, NDArray[Any]]) -> CrystalFeatures:
+    """Features of a crystal from the arrays of ``stored``."""
+    atoms = arrays["atoms"].astype(np.float32)
+    return CrystalFeatures(float(arrays["energy"]), atoms, arrays["pooled"], float(arrays["volume"]))
 
 
 def compute_trials(data: ElectrodeSet, rows: Indices, folder: Path, progress: ProgressCallback) -> None:
@@ -279,12 +290,7 @@ def trial_arrays(electrode: Electrode, informed: bool) -> Arrays:
         features["host"] = compute_features([cell])[0]
     found: Arrays = {"n_ions": np.array(filled.n_ions)}
     for name, f in features.items():
-        found |= {
-            f"{name}.energy": np.array(f.energy),
-            f"{name}.pooled": f.pooled,
-            f"{name}.volume": np.array(f.volume),
-        }
-        found[f"{name}.atoms"] = f.atoms.astype(np.float16)
+        found |= {f"{name}.{key}": array for key, array in stored(f).items()}
     return found
 
 
@@ -307,16 +313,7 @@ def read_trials(path: Path, host: CrystalFeatures | None, ion: str) -> TrialFeat
 
 def trials_of(arrays: Arrays, host: CrystalFeatures | None, ion: str) -> TrialFeatures:
     """The trials in the arrays of ``trial_arrays``; see ``read_trials``."""
-    own = {
-        name: CrystalFeatures(
-            float(arrays[f"{name}.energy"]),
-            arrays[f"{name}.atoms"].astype(np.float32),
-            arrays[f"{name}.pooled"],
-            float(arrays[f"{name}.volume"]),
-        )
-        for name in ("single", "filled", "host")
-        if f"{name}.energy" in arrays
-    }
+    own = {name: features_of(some) for name in ("single", "filled", "host") if (some := under(arrays, f"{name}."))}
     alone = own.get("host", host)
     assert alone is not None
     return from_crystal_features(alone, own["single"], own["filled"], int(arrays["n_ions"]), ion)
