@@ -112,7 +112,7 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
     )
 
 
-def settle(crystal: Crystal, potential: Potential, steps: int, at_rest: Array | None = None) -> Crystal:
+def settle(crystal: Crystal, potential: Potential, steps: int, at_rest: Array | float = 0.0) -> Crystal:
     """Take the first steps of a relaxation of atoms and cell, with as many calls of ``Potential.forces``.
 
     How far the result is from its minimum is not asked: most of the energy falls in the first steps.
@@ -122,13 +122,11 @@ def settle(crystal: Crystal, potential: Potential, steps: int, at_rest: Array | 
         potential: The potential.
         steps: Steps of L-BFGS; fewer where one leads where the potential cannot compute.
         at_rest: The gradient of the energy that counts as none, as ``optimisers.computed`` gives it, shape
-            (3 n_atoms + 6,). None: that of the potential's minimum.
+            (3 n_atoms + 6,).
 
     Raises:
         InputError: The potential cannot compute the start.
     """
-    if at_rest is None:
-        at_rest = np.zeros(3 * len(crystal) + 6)
     ahead = lbfgs_steps(crystal)
     here = next(ahead)
     for step in range(steps):
