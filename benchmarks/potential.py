@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,16 +90,10 @@ def main() -> int:
     print("| atoms | package, s | IonVolt, s | times faster | package, MB more | IonVolt, MB more |")
     print("|---|---|---|---|---|---|")
     for number, crystal in enumerate(crystals()):
-        times: dict[str, list[float]] = {name: [] for name in programs}
-        energies = {}
-        for turn in range(options.repeats + 1):
-            for name, network in programs.items():
-                began = time.process_time()
-                energies[name] = network.evaluate([crystal])[0].energy / len(crystal)
-                if turn:
-                    times[name].append(time.process_time() - began)
-        worst = max(worst, abs(energies["package"] - energies["IonVolt"]))
-        package, own = (statistics.median(times[name]) for name in programs)
+        works = {name: partial(network.evaluate, [crystal]) for name, network in programs.items()}
+        (package, own), answers = take_turns(works, options.repeats)
+        energies = [answer[0].energy / len(crystal) for answer in answers]
+        worst = max(worst, abs(energies[0] - energies[1]))
         memory = " | ".join(f"{peak(name, number):.0f}" for name in programs)
         print(f"| {len(crystal)} | {package:.2f} | {own:.2f} | {package / own:.1f} | {memory} |", flush=True)
     print(f"\nEnergies differ by {worst:.1e} eV an atom at most.\n")
@@ -106,26 +102,30 @@ def main() -> int:
     return 0 if worst < TOLERANCE and largest < FORCE_TOLERANCE else 1
 
 
+def take_turns(works: Mapping[str, Callable[[], Any]], repeats: int) -> tuple[list[float], list[Any]]:
+    """Median seconds of processor of each, a first turn aside, and what each gives."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    answers = {}
+    for turn in range(repeats + 1):
+        for name, work in works.items():
+            began = time.process_time()
+            answers[name] = work()
+            if turn:
+                times[name].append(time.process_time() - began)
+    return [statistics.median(some) for some in times.values()], list(answers.values())
+
+
 def compare_forces(programs: dict[str, SevenNetPotential], repeats: int) -> float:
     """Print a table of times; returns the largest difference, eV/Å."""
     largest = 0.0
     print("| atoms | forces and stress: package, s | IonVolt, s | times faster | energies alone, IonVolt, s |")
     print("|---|---|---|---|---|")
     for crystal in crystals()[:2]:
-        times: dict[str, list[float]] = {name: [] for name in (*programs, "energies")}
-        forces = {}
-        for turn in range(repeats + 1):
-            for name, network in programs.items():
-                began = time.process_time()
-                forces[name] = network.forces(crystal).forces
-                if turn:
-                    times[name].append(time.process_time() - began)
-            began = time.process_time()
-            programs["IonVolt"].evaluate([crystal])
-            if turn:
-                times["energies"].append(time.process_time() - began)
-        largest = max(largest, float(np.abs(forces["package"] - forces["IonVolt"]).max()))
-        package, own, energies = (statistics.median(some) for some in times.values())
+        works: dict[str, Callable[[], Any]]
+        works = {name: partial(network.forces, crystal) for name, network in programs.items()}
+        works["energies"] = partial(programs["IonVolt"].evaluate, [crystal])
+        (package, own, energies), (theirs, ours, _) = take_turns(works, repeats)
+        largest = max(largest, float(np.abs(theirs.forces - ours.forces).max()))
         print(f"| {len(crystal)} | {package:.2f} | {own:.3f} | {package / own:.1f} | {energies:.3f} |", flush=True)
     return largest
 

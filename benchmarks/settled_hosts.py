@@ -34,13 +34,13 @@ def voltages(electrode: Electrode, mover: Potential) -> tuple[list[float], float
     ion, energy_model = WORKING_IONS[electrode.working_ion], load_sevennet()
     host = remove_ion(electrode.discharged, ion)
     matched = balance(electrode.discharged, host, ion)
+    metal, (full,) = metal_energy(ion, VERSION), energy_model.evaluate([electrode.discharged])
     found, seconds = [], 0.0
     for steps in STEPS:
         began = time.perf_counter()
         settled = settled_host(host, electrode.discharged, steps, mover)
         seconds = time.perf_counter() - began
-        full, empty = energy_model.evaluate([electrode.discharged, settled])
-        metal = metal_energy(ion, VERSION)
+        (empty,) = energy_model.evaluate([settled])
         found.append(average_voltage(full.energy, empty.energy, matched, metal, ion))
     return found, seconds
 
