@@ -6,6 +6,7 @@ electrodes of the α-NaFeO2 kind: ``ionvolt.testing.layered``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import gemmi
@@ -182,6 +183,12 @@ def permuted(crystal: Crystal, rng: np.random.Generator) -> Crystal:
 
 def shifted(crystal: Crystal, rng: np.random.Generator) -> Crystal:
     return Crystal(crystal.lattice, crystal.numbers, crystal.frac_coords + rng.uniform(-3, 3, 3))
+
+
+def bent(crystal: Crystal, by: float) -> Crystal:
+    """Every atom moved at random, along each axis with that deviation in Å."""
+    moves = np.random.default_rng(3).normal(0, by, (len(crystal), 3))
+    return replace(crystal, frac_coords=crystal.frac_coords + moves @ np.linalg.inv(crystal.lattice))
 
 
 def rotated(crystal: Crystal, rng: np.random.Generator) -> Crystal:

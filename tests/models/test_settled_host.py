@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crystals import disulfide, olivine
+from crystals import bent, disulfide, olivine
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.models.mlip import settled_host as module
 from ionvolt.models.mlip.settled_host import STEPS, settled_host
@@ -17,11 +17,6 @@ from ionvolt.structures.crystal import Crystal
 pytestmark = pytest.mark.slow
 
 LI = WORKING_IONS["Li"]
-
-
-def bent(crystal: Crystal, by: float) -> Crystal:
-    moves = np.random.default_rng(3).normal(0, by, (len(crystal), 3))
-    return replace(crystal, frac_coords=crystal.frac_coords + moves @ np.linalg.inv(crystal.lattice))
 
 
 def gained(host: Crystal, settled: Crystal) -> float:
