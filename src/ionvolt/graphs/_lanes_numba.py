@@ -13,7 +13,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
@@ -130,15 +129,16 @@ def write_rows(n_out: int) -> Callable[..., Any]:
     return put
 
 
-def add_slopes(n_in: int, n_out: int) -> Callable[..., Any]:
-    """An intrinsic for the way back through ``add_turned`` and a sum over its results.
+def add_slopes(n_out: int) -> Callable[..., Any]:
+    """An intrinsic for the way back through ``add_turned`` and a sum over its results, for one of its vectors.
 
-    It takes sums, x, its first number and stride, g (the gradient of what ``add_turned`` gives) with its first number
-    and stride, weights, their slopes and the first number of both, matrices and the first number of the one to use, and
-    an array like x, to which the gradient of x is added. Gives sums + (weights * x) g^T, ``n_out`` times ``n_in``
-    vectors of ``LANES`` columns whose totals are the gradient of the matrix, and last of slopes * x * (matrix^T @ g).
+    It takes sums, x and the place of that vector's first number, g (the gradient of what ``add_turned`` gives) with its
+    first number and stride, weights, their slopes and the first number of both, matrices, the first number of a column
+    and the stride in it, and an array like x, to which the gradient of x is added. Gives sums + weights * x * g,
+    ``n_out`` vectors of ``LANES`` columns whose totals are the gradient of the column, and last slopes * x * (column^T
+    @ g).
     """
-    kind = types.UniTuple(_LANES, n_in * n_out + 1)
+    kind = types.UniTuple(_LANES, n_out + 1)
     place = types.intp
 
     @intrinsic
@@ -147,7 +147,6 @@ def add_slopes(n_in: int, n_out: int) -> Callable[..., Any]:
         sums: Any,
         x: Any,
         first: Any,
-        stride: Any,
         g: Any,
         first_g: Any,
         stride_g: Any,
@@ -155,70 +154,82 @@ def add_slopes(n_in: int, n_out: int) -> Callable[..., Any]:
         slopes: Any,
         weight: Any,
         matrices: Any,
-        matrix: Any,
+        column: Any,
+        stride: Any,
         d_x: Any,
     ) -> Any:
         def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            old, x_, first_, stride_, g_, first_g_, stride_g_, weights_, slopes_, weight_, matrices_, matrix_, d_x_ = (
+            old, x_, first_, g_, first_g_, stride_g_, weights_, slopes_, weight_, matrices_, column_, stride_, d_x_ = (
                 args
             )
-            _, of_x, _, _, of_g, _, _, of_weights, of_slopes, _, of_matrices, _, of_d_x = signature.args
-            new = [builder.extract_value(old, m) for m in range(n_in * n_out + 1)]
+            _, of_x, _, of_g, _, _, of_weights, of_slopes, _, of_matrices, _, _, of_d_x = signature.args
+            new = [builder.extract_value(old, m) for m in range(n_out + 1)]
             weigh = _load(builder, _address(context, builder, of_weights, weights_, weight_))
             slope = _load(builder, _address(context, builder, of_slopes, slopes_, weight_))
-            turn = _address(context, builder, of_matrices, matrices_, matrix_)
-            here, gradients = _address(context, builder, of_g, g_, first_g_), []
-            for _m in range(n_out):
-                gradients.append(_load(builder, here))
-                here = builder.gep(here, [stride_g_])
-            start, to = (
-                _address(context, builder, kind_, array, first_) for kind_, array in ((of_x, x_), (of_d_x, d_x_))
-            )
-            for k in range(n_in):
-                turned = None
-                for m in range(n_out):
-                    number = builder.load(builder.gep(turn, [ir.IntType(64)(m * n_in + k)]))
-                    product = builder.fmul(gradients[m], _spread(builder, number), flags=_FAST)
-                    turned = product if turned is None else builder.fadd(turned, product, flags=_FAST)
-                vector, before = _load(builder, start), _load(builder, to)
-                after = builder.fadd(before, builder.fmul(weigh, turned, flags=_FAST), flags=_FAST)
-                builder.store(after, builder.bitcast(to, _VECTOR.as_pointer()), align=4)
-                along = builder.fmul(builder.fmul(slope, vector, flags=_FAST), turned, flags=_FAST)
-                new[-1] = builder.fadd(new[-1], along, flags=_FAST)
-                vector = builder.fmul(weigh, vector, flags=_FAST)
-                for m in range(n_out):
-                    product = builder.fmul(vector, gradients[m], flags=_FAST)
-                    new[m * n_in + k] = builder.fadd(new[m * n_in + k], product, flags=_FAST)
-                start, to = builder.gep(start, [stride_]), builder.gep(to, [stride_])
+            vector = _load(builder, _address(context, builder, of_x, x_, first_))
+            weighed, turned = builder.fmul(weigh, vector, flags=_FAST), None
+            number = _address(context, builder, of_matrices, matrices_, column_)
+            here = _address(context, builder, of_g, g_, first_g_)
+            for m in range(n_out):
+                gradient = _load(builder, here)
+                product = builder.fmul(gradient, _spread(builder, builder.load(number)), flags=_FAST)
+                turned = product if turned is None else builder.fadd(turned, product, flags=_FAST)
+                new[m] = builder.fadd(new[m], builder.fmul(weighed, gradient, flags=_FAST), flags=_FAST)
+                here, number = builder.gep(here, [stride_g_]), builder.gep(number, [stride_])
+            to = _address(context, builder, of_d_x, d_x_, first_)
+            after = builder.fadd(_load(builder, to), builder.fmul(weigh, turned, flags=_FAST), flags=_FAST)
+            builder.store(after, builder.bitcast(to, _VECTOR.as_pointer()), align=4)
+            along = builder.fmul(builder.fmul(slope, vector, flags=_FAST), turned, flags=_FAST)
+            new[-1] = builder.fadd(new[-1], along, flags=_FAST)
             return context.make_tuple(builder, kind, new)
 
-        arguments = (kind, x, place, place, g, place, place, weights, slopes, place, matrices, place, d_x)
+        arguments = (kind, x, place, g, place, place, weights, slopes, place, matrices, place, place, d_x)
         return kind(*arguments), write
 
     return add
 
 
 def write_totals(n: int) -> Callable[..., Any]:
-    """An intrinsic that writes the totals of ``n`` vectors into an array of float32, from a number on.
+    """An intrinsic that writes the totals of ``n`` vectors into an array of float32, so far from each other.
 
-    It gives the total of one more vector, which comes last.
+    It gives the total of one more vector, which comes last; together they are ``LANES`` at the most.
     """
     kind = types.UniTuple(_LANES, n + 1)
-    reduction = ir.FunctionType(ir.FloatType(), [ir.FloatType(), _VECTOR])
 
     @intrinsic
-    def put(typing_context: Any, sums: Any, out: Any, first: Any) -> Any:
+    def put(typing_context: Any, sums: Any, out: Any, first: Any, stride: Any) -> Any:
         def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            vectors, out_, first_ = args
-            total = cgutils.get_or_insert_function(builder.module, reduction, f"llvm.vector.reduce.fadd.v{LANES}f32")
+            vectors, out_, first_, stride_ = args
+            totals = _totals(builder, [builder.extract_value(vectors, m) for m in range(n + 1)])
             to = _address(context, builder, signature.args[1], out_, first_)
-            zero = ir.FloatType()(-0.0)
-            for m in range(n + 1):
-                found = builder.call(total, [zero, builder.extract_value(vectors, m)], fastmath=_FAST)
-                if m < n:
-                    builder.store(found, builder.gep(to, [ir.IntType(64)(m)]))
-            return found
+            for m in range(n):
+                builder.store(builder.extract_element(totals, ir.IntType(32)(m)), to)
+                to = builder.gep(to, [stride_])
+            return builder.extract_element(totals, ir.IntType(32)(n))
 
-        return types.float32(kind, out, types.intp), write
+        return types.float32(kind, out, types.intp, types.intp), write
 
     return put
+
+
+def _totals(builder: Any, vectors: list[Any]) -> Any:
+    """The totals of up to ``LANES`` vectors as one vector: two halves of two are added until one is left.
+
+    Each by itself would take twice as many steps.
+    """
+    size = LANES  # numbers that are still to be added for each total
+    while size > 1:
+        half = size // 2
+        low = [begin + k for begin in range(0, 2 * LANES, size) for k in range(half)]
+        if len(vectors) % 2:
+            vectors = [*vectors, ir.Constant(_VECTOR, ir.Undefined)]
+        halves = (
+            [
+                builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [k + more for k in low]))
+                for more in (0, half)
+            ]
+            for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+        )
+        vectors = [builder.fadd(a, b, flags=_FAST) for a, b in halves]
+        size = half
+    return vectors[0]

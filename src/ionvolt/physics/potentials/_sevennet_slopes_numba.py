@@ -6,44 +6,34 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from ionvolt.graphs._lanes_numba import LANES, add_slopes, write_totals, zeros
 from ionvolt.graphs.compilation import cached_njit
 
 
-def _way(n_in: int, n_out: int) -> Any:
-    """A function that goes back along one bond in a way between two degrees; gives what its length adds."""
-    start, add, put = zeros(n_in * n_out + 1), add_slopes(n_in, n_out), write_totals(n_in * n_out)
+def _way(n_out: int) -> Any:
+    """A function that goes back along one bond in a way to one degree; gives what its length adds."""
+    start, add, put = zeros(n_out + 1), add_slopes(n_out), write_totals(n_out)
 
     @njit(nogil=True, error_model="numpy")
-    def go_back(x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns):
-        sums = start()
-        for c in range(0, count, LANES):
-            sums = add(sums, x, first + c, count, g, place + c, stride, weights, slopes, weight + c, turns, turn, d_x)
-        return put(sums, d_turns, turn)
+    def go_back(n_in, x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns):
+        total = np.float32(0)
+        for k in range(n_in):
+            sums = start()
+            begin, column = first + k * count, turn + k
+            for c in range(0, count, LANES):
+                sums = add(
+                    sums, x, begin + c, g, place + c, stride, weights, slopes, weight + c, turns, column, n_in, d_x
+                )
+            total += put(sums, d_turns, column, n_in)
+        return total
 
     return go_back
 
 
-def _ways_from(n_in: int) -> Any:
-    """The same for all ways that begin at one degree."""
-    to_1, to_3, to_5, to_7 = (_way(n_in, n_out) for n_out in (1, 3, 5, 7))
-
-    @njit(nogil=True, error_model="numpy")
-    def go_back(n_out, x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns):
-        if n_out == 1:
-            return to_1(x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns)
-        if n_out == 3:
-            return to_3(x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns)
-        if n_out == 5:
-            return to_5(x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns)
-        return to_7(x, first, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns)
-
-    return go_back
-
-
-_from_1, _from_3, _from_5, _from_7 = (_ways_from(n_in) for n_in in (1, 3, 5, 7))
+_to_1, _to_3, _to_5, _to_7 = (_way(n_out) for n_out in (1, 3, 5, 7))
 
 
 @cached_njit(nogil=True, error_model="numpy")
@@ -74,20 +64,20 @@ def add_slopes_of_messages(x, g, first, source, length, weights, slopes, turns, 
                 n_in, n_out, count, stride = ways[way, 0], ways[way, 1], ways[way, 2], ways[way, 6]
                 begin, place = from_x + ways[way, 3], row + ways[way, 7]
                 weight, turn = from_weight + ways[way, 4], from_turn + ways[way, 5]
-                if n_in == 1:
-                    total += _from_1(
-                        n_out, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
+                if n_out == 1:
+                    total += _to_1(
+                        n_in, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
                     )
-                elif n_in == 3:
-                    total += _from_3(
-                        n_out, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
+                elif n_out == 3:
+                    total += _to_3(
+                        n_in, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
                     )
-                elif n_in == 5:
-                    total += _from_5(
-                        n_out, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
+                elif n_out == 5:
+                    total += _to_5(
+                        n_in, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
                     )
                 else:
-                    total += _from_7(
-                        n_out, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
+                    total += _to_7(
+                        n_in, x, begin, count, g, place, stride, weights, slopes, weight, turns, turn, d_x, d_turns
                     )
             d_lengths[bond] = total
