@@ -3,7 +3,7 @@
     python benchmarks/settled_hosts.py mp2025.parquet --electrodes 200
 
 Voltages are those of SevenNet's energies alone, of the discharged structure as it stands and of the host after so many
-steps with SevenNet's or CHGNet's forces, against the labels. ``predict`` takes ``settled_host.STEPS`` steps.
+steps with SevenNet's or CHGNet's forces, against the labels. ``predict`` takes ``settling.STEPS`` steps.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import numpy as np
 from ionvolt.datasets import Electrode, clean, read_dataset
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip.settled_host import AT_REST, settled_host
+from ionvolt.models.mlip.settled_host import settled_host
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import metal_energy
+from ionvolt.physics.settling import AT_REST
 from ionvolt.recipes.mlip.settings import MlipSettings
 
 STEPS = (0, 1, 2, 3, 4)

@@ -7,11 +7,11 @@ import pytest
 
 from crystals import bent, disulfide, olivine
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip import settled_host as module
-from ionvolt.models.mlip.settled_host import STEPS, settled_host
+from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.physics import settling
 from ionvolt.physics.optimisers import computed
 from ionvolt.physics.potentials.sevennet import load_sevennet
-from ionvolt.physics.relaxation import settle
+from ionvolt.physics.settling import STEPS, settle
 from ionvolt.structures.crystal import Crystal
 
 pytestmark = pytest.mark.slow
@@ -57,10 +57,10 @@ def test_the_host_moves_without_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
             with monkeypatch.context() as patch:
                 volumes = []
                 for share in (0.999, 1.001):
-                    patch.setattr(module, name, limit * share * largest)
+                    patch.setattr(settling, name, limit * share * largest)
                     volumes.append(settled_host(host, discharged).volume)
             assert volumes[0] == pytest.approx(volumes[1], rel=1e-3)
-    monkeypatch.setattr(module, "MAX_FORCE", 0.49 * largest)
+    monkeypatch.setattr(settling, "MAX_FORCE", 0.49 * largest)
     assert settled_host(host, discharged) is host
 
 

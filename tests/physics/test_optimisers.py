@@ -19,8 +19,8 @@ from ionvolt.physics.potentials.ase_calculator import ASEPotential
 from ionvolt.physics.potentials.calculator import PotentialCalculator
 from ionvolt.physics.potentials.interface import Forces, Potential
 from ionvolt.physics.references import RELAXED
-from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax, settle
-from ionvolt.physics.trial_insertion import SETTLING
+from ionvolt.physics.relaxation import Relaxation, RelaxSettings, relax
+from ionvolt.physics.settling import settle
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import ask_spglib, symmetry_operations
 
@@ -118,12 +118,12 @@ def test_where_the_curvature_is_negative_it_still_goes_downhill(potential: CHGNe
     assert found.energy < found.start_energy
 
 
-def test_trials_of_large_ions_are_settled_by_ases_own_bfgs(potential: CHGNetPotential) -> None:
+def test_bfgs_is_ases_own(potential: CHGNetPotential) -> None:
     start = shaken(disulfide("K"), strain=0.1)
     atoms = Atoms(numbers=start.numbers, cell=start.lattice, scaled_positions=start.frac_coords, pbc=True)
     atoms.calc = PotentialCalculator(potential)
     BFGS(FrechetCellFilter(atoms), logfile=None).run(fmax=0.1, steps=4)
-    found = relax(start, potential, SETTLING)
+    found = relax(start, potential, RelaxSettings(max_steps=4, timeout=None, optimiser="bfgs"))
     assert found.steps == 4
     assert found.crystal.lattice == pytest.approx(np.array(atoms.cell), abs=1e-9)
     assert found.crystal.frac_coords == pytest.approx(atoms.get_scaled_positions(wrap=False), abs=1e-9)

@@ -126,10 +126,7 @@ def _moved(crystal: Crystal, step: Vector) -> Crystal:
 
 
 def ase_bfgs(crystal: Crystal, potential: Potential) -> Iterator[State]:
-    """ASE's BFGS, which begins with one stiffness for all, and FIRE for large cells.
-
-    Trained models have learned from its first few steps (``trial_insertion.SETTLING``).
-    """
+    """ASE's BFGS, which begins with one stiffness for all, and FIRE for large cells."""
     from ase import Atoms
     from ase.optimize import BFGS, FIRE
 

@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 
 from ionvolt.errors import InputError
-from ionvolt.physics.optimisers import ase_bfgs, computed, lbfgs_steps, preconditioned_lbfgs
+from ionvolt.physics.optimisers import ase_bfgs, preconditioned_lbfgs
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.structures.crystal import Crystal
-from ionvolt.typing import Array
 
 OPTIMISERS = {"lbfgs": preconditioned_lbfgs, "bfgs": ase_bfgs}
 """By name."""
@@ -110,35 +109,3 @@ def relax(crystal: Crystal, potential: Potential, settings: RelaxSettings | None
         stopped_by=stopped_by,
         seconds=time.monotonic() - started,
     )
-
-
-def settle(crystal: Crystal, potential: Potential, steps: int, at_rest: Array | float = 0.0) -> Crystal:
-    """Take the first steps of a relaxation of atoms and cell, with as many calls of ``Potential.forces``.
-
-    How far the result is from its minimum is not asked: most of the energy falls in the first steps.
-
-    Args:
-        crystal: The start; its source and warnings are kept.
-        potential: The potential.
-        steps: Steps of L-BFGS; fewer where one leads where the potential cannot compute.
-        at_rest: The gradient of the energy that counts as none, as ``optimisers.computed`` gives it, shape
-            (3 n_atoms + 6,).
-
-    Raises:
-        InputError: The potential cannot compute the start.
-    """
-    ahead = lbfgs_steps(crystal)
-    here = next(ahead)
-    for step in range(steps):
-        try:
-            state, gradient = computed(here, potential)
-            if not np.isfinite([state.energy, state.max_force]).all():
-                return crystal
-            crystal, here = here, ahead.send(gradient - at_rest)
-        except (np.linalg.LinAlgError, ValueError):  # a step led out of the realm of crystals
-            return crystal
-        except InputError:
-            if not step:
-                raise
-            return crystal
-    return here

@@ -36,7 +36,7 @@ from ionvolt.models.mlip.delta_network import (
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.pair_features import SIZE, pair_features
-from ionvolt.models.mlip.settled_host import STEPS, settled_host
+from ionvolt.models.mlip.settled_host import settled_host
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.conformal import Conformal
@@ -45,6 +45,7 @@ from ionvolt.physics.average import AverageVoltage
 from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance
 from ionvolt.physics.references import metal_energy
+from ionvolt.physics.settling import STEPS
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
