@@ -87,7 +87,7 @@ def foundation(seed: int = 0) -> FoundationModel:
 
     def learners(tried: list[TrialFeatures]) -> HostLearners:
         networks = [TrainedNetwork().answering() for _ in range(2)]
-        machine = train_host_machine(tried, known, VOLTAGES, 0, EXACT)
+        machine = train_host_machine(tried, known, VOLTAGES, np.arange(len(tried)), EXACT)
         return HostLearners(networks, machine, domain([trial.host for trial in tried]))
 
     return FoundationModel(learners(trials()), learners(informed_trials()), data, float(VOLTAGES.mean()), card("small"))

@@ -3,20 +3,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ionvolt.descriptors.host_and_ion import HOST_AND_ION_FEATURES
 from ionvolt.ions import remove_ion
 from ionvolt.models.differences import mean_differences
-from ionvolt.models.mlip import delta_model, foundation_model
+from ionvolt.models.mlip import delta_model
 from ionvolt.models.mlip.atomic_gp import AtomicGP, AtomicGPSettings, fit_atomic_gp
 from ionvolt.models.mlip.crystal_machine import known_of, row_size
 from ionvolt.models.mlip.delta_network import EndMemberPair
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, POOLED_SIZE, CrystalFeatures
 from ionvolt.models.mlip.pair_features import SIZE
 from ionvolt.structures.crystal import Crystal
-from ionvolt.training.laplacian import LaplacianSettings, element_data
-from ionvolt.training.mlip.fit import MachineSettings, train_host_machine, train_pair_machine
+from ionvolt.training.laplacian import element_data
+from ionvolt.training.mlip.fit import train_pair_machine
 from models.small import DISCHARGED, EXACT, LI, VOLTAGES, pairs
-from models.small import trials as small_trials
 
 RNG = np.random.default_rng(0)
 
@@ -46,16 +44,6 @@ def test_what_is_known_of_a_supercell_is_that_of_its_cell() -> None:
     double = Crystal.from_pymatgen(host.to_pymatgen().make_supercell((2, 1, 1)))
     one, two = known_of([host, double], ["Li", "Li"], element_data())
     assert two == pytest.approx(one, rel=1e-6, abs=1e-6)
-
-
-def test_an_error_that_counts_less_is_left() -> None:
-    trials, known = [*small_trials(), small_trials()[0]], np.zeros((5, len(HOST_AND_ION_FEATURES)))
-    target = np.array([*VOLTAGES, VOLTAGES[0] + 1])  # the same host again, with another label
-    settings = replace(MachineSettings(), exchanged=0.1, tables=LaplacianSettings(penalty=1.0, tube=0.01))
-    machine = train_host_machine(trials, known, target, 1, settings)
-    equal = train_host_machine(trials, known, target, 1, replace(settings, exchanged=1.0))
-    rows = foundation_model.rows_of(trials[:1], known[:1])
-    assert machine.predict(rows)[0] < equal.predict(rows)[0] - 0.05
 
 
 MIX = np.random.default_rng(9).normal(size=(6, ATOM_SIZE))

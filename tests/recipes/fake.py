@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from ionvolt.datasets import Electrode
-from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.latent_features import ATOM_SIZE, CrystalFeatures
-from ionvolt.recipes.mlip import exchanges, features
+from ionvolt.recipes.mlip import features
 from ionvolt.structures.crystal import Crystal
 
 
@@ -49,17 +48,6 @@ def trial_arrays(electrode: Electrode, informed: bool) -> dict[str, Any]:
     return found
 
 
-def exchange_arrays(electrode: Electrode, symbol: str, potentials: object) -> dict[str, Any]:
-    """Another ion in the electrode's host, 0.1 V above the electrode; Caesium is refused."""
-    if symbol == "Cs":
-        raise InputError("toy", "too large", "Take another one")
-    made = replace(electrode, working_ion=symbol)
-    found: dict[str, Any] = {"voltage": np.array(electrode.average_voltage + 0.1)}
-    for name, informed in (("alone", False), ("informed", True)):
-        found |= {f"{name}.{key}": array for key, array in trial_arrays(made, informed).items()}
-    return found
-
-
 def use(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Put it in the place of the potential; the list grows by the source of every crystal that is asked for."""
     asked: list[str] = []
@@ -71,6 +59,4 @@ def use(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(features, "compute_features", compute)
     monkeypatch.setattr(features, "settled_host", lambda host, discharged: host)
     monkeypatch.setattr(features, "trial_arrays", trial_arrays)
-    monkeypatch.setattr(exchanges, "exchange_arrays", exchange_arrays)
-    monkeypatch.setattr(exchanges, "load_potentials", lambda: None)
     return asked

@@ -32,7 +32,6 @@ def test_list() -> None:
     asked_for = {step["name"]: step["asked_for"] for step in found["mlip"]["steps"]}
     assert [name for name, only_then in asked_for.items() if not only_then] == [
         "features",
-        "exchanges",
         "evaluate",
         "fit",
     ]
@@ -54,10 +53,6 @@ def test_run_evaluate_release(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert result.exit_code == 0, result.output
     assert "38/38 00018.npz" in result.stderr
     result = RUNNER.invoke(app, ["recipe", "evaluate", "mlip", *call, "--folds", "0,2"])
-    assert result.exit_code == 1
-    assert "--only exchanges" in str(result.exception)
-    assert RUNNER.invoke(app, ["recipe", "run", "mlip", *call, "--only", "exchanges"]).exit_code == 0
-    result = RUNNER.invoke(app, ["recipe", "evaluate", "mlip", *call, "--folds", "0,2"])
     assert result.exit_code == 0, result.output
     assert "both, framework 3-fold" in result.stdout
     assert "12/12 " in result.stderr
@@ -71,7 +66,7 @@ def test_run_evaluate_release(data: Path, tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
-        (["run", "mlip", "DATA", "--only", "dance"], "no step of mlip. Choose from features, exchanges, relaxed, "),
+        (["run", "mlip", "DATA", "--only", "dance"], "no step of mlip. Choose from features, relaxed, "),
         (["run", "mlp", "DATA"], "no recipe. Did you mean mlip"),
         (["evaluate", "mlip", "DATA", "--folds", "first"], "folds are numbers"),
         (["evaluate", "mlip", "DATA", "--ions", "Al"], "no electrode of Al is left"),

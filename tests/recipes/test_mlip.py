@@ -53,7 +53,6 @@ SETTINGS = MlipSettings(
         CrossValidation("discharged", "chemical-system", 1, 1),
     ),
     final_members=2,
-    exchanges=0.5,
     corrections={"both": _CORRECTIONS, "discharged": _CORRECTIONS, "charged": _CORRECTIONS},
     structures_a_file=20,
 )
@@ -73,7 +72,7 @@ def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = Job(data, tmp_path_factory.mktemp("run"))
     with pytest.MonkeyPatch.context() as patch:
         fake.use(patch)
-        for step in ("features", "exchanges", "evaluate", "fit"):
+        for step in ("features", "evaluate", "fit"):
             RECIPE.do(step, job)
     return job
 
@@ -83,7 +82,7 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
     seen: list[tuple[int, int, str]] = []
     some = Selection(ions=("Li", "Mg"))
     job = Job(data, tmp_path / "run", some, progress=lambda *what: seen.append(what))
-    for step in ("features", "exchanges", "evaluate", "fit"):
+    for step in ("features", "evaluate", "fit"):
         RECIPE.do(step, job)
     written = release(RECIPE, job, tmp_path / "weights")
     assert [folder.name for folder in written] == ["foundation-toy", "delta-toy"]
@@ -106,7 +105,7 @@ def test_from_structures_to_a_released_model(data: Path, tmp_path: Path) -> None
 def test_what_is_done_is_not_repeated(done: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = fake.use(monkeypatch)
     before = {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.npz")}
-    for step in ("features", "exchanges", "evaluate"):
+    for step in ("features", "evaluate"):
         RECIPE.do(step, done)
     assert {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.npz")} == before
     assert asked == []

@@ -37,12 +37,7 @@ def exchanged(crystal: Crystal, ion: WorkingIon) -> Crystal:
             f"{others[symbol]} {symbol} in a cell make room for {wanted:.3g} {ion.symbol}",
             "Give a supercell in which that is a whole number" if wanted < others[symbol] else "Leave --exchange out",
         )
-    return in_the_places(crystal, symbol, ion, round(wanted))
-
-
-def in_the_places(crystal: Crystal, symbol: str, ion: WorkingIon, n_ions: int) -> Crystal:
-    """A crystal with so many ions in the places of an element; those that stay empty are far from each other."""
     number = ATOMIC_NUMBERS[symbol]
-    kept = without_farthest(crystal, number, int((crystal.numbers == number).sum()) - n_ions)
+    kept = without_farthest(crystal, number, others[symbol] - round(wanted))
     numbers = np.where(kept.numbers == number, ion.number, kept.numbers)
     return replace(kept, numbers=numbers, source=f"{crystal.source} with {ion.symbol} for {symbol}")

@@ -63,11 +63,7 @@ def feature_weights(settings: LaplacianSettings) -> Array:
 
 
 def fit_laplacian(
-    rows: Array,
-    voltages: Array,
-    settings: LaplacianSettings,
-    weights: Array | None = None,
-    importance: Array | None = None,
+    rows: Array, voltages: Array, settings: LaplacianSettings, weights: Array | None = None
 ) -> LaplacianMachine:
     """Fit a machine; nothing is drawn by chance.
 
@@ -76,7 +72,6 @@ def fit_laplacian(
         voltages: In V, shape (n,).
         settings: Shape of the kernel.
         weights: How much a deviation in each feature counts, shape (p,); by default as ``feature_weights`` says.
-        importance: How much an error of each electrode counts, shape (n,); by default 1.
 
     Raises:
         ModelError: scikit-learn is not installed.
@@ -90,9 +85,7 @@ def fit_laplacian(
     weighted = (references * (weights * unit)).astype(np.float32)
     centre, width = float(voltages.mean()), float(voltages.std()) or 1.0
     machine = SVR(kernel="precomputed", C=settings.penalty, epsilon=settings.tube, cache_size=500)
-    machine.fit(
-        np.exp(-summed_differences(weighted, weighted).astype(np.float64)), (voltages - centre) / width, importance
-    )
+    machine.fit(np.exp(-summed_differences(weighted, weighted).astype(np.float64)), (voltages - centre) / width)
     coefficients = np.zeros(len(rows))
     coefficients[machine.support_] = machine.dual_coef_[0] * width
     return LaplacianMachine(

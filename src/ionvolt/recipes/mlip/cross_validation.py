@@ -232,9 +232,7 @@ def mark(table: Table, settings: MlipSettings, unit: Unit) -> str:
     train, tested = parts_of(rows, folds(table.data, unit.test, settings.n_folds)[unit.fold])
     facts = [FORMAT, settings.of_part(unit.test.part), unit.test.seed, unit.test.members]
     physics = np.array([pair.physics for pair in [*rows.pairs, *(trial.pair for trial in rows.informed)]])
-    made = rows.exchanged
-    learned = [] if made is None else [made.rows, made.target, made.known]
-    return fingerprint(facts, table.numbers, train, tested, rows.target, physics, rows.known, *learned)
+    return fingerprint(facts, table.numbers, train, tested, rows.target, physics, rows.known)
 
 
 def is_done(path: Path, wanted: str) -> bool:

@@ -181,17 +181,14 @@ def fit_learners(
         return found
 
     def on_hosts(kind: str = "") -> HostLearners:
-        # Networks learn from labels alone: with a third of the exchanges they had 0.308 instead of 0.312 V from hosts
-        # alone, but 0.247 instead of 0.243 V where the composition is known (framework folds 0 and 1 of seed 0).
-        own = networks([trial.pair for trial in (rows.informed if kind else rows.trials)], kind)
+        trials = rows.informed if kind else rows.trials
+        own = networks([trial.pair for trial in trials], kind)
         log("support vectors")
-        trials = learned.informed if kind else learned.trials
         atoms = train_atomic_gp(rows.pairs, rows.target, train, corrections_of) if compared and not kind else None
-        machine = train_host_machine(trials, learned.known, learned.target, n_exchanged, settings.machines["charged"])
+        machine = train_host_machine(trials, rows.known, rows.target, train, settings.machines["charged"])
         return HostLearners(own, machine, atoms)
 
     if rows.part == "charged":
-        learned, n_exchanged = with_exchanges(rows, train)
         return AllHostLearners(on_hosts(), on_hosts("-informed") if informed else None)
     shape = settings.machines.get(rows.part)
     atoms = compared or any("atomic_gp" in settings.shipped[case] for case in CASES[rows.part])
@@ -203,24 +200,6 @@ def fit_learners(
         train_atomic_gp(rows.pairs, rows.target, train, corrections_of) if atoms else None,
         train_pair_machine(rows.pairs, rows.known, rows.target, train, shape) if shape else None,
     )
-
-
-def with_exchanges(rows: PartRows, train: Indices) -> tuple[PartRows, int]:
-    """Some rows and the exchanges that were made of them, and how many these are: the last ones."""
-    learned = rows.some(train)
-    if rows.exchanged is None:
-        return learned, 0
-    made = rows.exchanged.some(np.flatnonzero(np.isin(rows.exchanged.rows, learned.rows)))
-    together = PartRows(
-        rows.part,
-        np.concatenate([learned.rows, made.rows]),
-        learned.pairs + made.pairs,
-        np.concatenate([learned.target, made.target]),
-        learned.trials + made.trials,
-        learned.informed + made.informed,
-        np.concatenate([learned.known, made.known]),
-    )
-    return together, len(made)
 
 
 def learners_from(arrays: Mapping[str, NDArray[np.generic]], part: Part, settings: MlipSettings) -> Learners:

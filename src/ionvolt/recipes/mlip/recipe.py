@@ -13,7 +13,6 @@ from ionvolt.recipes.cards import label_of
 from ionvolt.recipes.interface import EVALUATE, FIT, ReportLine, Step
 from ionvolt.recipes.job import Job
 from ionvolt.recipes.mlip import cross_validation
-from ionvolt.recipes.mlip.exchanges import compute_exchanges
 from ionvolt.recipes.mlip.features import compute_settled, compute_structure_features, compute_trials, require_ids
 from ionvolt.recipes.mlip.relaxed import compute_relaxed
 from ionvolt.recipes.mlip.release import reports, write
@@ -26,7 +25,6 @@ from ionvolt.training.laplacian import element_data
 from ionvolt.training.scikit_learn import require_scikit_learn
 
 FEATURES = Step("features", "what the potential says of every structure, and of hosts with the ion tried in them")
-EXCHANGES = Step("exchanges", "other ions in the places of the known ones, relaxed, for hosts to learn from")
 RELAXED = Step("relaxed", "both ends of electrodes relaxed, as `ionvolt compute` does it, for a test", asked_for=True)
 
 INSERTED = Step("inserted", "hosts filled and both ends relaxed, as `ionvolt compute` does it", asked_for=True)
@@ -41,7 +39,7 @@ class MlipRecipe:
     name: str = "mlip"
     words: str = "networks and kernels on SevenNet's atom vectors, for hosts alone and for both end members"
     makes: tuple[str, ...] = (FOUNDATION_MODEL, DELTA_MODEL)
-    steps: Sequence[Step] = (FEATURES, EXCHANGES, RELAXED, INSERTED, EVALUATE, FIT, ROUTES)
+    steps: Sequence[Step] = (FEATURES, RELAXED, INSERTED, EVALUATE, FIT, ROUTES)
 
     def data(self, job: Job) -> ElectrodeSet:
         """The cleaned rows of a job that take part."""
@@ -63,10 +61,6 @@ class MlipRecipe:
             compute_structure_features(data, rows, self.settings.structures_a_file, job.folder, job.progress)
             compute_settled(data, rows, job.folder, job.progress)
             compute_trials(data, rows, job.folder, job.progress)
-        elif step == EXCHANGES.name:
-            data = self._whole(job)
-            n_exchanges = self.settings.n_exchanges(len(data))
-            compute_exchanges(data, job.selection.of(data), n_exchanges, job.folder, job.progress)
         elif step == RELAXED.name:
             data = self._whole(job)
             compute_relaxed(data, job.selection.of(data), job.folder, job.progress, job.minutes)
@@ -86,9 +80,7 @@ class MlipRecipe:
     def table(self, job: Job, parts: Sequence[Part] = PARTS) -> Table:
         """The rows of a job with their features."""
         data = self._whole(job)
-        n_exchanges = self.settings.n_exchanges(len(data))
-        a_file = self.settings.structures_a_file
-        return read_table(data, job.selection.of(data), job.folder, parts, a_file, n_exchanges)
+        return read_table(data, job.selection.of(data), job.folder, parts, self.settings.structures_a_file)
 
     def report(self, job: Job) -> list[ReportLine]:
         """See ``Recipe``."""

@@ -43,8 +43,6 @@ LIMITS = [
     "made of. No split by framework changes that: errors on materials outside the Materials Project may be larger.",
     "The labels are GGA and GGA+U voltages of ordered crystals at 0 K, not measurements.",
     "Rb and Cs have some thirty electrodes each: their errors and intervals are rough.",
-    "Hosts learn K, Rb, Cs, Al and Y from electrodes that the potential made by exchange of the ion, too. In a random "
-    "split one of these can be the tested electrode: figures of these ions from it are too good.",
 ]
 ADDED_WORDS: dict[Case, str] = {"composition": ", discharged composition known"}
 """By which tests of a part are told apart in cards."""

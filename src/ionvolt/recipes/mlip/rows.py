@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.mlip.trial_features import TrialFeatures
 from ionvolt.physics.reaction import balance
-from ionvolt.recipes.mlip.exchanges import ExchangedRow, read_exchanges
 from ionvolt.recipes.mlip.features import (
     feature_files,
     read_settled,
@@ -47,8 +46,6 @@ class PartRows:
         informed: The same with as many ions tried as go in.
         known: What element tables and geometry say of hosts, shape (n, len(HOST_AND_ION_FEATURES)); where both
             ends are given nothing, shape (n, 0).
-        exchanged: Electrodes that the potential made of these by exchange of the ion, to learn from; ``rows`` are those
-            that they were made of, and come several times. None where there are none.
     """
 
     part: Part
@@ -58,7 +55,6 @@ class PartRows:
     trials: list[TrialFeatures]
     informed: list[TrialFeatures]
     known: Array
-    exchanged: PartRows | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,7 +70,7 @@ class PartRows:
         return [pair.charged for pair in self.pairs]
 
     def some(self, chosen: Indices) -> PartRows:
-        """Those at some places, without what was made of them."""
+        """Those at some places."""
         trials, informed = ([of[i] for i in chosen] if of else [] for of in (self.trials, self.informed))
         pairs = [self.pairs[i] for i in chosen]
         return PartRows(self.part, self.rows[chosen], pairs, self.target[chosen], trials, informed, self.known[chosen])
@@ -99,9 +95,7 @@ class Table:
     parts: dict[Part, PartRows]
 
 
-def read_table(
-    data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequence[Part], a_file: int, n_exchanges: int = 0
-) -> Table:
+def read_table(data: ElectrodeSet, numbers: Indices, folder: Path, parts: Sequence[Part], a_file: int) -> Table:
     """Read the features of some rows.
 
     Args:
@@ -110,7 +104,6 @@ def read_table(
         folder: Where the features are.
         parts: Which parts are wanted.
         a_file: Structures whose features stand in one file.
-        n_exchanges: Exchanges of ions of the whole data that hosts learn from, too.
 
     Raises:
         DataError: Features are missing.
@@ -121,9 +114,7 @@ def read_table(
     found: dict[Part, PartRows] = {}
     for part in parts:
         if part == "charged":
-            hosts = _host_rows(some, numbers, features, folder)
-            made = read_exchanges(data, numbers, n_exchanges, folder, features)
-            found[part] = replace(hosts, exchanged=_exchanged_rows(data, numbers, made)) if made else hosts
+            found[part] = _host_rows(some, numbers, features, folder)
         else:
             found[part] = _pair_rows(some, numbers, part, features, folder)
         if not len(found[part]):
@@ -180,12 +171,3 @@ def _host_rows(data: ElectrodeSet, numbers: Indices, features: dict[str, Crystal
     chosen = np.array(rows, dtype=np.int64)
     known = known_of([data[row].host for row in rows], data.ions[chosen].tolist(), element_data())
     return PartRows("charged", chosen, [trial.pair for trial in trials], data.voltages[chosen], trials, informed, known)
-
-
-def _exchanged_rows(data: ElectrodeSet, numbers: Indices, made: Sequence[ExchangedRow]) -> PartRows:
-    whole = np.array([one.exchange.row for one in made], dtype=np.int64)
-    alone, informed = [one.alone for one in made], [one.informed for one in made]
-    known = known_of([data[row].host for row in whole.tolist()], [one.exchange.ion for one in made], element_data())
-    target = np.array([one.voltage for one in made])
-    rows = np.searchsorted(numbers, whole)
-    return PartRows("charged", rows, [trial.pair for trial in alone], target, alone, informed, known)

@@ -67,7 +67,6 @@ class MlipSettings:
         corrections: How the learners of corrections are trained, by part.
         machines: Settings of the support vectors on whole electrodes, of the parts that have them. Where both ends are
             given there is little left to tell by their likeness.
-        exchanges: Exchanges of the ion that hosts learn from, too, for each electrode of the data.
         shipped: Learners whose mean is the answer, by case; the others are computed for comparison.
         structures_a_file: Structures whose features stand in one file.
     """
@@ -105,7 +104,6 @@ class MlipSettings:
             "discharged": MachineSettings(potential=0.25, content=0.3),
         }
     )
-    exchanges: float = 0.8
     shipped: Mapping[Case, tuple[str, ...]] = field(
         default_factory=lambda: {
             "charged": ("networks", "support_vectors"),
@@ -115,10 +113,6 @@ class MlipSettings:
         }
     )
     structures_a_file: int = 100
-
-    def n_exchanges(self, n_rows: int) -> int:
-        """Exchanges of data of so many rows."""
-        return round(self.exchanges * n_rows)
 
     def calibrating(self, part: Part) -> CrossValidation:
         """The cross-validation whose held-out answers make a part's limits and figures."""
@@ -136,6 +130,4 @@ class MlipSettings:
         found: dict[str, Any] = {"corrections": asdict(self.corrections[part])}
         if part in self.machines:
             found["support_vectors"] = asdict(self.machines[part])
-        if part == "charged":
-            found["exchanges"] = self.exchanges
         return found

@@ -45,29 +45,28 @@ class MachineSettings:
         potential: Weight of the mean difference between features of the potential.
         content: Weight of the difference in ions per host atom.
         tables: Weights of the features of host and ion, and the fit.
-        exchanged: How much an error of an electrode counts that the potential made by exchange of the ion.
     """
 
     potential: float = 0.2
     content: float = 0.1
     tables: LaplacianSettings = field(default_factory=lambda: LaplacianSettings(gamma=0.5, penalty=1.5, tube=0.03))
-    exchanged: float = 0.5
 
 
 def train_host_machine(
-    trials: Sequence[TrialFeatures], known: Array, target: Array, n_exchanged: int, settings: MachineSettings
+    trials: Sequence[TrialFeatures], known: Array, target: Array, train: Indices, settings: MachineSettings
 ) -> LaplacianMachine:
-    """Fit the support vectors of hosts with the ion tried in them.
+    """Fit the support vectors of hosts with the ion tried in them on some rows.
 
     Args:
-        trials: Hosts with the ion tried in them.
+        trials: Hosts with the ion tried in them, of all rows.
         known: What element tables and geometry say of them, shape (n, len(HOST_AND_ION_FEATURES)).
         target: Labelled voltages, V, shape (n,).
-        n_exchanged: How many of them, the last ones, the potential has made by exchange of the ion.
+        train: Rows to learn from.
         settings: Shape of the kernel and its fit.
     """
-    counts = np.r_[np.ones(len(trials) - n_exchanged), np.full(n_exchanged, settings.exchanged)]
-    return _fit_machine(foundation_model.rows_of(trials, known), target, trial_features.importance(), counts, settings)
+    some = [trials[i] for i in train]
+    rows = foundation_model.rows_of(some, known[train])
+    return _fit_machine(rows, target[train], trial_features.importance(), settings)
 
 
 def train_pair_machine(
@@ -84,16 +83,13 @@ def train_pair_machine(
     """
     some = [pairs[i] for i in train]
     residual = target[train] - np.array([pair.physics for pair in some])
-    rows = delta_model.rows_of(some, known[train])
-    return _fit_machine(rows, residual, pair_features.importance(), np.ones(len(some)), settings)
+    return _fit_machine(delta_model.rows_of(some, known[train]), residual, pair_features.importance(), settings)
 
 
-def _fit_machine(
-    rows: Array, target: Array, importance: Array32, counts: Array, settings: MachineSettings
-) -> LaplacianMachine:
+def _fit_machine(rows: Array, target: Array, importance: Array32, settings: MachineSettings) -> LaplacianMachine:
     of_potential = settings.potential * importance / len(importance)
     weights = np.concatenate([of_potential, [settings.content], feature_weights(settings.tables)])
-    return fit_laplacian(rows, target, settings.tables, weights, counts)
+    return fit_laplacian(rows, target, settings.tables, weights)
 
 
 def train_atomic_gp(
