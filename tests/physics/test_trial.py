@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crystals import rock_salt
+from crystals import bent, rock_salt
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, WorkingIon, remove_ion
+from ionvolt.physics.equilibrium import MAX_FORCE
 from ionvolt.physics.interstitials import (
     InterstitialSite,
     crowding_energy,
@@ -17,12 +18,14 @@ from ionvolt.physics.interstitials import (
 )
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.interface import Potential
+from ionvolt.physics.settling import AT_REST, STEPS, GivenForces, settle
 from ionvolt.physics.trial_insertion import (
     Trial,
     Wanted,
-    expand_and_relax,
     fill_sites,
+    settled,
     sites_for_trials,
+    stretched,
     trial_insertions,
 )
 from ionvolt.structures.crystal import Crystal
@@ -41,8 +44,7 @@ def tried(host: Crystal, ion: WorkingIon, potential: Potential, n_ions: int | No
 
 def test_lithium_goes_back_to_where_it_was() -> None:
     single, filled = tried(COO2, LI, load_chgnet())
-    assert single.n_ions == 1
-    assert filled is single, "one transition metal has one electron to give"
+    assert single.n_ions == filled.n_ions == 1, "one transition metal has one electron to give"
     assert single.crystal.numbers.tolist() == [*COO2.numbers.tolist(), 3]
     site = LICOO2.frac_coords[LICOO2.numbers == 3]
     assert distances(COO2.lattice, single.crystal.frac_coords[-1], site).min() < 0.3
@@ -53,13 +55,53 @@ def test_a_large_ion_pushes_the_host_apart() -> None:
     single, filled = tried(COO2, WORKING_IONS["K"], potential)
     assert filled.crystal.numbers.tolist() == single.crystal.numbers.tolist()
     assert filled.output.energy < single.output.energy
-    assert filled.crystal.volume > 1.05 * COO2.volume
+    assert filled.crystal.volume > 1.1 * COO2.volume
     assert single.crystal.volume == pytest.approx(COO2.volume)
-    assert tried(COO2, LI, potential)[1].crystal.volume == pytest.approx(COO2.volume)
     # Two atoms that see each other alone: stretched on, they would see nothing.
     pair = Crystal(np.diag([20.0, 20.0, 20.0]), np.array([8, 19]), np.array([[0.0, 0, 0], [0.24, 0, 0]]))
     alone = Trial(pair, 1, potential.evaluate([pair])[0])
-    assert expand_and_relax(alone, potential, potential).crystal.lattice[0, 0] < 21
+    assert stretched(alone, potential).crystal.lattice[0, 0] < 21
+
+
+def test_what_is_filled_in_a_relaxed_host_takes_all_steps() -> None:
+    potential = load_chgnet()
+    host = settle(COO2, potential, 12)
+    single, filled = tried(host, LI, potential)
+    assert single.crystal.volume == pytest.approx(host.volume)
+    relaxed = settle(single.crystal, potential, STEPS)
+    assert filled.crystal.lattice == pytest.approx(relaxed.lattice, abs=1e-6)
+    assert filled.crystal.frac_coords == pytest.approx(relaxed.frac_coords, abs=1e-6)
+    assert filled.output.energy < single.output.energy - 0.05
+
+
+def test_a_host_that_is_not_at_rest_gains_less_by_itself() -> None:
+    """The voltage would rise by as much as the energy of the filled end alone."""
+    potential = load_chgnet()
+
+    def gained(host: Crystal, settled_by: GivenForces) -> float:
+        single, _ = tried(host, LI, potential)
+        return single.output.energy - settled(single, settled_by, potential, STEPS).output.energy
+
+    host = settle(COO2, potential, 12)
+    own = gained(host, GivenForces.of(host, potential))
+    shaken = bent(host, 0.04)
+    unrest = GivenForces.of(shaken, potential)
+    plain = GivenForces(0.0, 0 * unrest.gradient)
+    assert AT_REST < unrest.max_force < MAX_FORCE
+    assert abs(gained(shaken, unrest) - own) < 0.7 * (gained(shaken, plain) - own)
+
+
+def test_a_trial_stays_where_settling_fails_or_finds_nothing_lower() -> None:
+    potential = load_chgnet()
+    single, filled = tried(COO2, LI, potential)
+    given = GivenForces.of(COO2, potential)
+    far = GivenForces(2.1 * MAX_FORCE, given.gradient)
+    assert settled(single, far, potential, STEPS) is single
+    lower = Trial(single.crystal, 1, replace(single.output, energy=filled.output.energy - 1e-3))
+    assert settled(lower, given, potential, STEPS) is lower
+    lonely = Crystal(np.diag([20.0, 20.0, 20.0]), np.array([8, 3]), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]))
+    trial = Trial(lonely, 1, single.output)
+    assert settled(trial, GivenForces(0.0, np.zeros(9)), potential, STEPS) is trial
 
 
 def along_c(crystal: Crystal, times: int) -> Crystal:

@@ -1,8 +1,8 @@
-"""A quick look at how a host takes an ion: put in where it likes to be, a few energies; room is made for large ions."""
+"""A quick look at how a host takes an ion: put in where it likes to be, then a few steps of relaxation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -19,9 +19,8 @@ from ionvolt.physics.interstitials import (
     find_interstitials,
     rank_sites,
 )
-from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.interface import Potential, PotentialOutput
-from ionvolt.physics.relaxation import RelaxSettings, relax
+from ionvolt.physics.settling import STEPS, GivenForces, settle_changed
 from ionvolt.structures.chemistry import IONIC_RADII
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
@@ -39,8 +38,8 @@ LARGE = 1.2
 STRETCH, MOST_STRETCHED = 0.03, 0.24
 """From size to size of a cell with large ions, and to the largest, as fractions of the edges."""
 
-SETTLING = RelaxSettings(max_steps=4, timeout=None, optimiser="bfgs")
-"""Of a cell with large ions, once it is stretched: what the trained models have learned from."""
+LARGE_STEPS = 5
+"""Of relaxation of a cell with large ions, once it is stretched, from which the trained models have learned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,27 +83,23 @@ class Wanted:
 
 
 def trial_insertions(
-    host: Crystal,
-    wanted: Sequence[Wanted],
-    energy_model: Potential,
-    sites: Sequence[InterstitialSite] | None = None,
-    relaxer: Callable[[], Potential] = load_chgnet,
+    host: Crystal, wanted: Sequence[Wanted], potential: Potential, sites: Sequence[InterstitialSite] | None = None
 ) -> list[tuple[Trial, Trial]]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled: for each ion.
 
-    The second takes no more ions than the host has electrons to give (``insertion.default_ions``), and none that lie
-    too near each other; it is the first one again where that is one ion. Where it is known how many ions go in, so many
-    are put in, into other kinds of voids where the best kind is too few, or as many as find room.
+    The first stays as it stands. The second takes no more ions than the host has electrons to give
+    (``insertion.default_ions``), and none that lie too near each other. Where it is known how many ions go in, so many
+    are put in, into other kinds of voids where the best kind is too few, or as many as find room. It is then settled:
+    relaxed for some steps, large ions after their cell was stretched.
 
-    Where the ion is a large one, room is made for it in the second (``expand_and_relax``). Both hang on the cell: give
-    the primitive one. All ions are put to the potential together, as crystals that differ by one ion cost less so.
+    Both hang on the cell: give the primitive one. All ions are put to the potential together, as crystals that differ
+    by one ion cost less so.
 
     Args:
         host: The charged host; it is not relaxed.
         wanted: Working ions.
-        energy_model: The potential whose energies count.
+        potential: The potential whose energies and forces count.
         sites: From ``sites_for_trials``, where they are known.
-        relaxer: Gives the potential that relaxes; called for large ions only, so that it need not be loaded for others.
 
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
@@ -116,7 +111,7 @@ def trial_insertions(
         for one, ranked in zip(wanted, likely, strict=True)
         for site in ranked[:CANDIDATES]
     ]
-    outputs = energy_model.evaluate(candidates)
+    outputs = potential.evaluate(candidates)
     tried = (Trial(crystal, 1, output) for crystal, output in zip(candidates, outputs, strict=True))
     singles, fillings = [], []
     for one, ranked in zip(wanted, likely, strict=True):
@@ -130,20 +125,20 @@ def trial_insertions(
     filled = list(singles)
     several = [k for k, places in enumerate(fillings) if len(places) > 1]
     crystals = [with_ions(host, wanted[k].ion, fillings[k]) for k in several]
-    for k, crystal, output in zip(several, crystals, energy_model.evaluate(crystals), strict=True):
+    for k, crystal, output in zip(several, crystals, potential.evaluate(crystals), strict=True):
         filled[k] = Trial(crystal, len(fillings[k]), output)
+    given = GivenForces.of(host, potential)
     for k, one in enumerate(wanted):
-        if IONIC_RADII[one.ion.symbol] > LARGE:
-            filled[k] = expand_and_relax(filled[k], energy_model, relaxer())
+        large = IONIC_RADII[one.ion.symbol] > LARGE
+        start = stretched(filled[k], potential) if large else filled[k]
+        filled[k] = settled(start, given, potential, LARGE_STEPS if large else STEPS)
     return list(zip(singles, filled, strict=True))
 
 
-def expand_and_relax(trial: Trial, potential: Potential, mover: Potential) -> Trial:
-    """The same in a cell stretched alike along all edges until its energy rises, and then relaxed for some steps.
+def stretched(trial: Trial, potential: Potential) -> Trial:
+    """The same in a cell stretched alike along all edges until its energy rises.
 
-    Bonds of large ions are too short in a host that was without them: over 84 hosts the voltages of trials with K go
-    with the labels with a correlation of 0.67 as they stand, of 0.84 stretched, and of 0.89 relaxed for four steps,
-    which twelve do not better. Small ions gain nothing from it.
+    Bonds of large ions are too short in a host that was without them; small ions gain nothing from it.
     """
     best = trial
     for step in range(1, round(MOST_STRETCHED / STRETCH) + 1):
@@ -152,11 +147,25 @@ def expand_and_relax(trial: Trial, potential: Potential, mover: Potential) -> Tr
         if found is None or found.output.energy >= best.output.energy:
             break
         best = found
+    return best
+
+
+def settled(trial: Trial, given: GivenForces, potential: Potential, steps: int) -> Trial:
+    """The same after some steps of relaxation; as it was where these find no lower energy.
+
+    Args:
+        trial: The host with ions.
+        given: Forces of the host alone.
+        potential: The potential.
+        steps: Of relaxation.
+    """
+    places = [*range(len(trial.crystal) - trial.n_ions), *[-1] * trial.n_ions]
     try:
-        relaxed = relax(best.crystal, mover, SETTLING).crystal
+        there = settle_changed(trial.crystal, given, places, potential, steps)
     except InputError:
-        return best
-    return _evaluate_or_none(relaxed, trial.n_ions, potential) or best
+        return trial
+    found = _evaluate_or_none(there, trial.n_ions, potential)
+    return trial if found is None or not found.output.energy < trial.output.energy else found
 
 
 def _evaluate_or_none(crystal: Crystal, n_ions: int, potential: Potential) -> Trial | None:

@@ -1,7 +1,7 @@
 """A charged host as the foundation model sees it: alone, and with the working ion tried in its voids.
 
-Nothing is relaxed, but that large ions get room. The energies of such trials are far from voltages (0.7 V on average),
-but they say what the host alone does not: where the ion would sit, and how well.
+A trial with one ion stays as it stands, one with as many as may go in takes a few steps of relaxation. Energies of such
+trials are not voltages yet, but they say what the host alone does not: where the ion would sit, and how well.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ionvolt.structures.spacegroup import primitive_cell
 WITHIN = (-3.0, 9.0)
 """V: voltages of trials beyond these are taken as these; a void that is too narrow says no more than that."""
 
-BLOCKS = ((AVERAGES_SIZE, 0.7), (AVERAGES_SIZE, 0.3), (ATOM_SIZE, 0.3), (1, 0.3), (1, 0.3))
+BLOCKS = ((AVERAGES_SIZE, 0.5), (AVERAGES_SIZE, 0.5), (ATOM_SIZE, 0.2), (1, 0.1), (1, 0.6))
 """Sizes of the kernel's blocks of features, and how much each counts: the host, the filled host, the ions' vectors in
 the single and in the filled trial, the voltages of both. Chosen on framework folds of seed 0."""
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.models.laplacian import LaplacianMachine
-from ionvolt.models.mlip import delta_model, foundation_model
+from ionvolt.models.mlip import delta_model
 from ionvolt.models.mlip.atomic_gp import AtomicGP
 from ionvolt.models.mlip.delta_network import DeltaNetwork, EndMemberPair, corrections, network_arrays, networks_from
-from ionvolt.models.mlip.foundation_model import INFORMED, network_voltages
+from ionvolt.models.mlip.foundation_model import INFORMED, machine_voltages, network_voltages
 from ionvolt.models.mlip.trial_features import TrialFeatures
 from ionvolt.models.tensors import Arrays, under
 from ionvolt.recipes.mlip.rows import PartRows
@@ -102,7 +102,7 @@ class HostLearners:
         """What each learner says of hosts; see ``PartRows`` for what is ``known``."""
         found = {
             "networks": network_voltages(self.networks, trials),
-            "support_vectors": self.machine.predict(foundation_model.rows_of(trials, known)),
+            "support_vectors": machine_voltages(self.machine, trials, known),
         }
         if self.atomic_gp is not None:
             pairs = [trial.pair for trial in trials]

@@ -55,7 +55,7 @@ class MachineSettings:
 def train_host_machine(
     trials: Sequence[TrialFeatures], known: Array, target: Array, train: Indices, settings: MachineSettings
 ) -> LaplacianMachine:
-    """Fit the support vectors of hosts with the ion tried in them on some rows.
+    """Fit the support vectors that add to a part of the trials' voltages on some rows.
 
     Args:
         trials: Hosts with the ion tried in them, of all rows.
@@ -65,8 +65,8 @@ def train_host_machine(
         settings: Shape of the kernel and its fit.
     """
     some = [trials[i] for i in train]
-    rows = foundation_model.rows_of(some, known[train])
-    return _fit_machine(rows, target[train], trial_features.importance(), settings)
+    residual = target[train] - foundation_model.taken_as_it_is(some)
+    return _fit_machine(foundation_model.rows_of(some, known[train]), residual, trial_features.importance(), settings)
 
 
 def train_pair_machine(
