@@ -75,7 +75,7 @@ def test_a_name_does_not_reach_the_terminal_raw(ionvolt) -> None:
 def test_show_auto_and_list(ionvolt) -> None:
     assert ionvolt("models", "show", "auto").json["name"] == "auto"
     shown = ionvolt("models", "list").out
-    assert "Mg 0.25" in shown
+    assert "Mg 0.24" in shown
     assert "error in V" in shown
 
 

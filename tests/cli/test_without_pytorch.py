@@ -55,7 +55,7 @@ def answer(*arguments: str) -> dict[str, object]:
 def test_a_host() -> None:
     found = answer("predict", str(EXAMPLES / "V2O5.cif"), "--ion", "Mg,Al", "--json")
     assert found["model"] == "foundation-mp2025"
-    assert found["voltage"] == pytest.approx(2.35, abs=0.01)
+    assert found["voltage"] == pytest.approx(2.32, abs=0.01)
 
 
 def test_a_discharged_structure() -> None:
