@@ -13,6 +13,9 @@ The shipped models have learned from these electrodes as they are, but not from 
 
 Every electrode is a line of the log, and a log that is there is gone on with.
 
+``--hosts`` does the last for charged hosts: as they are, and bent a little in three ways, without and with the
+discharged formula.
+
 ``--widening`` takes electrodes that the table does not hold, bends each a little in three ways, and prints by how much
 intervals have to grow with the strain (``physics.equilibrium.WIDENING``), from one half of them, and what then is
 covered in the other.
@@ -49,24 +52,30 @@ SWAPS = {
     "Al": "Y",
     "Y": "Al",
 }
+AS_IT_IS, BENT = "as it is", "bent a little"
 UNRELAXED = ("is not relaxed", "Å apart", "g/cm^3", "beyond what any electrode")
 
 
 @dataclass(frozen=True)
 class Case:
-    """An input: the structure, its ion, what was done to it, and its right voltage where that is known, V."""
+    """An input: the structure, its ion, what was done to it, and its right voltage where that is known, V.
+
+    It is a charged host where ``host`` says so; ``formula`` is what is told of the discharged composition.
+    """
 
     crystal: Crystal
     ion: str
     kind: str
     voltage: float | None
+    host: bool = False
+    formula: str | None = None
 
 
 def cases(electrode: Electrode, rng: np.random.Generator) -> list[Case]:
     """The electrode as it is, and bent in one way."""
     full, ion, label = electrode.discharged, electrode.working_ion, electrode.average_voltage
     assert full is not None
-    found = [Case(full, ion, "as it is", label)]
+    found = [Case(full, ion, AS_IT_IS, label)]
     kind = ("swapped", "scaled", "moved")[rng.integers(3)]
     if kind == "swapped":
         other = SWAPS[ion]
@@ -78,7 +87,19 @@ def cases(electrode: Electrode, rng: np.random.Generator) -> list[Case]:
     else:
         found.append(Case(moved(full, 0.6, 1.2, rng), ion, kind, label))
     little = rng.integers(3)
-    return [*found, Case(slightly_bent(full, rng)[little], ion, "bent a little", label)]
+    return [*found, Case(slightly_bent(full, rng)[little], ion, BENT, label)]
+
+
+def cases_of_host(electrode: Electrode, rng: np.random.Generator) -> list[Case]:
+    """The charged host as it is and bent a little, without and with the discharged formula."""
+    found = []
+    for kind, crystal in zip(
+        (AS_IT_IS, *[BENT] * 3), (electrode.host, *slightly_bent(electrode.host, rng)), strict=True
+    ):
+        for formula in (None, electrode.formula_discharge):
+            words = kind + (", formula known" if formula else "")
+            found.append(Case(crystal, electrode.working_ion, words, electrode.average_voltage, True, formula))
+    return found
 
 
 def slightly_bent(full: Crystal, rng: np.random.Generator) -> list[Crystal]:
@@ -133,6 +154,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--atoms", type=int, default=40, help="of the discharged cell at most")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hosts", action="store_true", help="charged hosts instead of discharged structures")
     parser.add_argument(
         "--widening", action="store_true", help="how intervals grow with the strain, on other electrodes"
     )
@@ -154,7 +176,8 @@ def main() -> None:
         if number in done:
             continue
         # Of the electrode alone, so that what is done to it does not hang on where a run was stopped.
-        found = cases(data[number], np.random.default_rng((arguments.seed, number)))
+        make = cases_of_host if arguments.hosts else cases
+        found = make(data[number], np.random.default_rng((arguments.seed, number)))
         line = {"number": number, "battery": data[number].battery_id, "rows": [answered(case, model) for case in found]}
         lines.append(line)
         print(f"{count}/{len(chosen)}", file=sys.stderr, flush=True)
@@ -163,16 +186,27 @@ def main() -> None:
                 file.write(json.dumps(line) + "\n")
     rows = [row for line in lines if line["number"] in set(chosen) for row in line["rows"]]
     print("| inputs | n | flagged | flagged as unrelaxed | covered, of the unflagged |\n|---|---|---|---|---|")
-    for kind in ("as it is", "swapped", "scaled", "moved"):
+    if arguments.hosts:
+        for words in ("", ", formula known"):
+            for kind in (AS_IT_IS, BENT):
+                print_row(kind + words, [row for row in rows if row["kind"] == kind + words])
+        return
+    for kind in (AS_IT_IS, "swapped", "scaled", "moved"):
         print_row(kind, [row for row in rows if row["kind"] == kind])
     print_row("these three", [row for row in rows if row["kind"] in ("swapped", "scaled", "moved")])
-    print_row("bent a little", [row for row in rows if row["kind"] == "bent a little"])
+    print_row(BENT, [row for row in rows if row["kind"] == BENT])
 
 
 def answered(case: Case, model: Predictor) -> dict[str, object]:
     """One row: what was answered, and whether it was flagged."""
     try:
-        answer: Prediction | InputError = predict_each([as_crystal(case.crystal)], [case.ion], model=model)[0]
+        (answer,) = predict_each(
+            [as_crystal(case.crystal)],
+            [case.ion],
+            model=model,
+            assume="charged" if case.host else "auto",
+            discharged_formula=case.formula,
+        )
     except InputError as error:
         answer = error
     words = [str(answer)] if isinstance(answer, InputError) else list(answer.warnings)
