@@ -30,7 +30,7 @@ from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
 AS_A_WHOLE = "what the learned correction says of the electrode as a whole"
-WHOLE = "support vectors on whole crystals, half of the answer, and what the networks say of the electrode as a whole"
+WHOLE = "what support vectors add, who compare whole crystals, and what the networks say of the electrode as a whole"
 BY_ELEMENT = (
     "which atom of one end is which of the other cannot be told: the charged end counts by the mean of each element"
 )
@@ -85,10 +85,11 @@ def attribute_host(
     host: Crystal,
     cell: Crystal,
     tried: Crystal,
+    taken_as_it_is: float,
 ) -> AtomContributions:
     """Share an answer of the foundation model out among the atoms of the host and the ions tried in it.
 
-    Half of the answer, that of the support vectors, cannot be shared out.
+    What the support vectors add to the trial's voltage cannot be shared out.
 
     Args:
         pair: The filled host and the host itself, with the energies of their atoms.
@@ -97,14 +98,16 @@ def attribute_host(
         host: The host as it was given.
         cell: Its primitive cell.
         tried: The filled cell: the atoms of ``cell``, then the ions.
+        taken_as_it_is: Share of the trial's voltage to which the support vectors add.
     """
     notes = []
     shared = np.eye(len(tried), len(cell))
-    potential = 0.5 * _from_potential(pair, shared, np.arange(len(tried)) >= len(cell))
-    total = 2 * float(potential.sum())
+    potential = _from_potential(pair, shared, np.arange(len(tried)) >= len(cell))
+    total = float(potential.sum())
     if abs(total - pair.physics) > 1e-3:
         potential *= pair.physics / total
         notes.append(CLIPPED)
+    potential *= (1 + taken_as_it_is) / 2
     members = 0.5 * onto(shared, network_contributions(networks, pair))
     contributions, spread = potential + members.mean(0), members.std(0)
     ions = tried.frac_coords[len(cell) :] @ cell.lattice

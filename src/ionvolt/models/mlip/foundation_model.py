@@ -137,7 +137,7 @@ class FoundationModel:
         return answers
 
     def attribute(self, queries: Sequence[Query]) -> list[AtomContributions]:
-        """See ``interface.Predictor``; the half of whole crystals is the remainder."""
+        """See ``interface.Predictor``; what the support vectors add is the remainder."""
         self.require([query.ion for query in queries])
         found: list[AtomContributions] = []
         for start in range(0, len(queries), BATCH_SIZE):
@@ -147,7 +147,9 @@ class FoundationModel:
                 assert trial.cell is not None
                 assert trial.filled is not None
                 networks = self._learners(query).networks
-                found.append(attribute_host(trial.pair, answer, networks, query.host, trial.cell, trial.filled))
+                found.append(
+                    attribute_host(trial.pair, answer, networks, query.host, trial.cell, trial.filled, TAKEN_AS_IT_IS)
+                )
         return found
 
     def _learners(self, query: Query) -> HostLearners:
