@@ -66,12 +66,12 @@ def zeros(n_out: int) -> Callable[..., Any]:
     return nothing
 
 
-def add_turned(n_in: int, n_out: int) -> Callable[..., Any]:
-    """An intrinsic that adds weighed and turned vectors to sums.
+def add_turned(n_out: int) -> Callable[..., Any]:
+    """An intrinsic that adds a weighed vector, turned by a column of a matrix, to sums.
 
-    It takes sums, x, its first number and the stride from vector to vector, weights and the first of them, matrices
-    and the first number of the one to use, shape (n_out, n_in); all three arrays are float32 and lie in order.
-    Gives sums + matrix @ (weights * x), ``LANES`` columns.
+    It takes sums, x and the vector's first number, weights and the first of them, matrices, the first number of the
+    column and the stride in it; all three arrays are float32 and lie in order. Gives sums + column * weights * x,
+    ``n_out`` vectors of ``LANES`` columns.
     """
     kind = types.UniTuple(_LANES, n_out)
     place = types.intp
@@ -82,30 +82,26 @@ def add_turned(n_in: int, n_out: int) -> Callable[..., Any]:
         sums: Any,
         x: Any,
         first: Any,
-        stride: Any,
         weights: Any,
         weight: Any,
         matrices: Any,
-        matrix: Any,
+        column: Any,
+        stride: Any,
     ) -> Any:
         def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            old, x_, first_, stride_, weights_, weight_, matrices_, matrix_ = args
-            _, of_x, _, _, of_weights, _, of_matrices, _ = signature.args
+            old, x_, first_, weights_, weight_, matrices_, column_, stride_ = args
+            _, of_x, _, of_weights, _, of_matrices, _, _ = signature.args
             new = [builder.extract_value(old, m) for m in range(n_out)]
             weigh = _load(builder, _address(context, builder, of_weights, weights_, weight_))
-            start = _address(context, builder, of_x, x_, first_)
-            turn = _address(context, builder, of_matrices, matrices_, matrix_)
-            for k in range(n_in):
-                vector = _load(builder, start)
-                start = builder.gep(start, [stride_])
-                vector = builder.fmul(weigh, vector, flags=_FAST)
-                for m in range(n_out):
-                    number = builder.load(builder.gep(turn, [ir.IntType(64)(m * n_in + k)]))
-                    product = builder.fmul(vector, _spread(builder, number), flags=_FAST)
-                    new[m] = builder.fadd(new[m], product, flags=_FAST)
+            vector = builder.fmul(weigh, _load(builder, _address(context, builder, of_x, x_, first_)), flags=_FAST)
+            number = _address(context, builder, of_matrices, matrices_, column_)
+            for m in range(n_out):
+                product = builder.fmul(vector, _spread(builder, builder.load(number)), flags=_FAST)
+                new[m] = builder.fadd(new[m], product, flags=_FAST)
+                number = builder.gep(number, [stride_])
             return context.make_tuple(builder, kind, new)
 
-        return kind(kind, x, place, place, weights, place, matrices, place), write
+        return kind(kind, x, place, weights, place, matrices, place, place), write
 
     return add
 

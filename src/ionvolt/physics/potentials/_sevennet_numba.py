@@ -17,50 +17,25 @@ from ionvolt.graphs._lanes_numba import LANES, add_turned, write_rows, zeros
 from ionvolt.graphs.compilation import cached_njit
 
 
-def _way(n_in: int, n_out: int) -> Any:
-    """A function that sums what one atom gets in a way between two degrees."""
-    start, add, put = zeros(n_out), add_turned(n_in, n_out), write_rows(n_out)
+def _way(n_out: int) -> Any:
+    """A function that sums what one atom gets in a way to one degree."""
+    start, add, put = zeros(n_out), add_turned(n_out), write_rows(n_out)
 
     @njit(nogil=True, error_model="numpy")
-    def sum_way(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place):
+    def sum_way(n_in, x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place):
         n_x, n_weights, n_turns = x.shape[1], weights.shape[1], turns.shape[1]
         for c in range(0, count, LANES):
             sums = start()
             for bond in range(begin, end):
-                sums = add(
-                    sums,
-                    x,
-                    source[bond] * n_x + first + c,
-                    count,
-                    weights,
-                    length[bond] * n_weights + weight + c,
-                    turns,
-                    bond * n_turns + turn,
-                )
+                here, own = source[bond] * n_x + first + c, length[bond] * n_weights + weight + c
+                for k in range(n_in):
+                    sums = add(sums, x, here + k * count, weights, own, turns, bond * n_turns + turn + k, n_in)
             put(sums, out, place + c, stride)
 
     return sum_way
 
 
-def _ways_from(n_in: int) -> Any:
-    """The same for all ways that begin at one degree."""
-    to_1, to_3, to_5, to_7 = (_way(n_in, n_out) for n_out in (1, 3, 5, 7))
-
-    @njit(nogil=True, error_model="numpy")
-    def sum_way(n_out, x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place):
-        if n_out == 1:
-            to_1(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
-        elif n_out == 3:
-            to_3(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
-        elif n_out == 5:
-            to_5(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
-        else:
-            to_7(x, source, length, weights, turns, begin, end, count, first, weight, turn, out, stride, place)
-
-    return sum_way
-
-
-_from_1, _from_3, _from_5, _from_7 = (_ways_from(n_in) for n_in in (1, 3, 5, 7))
+_to_1, _to_3, _to_5, _to_7 = (_way(n_out) for n_out in (1, 3, 5, 7))
 
 
 @cached_njit(nogil=True, error_model="numpy")
@@ -84,77 +59,13 @@ def add_messages(x, first, source, length, weights, turns, ways, out):
     for i in range(first.size - 1):
         begin, end, row = first[i], first[i + 1], i * out.shape[1]
         for way in range(ways.shape[0]):
-            n_in, n_out, count, first_x = ways[way, 0], ways[way, 1], ways[way, 2], ways[way, 3]
+            n_in, n_out, count, at = ways[way, 0], ways[way, 1], ways[way, 2], ways[way, 3]
             weight, turn, stride, place = ways[way, 4], ways[way, 5], ways[way, 6], row + ways[way, 7]
-            if n_in == 1:
-                _from_1(
-                    n_out,
-                    x,
-                    source,
-                    length,
-                    weights,
-                    turns,
-                    begin,
-                    end,
-                    count,
-                    first_x,
-                    weight,
-                    turn,
-                    out,
-                    stride,
-                    place,
-                )
-            elif n_in == 3:
-                _from_3(
-                    n_out,
-                    x,
-                    source,
-                    length,
-                    weights,
-                    turns,
-                    begin,
-                    end,
-                    count,
-                    first_x,
-                    weight,
-                    turn,
-                    out,
-                    stride,
-                    place,
-                )
-            elif n_in == 5:
-                _from_5(
-                    n_out,
-                    x,
-                    source,
-                    length,
-                    weights,
-                    turns,
-                    begin,
-                    end,
-                    count,
-                    first_x,
-                    weight,
-                    turn,
-                    out,
-                    stride,
-                    place,
-                )
+            if n_out == 1:
+                _to_1(n_in, x, source, length, weights, turns, begin, end, count, at, weight, turn, out, stride, place)
+            elif n_out == 3:
+                _to_3(n_in, x, source, length, weights, turns, begin, end, count, at, weight, turn, out, stride, place)
+            elif n_out == 5:
+                _to_5(n_in, x, source, length, weights, turns, begin, end, count, at, weight, turn, out, stride, place)
             else:
-                _from_7(
-                    n_out,
-                    x,
-                    source,
-                    length,
-                    weights,
-                    turns,
-                    begin,
-                    end,
-                    count,
-                    first_x,
-                    weight,
-                    turn,
-                    out,
-                    stride,
-                    place,
-                )
+                _to_7(n_in, x, source, length, weights, turns, begin, end, count, at, weight, turn, out, stride, place)
