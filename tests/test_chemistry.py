@@ -41,11 +41,14 @@ def test_frameworks_molecules_and_slabs() -> None:
 
 
 def test_a_host_is_emptied_as_far_as_its_metals_give_electrons() -> None:
-    found = read_question(olivine(), NA)
+    full = olivine()
+    found = read_question(full, NA)
+    assert found.query.made_of is full
     assert found.query.end_members == "charged"
     assert (found.query.host.formula, found.removed) == ("FePO4", {"Li": 4})
     assert not found.doubts
     kept = read_question(olivine(), NA, assume="charged")
+    assert kept.query.made_of is None
     assert kept.query.host is kept.crystal
     assert any("take up an electron" in doubt for doubt in kept.doubts)
     full = sodium_chloride()  # its metal has nothing to give

@@ -227,7 +227,7 @@ def _host(crystal: Crystal, ion: WorkingIon, assume: Assume, discharged_formula:
         doubts += _too_many(host, ion, taken, n_ions, discharged_formula or "")
     elif taken is not None and taken.take < NO_ELECTRONS:
         doubts += (f"no metal of {host.formula} can take up an electron, so {ion.symbol} cannot go in by insertion",)
-    query = Query(ion.symbol, host, "charged", n_ions=n_ions)
+    query = Query(ion.symbol, host, "charged", n_ions=n_ions, made_of=crystal if removed else None)
     return Reading(query, crystal, ion, removed, False, tuple(notes), doubts)
 
 

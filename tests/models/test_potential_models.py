@@ -121,6 +121,21 @@ def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> No
     assert (found.lower, found.reasons) == (pytest.approx(expected.lower, abs=1e-4), expected.reasons)
 
 
+def test_a_host_that_was_made_of_another_crystal_is_relaxed_for_some_steps() -> None:
+    """Sodium in LiFePO4: the models know hosts that are relaxed."""
+    model, left = foundation(), remove_ion(DISCHARGED[0], LI)
+    settled = settled_host(left, DISCHARGED[0])
+    queries = [Query(ion, left, made_of=DISCHARGED[0]) for ion in ("Na", "Mg")]
+    found = model.estimate(queries)
+    expected = model.estimate([Query(ion, settled) for ion in ("Na", "Mg")])
+    assert [a.voltage for a in found] == pytest.approx([a.voltage for a in expected])
+    as_it_stands = model.estimate([Query(ion, left) for ion in ("Na", "Mg")])
+    assert abs(found[0].voltage - as_it_stands[0].voltage) > 1e-3
+    shared = model.attribute(queries[:1])[0]
+    assert shared.crystal.lattice == pytest.approx(settled.lattice)
+    assert shared.contributions.sum() + shared.remainder == pytest.approx(found[0].voltage, abs=1e-6)
+
+
 def test_a_host_without_its_ions_is_relaxed_for_some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, unrelaxed = delta(), remove_ion(DISCHARGED[0], LI)
     seen: list[Crystal] = []

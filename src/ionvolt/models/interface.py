@@ -31,6 +31,7 @@ class Query:
         end_members: Which end members are known.
         discharged: The discharged crystal; None where ``end_members`` is ``charged``.
         n_ions: Ions that go into one cell of ``host``; None where the composition when discharged is not known.
+        made_of: The crystal of which a charged ``host`` was made by taking other ions out; None: it was given.
     """
 
     ion: str
@@ -38,6 +39,7 @@ class Query:
     end_members: EndMembers = "charged"
     discharged: Crystal | None = None
     n_ions: float | None = None
+    made_of: Crystal | None = None
 
     def __post_init__(self) -> None:
         if (self.discharged is None) != (self.end_members == "charged"):

@@ -4,12 +4,13 @@ The ion is tried in the host's voids (``physics.trial_insertion``). Learners of 
 small networks that correct the voltage of the trial atom by atom, as in the Δ-model, and support vectors that add to
 half of it by comparing whole crystals, by what the potential says of them and by what element tables and geometry say
 (``descriptors.host_and_ion``). Where the discharged composition is known, so many ions are tried, and learners
-answer that have learned from such trials.
+answer that have learned from such trials. The models know relaxed hosts: one that was made by taking other ions out is
+settled first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -25,12 +26,14 @@ from ionvolt.models.laplacian import LaplacianMachine
 from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays, networks_from
+from ionvolt.models.mlip.settled_host import settled_query
 from ionvolt.models.mlip.trial_features import FEATURES, TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.physics.settling import STEPS
 from ionvolt.physics.trial_insertion import LARGE_STEPS
+from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
 KIND = "foundation"
@@ -131,8 +134,7 @@ class FoundationModel:
         """See ``interface.Predictor``."""
         self.require([query.ion for query in queries])
         answers: list[Estimate] = []
-        for start in range(0, len(queries), BATCH_SIZE):
-            some = queries[start : start + BATCH_SIZE]
+        for some in _batches(queries):
             answers += self.estimate_featurised(self._trials(some), some)
         return answers
 
@@ -140,8 +142,7 @@ class FoundationModel:
         """See ``interface.Predictor``; what the support vectors add is the remainder."""
         self.require([query.ion for query in queries])
         found: list[AtomContributions] = []
-        for start in range(0, len(queries), BATCH_SIZE):
-            some = queries[start : start + BATCH_SIZE]
+        for some in _batches(queries):
             trials = self._trials(some)
             for query, trial, answer in zip(some, trials, self.estimate_featurised(trials, some), strict=True):
                 assert trial.cell is not None
@@ -188,6 +189,13 @@ class FoundationModel:
                 with_interval(float(voltages[i]), float(widths[i]), float(spread[i]), reasons, self.card.name)
             )
         return answers
+
+
+def _batches(queries: Sequence[Query]) -> Iterator[list[Query]]:
+    """Some at a time; hosts that were made of other crystals are settled, each once for ions that come together."""
+    for start in range(0, len(queries), BATCH_SIZE):
+        known: dict[int, Crystal] = {}
+        yield [settled_query(query, known) for query in queries[start : start + BATCH_SIZE]]
 
 
 def too_few(query: Query, trial: TrialFeatures) -> tuple[str, ...]:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ionvolt.models.interface import Query
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.settling import STEPS, GivenForces, settle_changed
 from ionvolt.structures.crystal import Crystal
+
+
+def settled_query(query: Query, known: dict[int, Crystal]) -> Query:
+    """The same, its charged host settled if it was made of another crystal; ``known`` remembers hosts by ``id``."""
+    if query.made_of is None:
+        return query
+    if id(query.host) not in known:
+        known[id(query.host)] = settled_host(query.host, query.made_of)
+    return replace(query, host=known[id(query.host)])
 
 
 def settled_host(host: Crystal, discharged: Crystal, steps: int = STEPS, potential: Potential | None = None) -> Crystal:
