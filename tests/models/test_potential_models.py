@@ -19,12 +19,14 @@ from ionvolt.models.mlip.delta_model import load_delta, save_delta
 from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
-from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.models.mlip.settled_host import settled_host, settled_query
 from ionvolt.models.registry import load_folder
 from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.potentials.pair import load_potentials
+from ionvolt.physics.potentials.sevennet import load_sevennet
+from ionvolt.physics.settling import STEPS, settle
 from ionvolt.structures.crystal import Crystal
 from models.small import DISCHARGED, VOLTAGES, auto, delta, foundation, pairs
 
@@ -124,7 +126,7 @@ def test_an_electrode_that_was_computed_gets_the_same_answer(version: str) -> No
 def test_a_host_that_was_made_of_another_crystal_is_relaxed_for_some_steps() -> None:
     """Sodium in LiFePO4: the models know hosts that are relaxed."""
     model, left = foundation(), remove_ion(DISCHARGED[0], LI)
-    settled = settled_host(left, DISCHARGED[0])
+    settled = settle(left, load_sevennet(), STEPS)
     queries = [Query(ion, left, made_of=DISCHARGED[0]) for ion in ("Na", "Mg")]
     found = model.estimate(queries)
     expected = model.estimate([Query(ion, settled) for ion in ("Na", "Mg")])
@@ -134,6 +136,27 @@ def test_a_host_that_was_made_of_another_crystal_is_relaxed_for_some_steps() -> 
     shared = model.attribute(queries[:1])[0]
     assert shared.crystal.lattice == pytest.approx(settled.lattice)
     assert shared.contributions.sum() + shared.remainder == pytest.approx(found[0].voltage, abs=1e-6)
+
+
+def test_what_was_made_of_a_strained_crystal_ends_near_the_same_host() -> None:
+    """The forces of that crystal belong to an ion that is gone."""
+    hosts = []
+    for factor in (0.98, 1.0):
+        full = replace(DISCHARGED[0], lattice=factor * DISCHARGED[0].lattice)
+        query = settled_query(Query("Na", remove_ion(full, LI), made_of=full), {})
+        hosts.append(query.host)
+    assert hosts[0].volume == pytest.approx(hosts[1].volume, rel=0.05)
+
+
+def test_an_element_that_the_potential_does_not_know_is_refused() -> None:
+    numbers = np.where(DISCHARGED[0].numbers == 27, 84, DISCHARGED[0].numbers)
+    strange = replace(DISCHARGED[0], numbers=numbers)
+    for model, query in (
+        (foundation(), Query("Na", remove_ion(strange, LI), made_of=strange)),
+        (delta(), Query("Li", remove_ion(strange, LI), "discharged", strange)),
+    ):
+        with pytest.raises(InputError, match="does not know Po"):
+            model.estimate([query])
 
 
 def test_a_host_without_its_ions_is_relaxed_for_some_steps(monkeypatch: pytest.MonkeyPatch) -> None:

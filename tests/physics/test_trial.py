@@ -173,6 +173,18 @@ def test_voids_are_ranked_by_anions_at_bond_length_and_distant_cations() -> None
     )
 
 
+def test_voids_that_touch_unlike_atoms_do_not_hang_on_rounding() -> None:
+    """Oxygen and the phosphorus of a phosphate equally near: whichever comes out nearer by a rounding."""
+    lattice = np.diag([6.0, 6.0, 6.0])
+    sites = [InterstitialSite(1.8, np.array([[x, 0.5, 0.5]])) for x in (0.5, 0.46)]
+    found = []
+    for shift in (-1e-12, 1e-12):
+        places = np.array([[0.2 + shift, 0.5, 0.5], [0.8, 0.5, 0.5], [0.5, 0.5, 0.0]])
+        host = Crystal(lattice, np.array([8, 15, 26]), places)
+        found.append([site.frac_coords[0].tolist() for site in rank_sites(host, "K", sites)])
+    assert found[0] == found[1]
+
+
 def test_a_dense_host_still_has_its_widest_void() -> None:
     dense = rock_salt("Mg", 3.0)
     assert not find_interstitials(dense)

@@ -19,6 +19,9 @@ MIN_FREE_RADIUS = 1.5
 SAME_SITE = 0.5
 """Å below which two voids are one."""
 
+SAME_DISTANCE = 1e-3
+"""Å within which atoms are equally far from a void."""
+
 MAX_ORBITS = 12
 """Symmetry-distinct voids that are looked at, the widest first."""
 
@@ -87,8 +90,10 @@ def rank_sites(host: Crystal, ion: str, sites: list[InterstitialSite]) -> list[I
         away = distances(host.lattice, site.frac_coords[0], host.frac_coords)
         if not anions.any():
             return float(away.min())
-        nearest = int(np.argmin(np.where(anions, away, np.inf)))
-        stretch = away[nearest] - IONIC_RADII[ion] - ANION_RADII[int(host.numbers[nearest])]
+        # Several atoms are equally near to a void. Of anions the smallest counts: P of a phosphate is none of them.
+        nearest = away[anions].min()
+        near = anions & (away < nearest + SAME_DISTANCE)
+        stretch = nearest - IONIC_RADII[ion] - min(ANION_RADII[number] for number in host.numbers[near].tolist())
         cation = away[~anions].min() if not anions.all() else np.inf
         return float(SQUEEZE_COST * min(stretch, 0.0) + min(cation, FAR_CATION) - MISFIT_COST * abs(stretch))
 

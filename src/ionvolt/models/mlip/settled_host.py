@@ -7,16 +7,23 @@ from dataclasses import replace
 from ionvolt.models.interface import Query
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.potentials.sevennet import load_sevennet
-from ionvolt.physics.settling import STEPS, GivenForces, settle_changed
+from ionvolt.physics.settling import STEPS, GivenForces, settle, settle_changed
 from ionvolt.structures.crystal import Crystal
 
 
 def settled_query(query: Query, known: dict[int, Crystal]) -> Query:
-    """The same, its charged host settled if it was made of another crystal; ``known`` remembers hosts by ``id``."""
+    """The same, its charged host settled if it was made of another crystal; ``known`` remembers hosts by ``id``.
+
+    That crystal is no end of the electrode that is asked for, so that its own forces count, too: they belong to the
+    ion that is gone.
+
+    Raises:
+        InputError: The host holds an isolated atom or an element that the potential does not know.
+    """
     if query.made_of is None:
         return query
     if id(query.host) not in known:
-        known[id(query.host)] = settled_host(query.host, query.made_of)
+        known[id(query.host)] = settle(query.host, load_sevennet(), STEPS)
     return replace(query, host=known[id(query.host)])
 
 

@@ -203,8 +203,9 @@ class SevenNetPotential:
         if self.compiled is not None:
             from ionvolt.physics.potentials.sevennet_slopes import bond_slopes
 
+            bonds = self._bonds(crystal)  # refuses elements that it does not know
             kinds = [self.compiled.kinds[number] for number in crystal.numbers.tolist()]
-            return bond_slopes(self.compiled, kinds, *self._bonds(crystal))
+            return bond_slopes(self.compiled, kinds, *bonds)
         import torch
 
         package, data = self.package, self._data([crystal])
