@@ -4,8 +4,8 @@
 
 Two electrodes of one host and of two ions make a pair: the discharged structure of the one is asked for the ion of the
 other, whose label is known. Its own ions are taken out first, and what is left is answered as it stands, or settled
-(``settled_host``) as ``predict`` does it. Beside them stands the answer from the host of the label. The shipped model
-has learned from these electrodes: compare the rows with each other.
+(``physics.settling``) as ``predict`` does it. Beside them stands the answer from the host of the label. The shipped
+model has learned from these electrodes: compare the rows with each other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 from ionvolt.datasets import ElectrodeSet, clean, read_dataset
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.physics.potentials.sevennet import load_sevennet
+from ionvolt.physics.settling import STEPS, settle
 from ionvolt.prediction import Prediction, as_model, predict_each
 from ionvolt.recipes.mlip.settings import MlipSettings
 
@@ -59,7 +60,7 @@ def main() -> None:
         assert full.discharged is not None
         try:
             left = remove_ion(full.discharged, WORKING_IONS[full.working_ion])
-            hosts = [known.host, left, settled_host(left, full.discharged)]
+            hosts = [known.host, left, settle(left, load_sevennet(), STEPS)]
         except InputError:
             continue
         answers = predict_each(hosts, known.working_ion, model=model, assume="charged", check_relaxation=False)
