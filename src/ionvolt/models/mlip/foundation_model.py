@@ -41,6 +41,8 @@ BATCH_SIZE = 64
 """Hosts that are held at once."""
 TAKEN_AS_IT_IS = 0.5
 """Share of a trial's voltage that the support vectors add to; chosen on framework folds 0 to 2 of seed 0."""
+SETTLING_STEPS = [STEPS, LARGE_STEPS]
+"""Of the filled trials, with small and with large ions."""
 FEWEST_IONS = 0.25
 """In a primitive cell of a host, of all electrodes that the model learned from."""
 
@@ -245,7 +247,7 @@ def save_foundation(model: FoundationModel, folder: Path) -> None:
     model.card.hyperparameters = {
         "n_members": len(model.alone.networks),
         "features": list(HOST_AND_ION_FEATURES),
-        "settling_steps": [STEPS, LARGE_STEPS],
+        "settling_steps": SETTLING_STEPS,
     }
     middle = {"middle": np.array([model.middle])}
     write_model(folder, model.alone.arrays() | informed | model.data.arrays() | middle, model.card)
@@ -262,7 +264,7 @@ def load_foundation(folder: Path) -> FoundationModel:
         if "machine.references" not in arrays:
             raise older_version(folder)
         parameters = parameters_of(card, FoundationParameters, folder)
-        if tuple(parameters.features) != HOST_AND_ION_FEATURES or parameters.settling_steps != [STEPS, LARGE_STEPS]:
+        if tuple(parameters.features) != HOST_AND_ION_FEATURES or parameters.settling_steps != SETTLING_STEPS:
             raise older_version(folder)
         alone, informed = (
             HostLearners.from_arrays(some, parameters.n_members) for some in (arrays, under(arrays, INFORMED))
