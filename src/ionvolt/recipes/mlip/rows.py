@@ -69,12 +69,6 @@ class PartRows:
         """The charged hosts, whose distances are measured."""
         return [pair.charged for pair in self.pairs]
 
-    def some(self, chosen: Indices) -> PartRows:
-        """Those at some places."""
-        trials, informed = ([of[i] for i in chosen] if of else [] for of in (self.trials, self.informed))
-        pairs = [self.pairs[i] for i in chosen]
-        return PartRows(self.part, self.rows[chosen], pairs, self.target[chosen], trials, informed, self.known[chosen])
-
     def places(self, rows: Indices) -> Indices:
         """Places within this part of those of some rows of the data that it holds."""
         return np.flatnonzero(np.isin(self.rows, rows))
