@@ -23,8 +23,8 @@ import numpy as np
 from ionvolt.datasets import Electrode, clean, read_dataset
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip.latent_features import compute_features
 from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.models.mlip.trial_features import featurise_trials
 from ionvolt.physics import trial_insertion
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.interface import Potential
@@ -32,7 +32,6 @@ from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import metal_energy
 from ionvolt.physics.settling import AT_REST
-from ionvolt.recipes.mlip.features import trial_arrays, trials_of
 from ionvolt.recipes.mlip.settings import MlipSettings
 
 STEPS = (0, 1, 2, 3, 4, 5)
@@ -51,10 +50,13 @@ def discharged(mover: Callable[[], Potential], electrode: Electrode, steps: int)
 
 def tried(informed: bool, electrode: Electrode, steps: int) -> float:
     """Voltage of a host and of the ion tried in it."""
+    n_ions = None
+    if informed and electrode.discharged is not None:
+        matched = balance(electrode.discharged, electrode.host, WORKING_IONS[electrode.working_ion])
+        n_ions = matched.n_ions / matched.charged_cells
     with patch.object(trial_insertion, "STEPS", steps), patch.object(trial_insertion, "LARGE_STEPS", steps):
-        arrays = trial_arrays(electrode, informed)
-    (alone,) = compute_features([electrode.host])
-    return trials_of(arrays, alone, electrode.working_ion).pair.physics
+        (trial,) = featurise_trials([electrode.host], [electrode.working_ion], [n_ions])
+    return trial.pair.physics
 
 
 KINDS: dict[str, Callable[[Electrode, int], float]] = {

@@ -308,24 +308,19 @@ def read_trials(path: Path, host: CrystalFeatures | None, ion: str) -> TrialFeat
     arrays = read(path)
     if "refused" in arrays or ("host.energy" not in arrays and host is None):
         return None
-    return trials_of(arrays, host, ion)
-
-
-def trials_of(arrays: Arrays, host: CrystalFeatures | None, ion: str) -> TrialFeatures:
-    """The trials in the arrays of ``trial_arrays``; see ``read_trials``."""
     own = {name: features_of(some) for name in ("single", "filled", "host") if (some := under(arrays, f"{name}."))}
     alone = own.get("host", host)
     assert alone is not None
     return from_crystal_features(alone, own["single"], own["filled"], int(arrays["n_ions"]), ion)
 
 
-def read(path: Path, step: str = "features") -> Arrays:
-    """A file of features, which a step of the recipe makes.
+def read(path: Path) -> Arrays:
+    """A file of features.
 
     Raises:
         DataError: It is not there, or cannot be read.
     """
     arrays = read_arrays(path)
     if arrays is None:
-        raise DataError(f"{path}: no features there. Compute them first: ionvolt recipe run … --only {step}")
+        raise DataError(f"{path}: no features there. Compute them first: ionvolt recipe run … --only features")
     return arrays
