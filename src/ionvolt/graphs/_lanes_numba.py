@@ -1,4 +1,4 @@
-"""Sixteen float32 numbers that a processor takes at a time, as a type of numba's.
+"""A few float32 numbers that a processor takes at a time, as a type of numba's.
 
 LLVM turns loops over short rows into such instructions only with checks, for each row, that none overlaps with
 another. Where rows are short and many, those checks cost more than the work. Here loads and products are written out,
@@ -12,12 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
-LANES = 16
-"""Numbers of a vector; processors with narrower registers take it in pieces."""
+LANES = 16 if get_host_cpu_features().get("avx512f") else 8
+"""Numbers of a vector. Sixteen would leave the sums no registers but where these hold as many: the way back would take
+twice as long on processors with AVX2 alone."""
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _FAST = ("fast",)
