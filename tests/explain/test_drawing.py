@@ -1,5 +1,4 @@
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +24,7 @@ def added() -> Explanation:
 def test_atoms_that_add_up_are_drawn_from_nothing_with_the_remainder(added: Explanation) -> None:
     assert sorted(len(kind) for kind in kinds(added)) == [4, 4, 4, 4, 4, 8]
     atoms, elements = draw_explanation(explanation=added).axes
-    # Of atoms that are alike, rounding decides which one gives the bar its name.
-    assert any(re.fullmatch(r"Li [1-4] \[O₆\] × 4", label.get_text()) for label in atoms.get_yticklabels())
+    assert "Li 1 [O₆] × 4" in [label.get_text() for label in atoms.get_yticklabels()]
     labels = [label.get_text() for label in elements.get_yticklabels()]
     assert labels[1:] == ["Li (× 4)", "O (× 16)", "Fe (× 4)", "P (× 4)", "not shared out", "this crystal"]
 

@@ -90,7 +90,7 @@ def _draw_atoms(axes: Axes, grouped: list[list[Site]], explanation: Explanation,
 
 
 def _name(kind: list[Site]) -> str:
-    first = kind[0]
+    first = min(kind, key=lambda site: site.index)  # rounding decides which one is the highest
     counted = [re.fullmatch(r"([A-Z][a-z]?)(\d*)", word) for word in first.neighbours.split()]
     shell = "".join(m[1] + (m[2].translate(_LOWERED) if m[2] != "1" else "") for m in counted if m)
     return f"{first.element} {first.index + 1} [{shell}]" + (f" × {len(kind)}" if len(kind) > 1 else "")
