@@ -14,7 +14,7 @@ import typer
 from ionvolt._version import __version__
 from ionvolt.cli.commands import CONTEXT, LazyGroup
 from ionvolt.errors import IonVoltError, printable
-from ionvolt.parallel import LIBRARY_THREADS
+from ionvolt.parallel import LIBRARY_THREADS, OWN_THREADS, threads
 
 GARBAGE_AFTER = 50_000
 """New objects after which the collector looks at the youngest; Python's own 700 are for small programs."""
@@ -51,7 +51,9 @@ def main() -> None:
     gc.set_threshold(GARBAGE_AFTER)
     # At the end all of it goes: the collector would walk through it first, for a quarter of a second.
     atexit.register(gc.freeze)
-    # Several threads are slower than one where others are at work; who knows better says so.
+    # Several threads of libraries are slower than one where others are at work, as they wait for each other; own ones
+    # do not. Who knows better says so.
+    os.environ.setdefault(OWN_THREADS, str(threads()))
     for name in LIBRARY_THREADS:
         os.environ.setdefault(name, os.environ.get("OMP_NUM_THREADS", "1"))
     for stream in (sys.stdout, sys.stderr):

@@ -15,6 +15,7 @@ from typing import IO, Any, Protocol
 
 from ionvolt.device import VARIABLE, for_process
 from ionvolt.errors import DataError
+from ionvolt.parallel import THREADS
 from ionvolt.screening.status import progress_of
 from ionvolt.store.claims import LEASE_S
 from ionvolt.typing import ProgressCallback
@@ -23,7 +24,6 @@ _POLL_S = 0.5
 _TELL_EVERY_S = 2.0
 _GRACE_S = 20.0
 _MOST_DEATHS = 10
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 class Executor(Protocol):
@@ -104,7 +104,11 @@ class _Process:
     def __init__(self, folder: Path, lease: float, number: int) -> None:
         self.number = number
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), VARIABLE: for_process(number)}
+        environment = {
+            **os.environ,
+            **dict.fromkeys((*THREADS, "RAYON_NUM_THREADS"), "1"),
+            VARIABLE: for_process(number),
+        }
         command = [*worker_command(folder, lease), str(os.getpid())]
         # A session of its own: Ctrl-C reaches the parent, which then ends the workers in order.
         self._process = subprocess.Popen(

@@ -42,7 +42,7 @@ def script(folder: Path, n: int, options: Sequence[str] = (), lease: float = LEA
             "#!/bin/bash",
             *lines,
             f"#SBATCH --output={logs}",
-            "export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1",
+            "export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 IONVOLT_THREADS=1",
             # exec: the signal before the end of the time reaches the worker, which then ends in order.
             f"exec {shlex.join(worker_command(folder, lease))}",
             "",

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from ionvolt.errors import IonVoltError, printable
-from ionvolt.parallel import LIBRARY_THREADS
+from ionvolt.parallel import LIBRARY_THREADS, OWN_THREADS
 from ionvolt.screening.crystals import Parts, Reader
 from ionvolt.screening.journal import MOST_ATTEMPTS, journal, read_journals, remove_journals
 from ionvolt.screening.places import selection_file, shard_file
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _one_thread() -> None:
     """One worker a core: threads of each would only wait for each other. PyTorch reads it where a stage needs it."""
-    for name in LIBRARY_THREADS:
+    for name in (*LIBRARY_THREADS, OWN_THREADS):
         os.environ[name] = "1"
     torch: Any = sys.modules.get("torch")
     if torch is not None:
