@@ -5,7 +5,9 @@ import pytest
 
 from crystals import disulfide
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip import latent_features, trial_features
+from ionvolt.models.mlip import trial_features
+from ionvolt.physics import settling
+from ionvolt.physics.potentials.interface import Potential
 from ionvolt.structures.crystal import Crystal
 
 
@@ -15,13 +17,12 @@ def host_of_titanium() -> Crystal:
 
 def test_a_host_is_evaluated_once_for_all_ions(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluated: list[Crystal] = []
-    compute = latent_features.compute_features
 
-    def counted(crystals: list[Crystal]) -> object:
-        evaluated.extend(crystals)
-        return compute(crystals)
+    def counted(crystal: Crystal, potential: Potential) -> object:
+        evaluated.append(crystal)
+        return settling.at_ease(crystal, potential)
 
-    monkeypatch.setattr(trial_features, "compute_features", counted)
+    monkeypatch.setattr(trial_features, "at_ease", counted)
     monkeypatch.setattr(trial_features, "_LATEST", type(trial_features._LATEST)())
     host = host_of_titanium()
     apart = [trial_features.featurise_trials([host_of_titanium()], [ion])[0] for ion in ("Mg", "Ca")]

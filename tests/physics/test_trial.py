@@ -18,7 +18,7 @@ from ionvolt.physics.interstitials import (
 )
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.interface import Potential
-from ionvolt.physics.settling import AT_REST, STEPS, GivenForces, settle
+from ionvolt.physics.settling import AT_REST, STEPS, GivenForces, at_ease, settle
 from ionvolt.physics.trial_insertion import (
     Trial,
     Wanted,
@@ -80,7 +80,7 @@ def test_a_host_that_is_not_at_rest_gains_less_by_itself() -> None:
 
     def gained(host: Crystal, settled_by: GivenForces) -> float:
         single, _ = tried(host, LI, potential)
-        return single.output.energy - settled(single, settled_by, potential, STEPS).output.energy
+        return single.output.energy - settled(single.crystal, 1, settled_by, potential, STEPS).output.energy
 
     host = settle(COO2, potential, 12)
     own = gained(host, GivenForces.of(host, potential))
@@ -96,12 +96,54 @@ def test_a_trial_stays_where_settling_fails_or_finds_nothing_lower() -> None:
     single, filled = tried(COO2, LI, potential)
     given = GivenForces.of(COO2, potential)
     far = GivenForces(2.1 * MAX_FORCE, given.gradient)
-    assert settled(single, far, potential, STEPS) is single
-    lower = Trial(single.crystal, 1, replace(single.output, energy=filled.output.energy - 1e-3))
-    assert settled(lower, given, potential, STEPS) is lower
+    assert settled(single.crystal, 1, far, potential, STEPS, single.output).output is single.output
+    lower = replace(single.output, energy=filled.output.energy - 1e-3)
+    stayed = settled(single.crystal, 1, given, potential, STEPS, lower)
+    assert stayed.crystal is single.crystal
+    assert stayed.output is lower
+    with_energy = settled(single.crystal, 1, given, potential, STEPS)
+    assert with_energy.output.energy == pytest.approx(filled.output.energy, abs=1e-5)
     lonely = Crystal(np.diag([20.0, 20.0, 20.0]), np.array([8, 3]), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]))
-    trial = Trial(lonely, 1, single.output)
-    assert settled(trial, GivenForces(0.0, np.zeros(9)), potential, STEPS) is trial
+    nothing = GivenForces(0.0, np.zeros(9))
+    assert settled(lonely, 1, nothing, potential, STEPS, single.output).crystal is lonely
+    with pytest.raises(InputError):
+        settled(lonely, 1, nothing, potential, STEPS)
+
+
+def test_a_given_crystal_is_settled_where_it_is_not_relaxed() -> None:
+    potential = load_chgnet()
+    host = settle(COO2, potential, 12)
+    same, given = at_ease(host, potential)
+    assert same is host
+    assert given.max_force <= MAX_FORCE
+    shaken = bent(host, 0.12)
+    assert GivenForces.of(shaken, potential).max_force > MAX_FORCE
+    there, forces = at_ease(shaken, potential)
+    assert there.frac_coords == pytest.approx(settle(shaken, potential, STEPS).frac_coords)
+    assert forces.max_force == GivenForces.of(there, potential).max_force < GivenForces.of(shaken, potential).max_force
+
+
+def test_forces_of_a_turned_crystal_are_as_large() -> None:
+    """Those of the cell, too, which are the largest in a layered crystal that is pulled along its layers."""
+    potential, (axes, _) = load_chgnet(), np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    host = settle(COO2, potential, 12)
+    pulled = replace(host, lattice=host.lattice * [1.05, 1.02, 1.0])
+    found = GivenForces.of(pulled, potential)
+    assert found.max_force > 1.1 * np.linalg.norm(potential.forces(pulled).forces, axis=1).max()
+    turned = replace(pulled, lattice=pulled.lattice @ axes * np.sign(np.linalg.det(axes)))
+    assert GivenForces.of(turned, potential).max_force == pytest.approx(found.max_force, rel=1e-4)
+
+
+def test_threads_change_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = [Wanted(WORKING_IONS[symbol]) for symbol in ("Li", "K", "Mg")]
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("IONVOLT_THREADS", threads)
+        found.append(trial_insertions(COO2, wanted, load_chgnet()))
+    for (one, filled), (other, also) in zip(*found, strict=True):
+        assert one.output.energy == other.output.energy
+        assert filled.output.energy == also.output.energy
+        assert np.array_equal(filled.crystal.frac_coords, also.crystal.frac_coords)
 
 
 def along_c(crystal: Crystal, times: int) -> Crystal:

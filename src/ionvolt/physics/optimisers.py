@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.physics.model_hessian import STRAINS, model_hessian
-from ionvolt.physics.potentials.interface import Potential
+from ionvolt.physics.potentials.interface import Forces, Potential
 from ionvolt.structures.crystal import Crystal
 
 Vector = NDArray[np.float64]
@@ -110,7 +110,11 @@ def _inverse_times(vector: Vector, learned: list[tuple[Vector, Vector]], start: 
 
 def computed(crystal: Crystal, potential: Potential) -> tuple[State, Vector]:
     """A structure with energy and forces, and the gradient in the coordinates of ``model_hessian``."""
-    found = potential.forces(crystal)
+    return state_of(crystal, potential.forces(crystal))
+
+
+def state_of(crystal: Crystal, found: Forces) -> tuple[State, Vector]:
+    """The same from what the potential said."""
     virial = found.stress * crystal.volume
     largest = np.sqrt((np.vstack([found.forces, virial / len(crystal)]) ** 2).sum(axis=1).max())
     gradient = np.concatenate([-found.forces.ravel(), np.tensordot(STRAINS, virial, 2)])

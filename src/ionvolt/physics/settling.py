@@ -9,8 +9,8 @@ import numpy as np
 
 from ionvolt.errors import InputError
 from ionvolt.physics.equilibrium import MAX_FORCE
-from ionvolt.physics.optimisers import Vector, computed, lbfgs_steps
-from ionvolt.physics.potentials.interface import Potential
+from ionvolt.physics.optimisers import Vector, computed, lbfgs_steps, state_of
+from ionvolt.physics.potentials.interface import Potential, PotentialOutput
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
@@ -26,12 +26,14 @@ class GivenForces:
     """Forces and stress of a crystal as it was given, which no change of it has brought.
 
     Attributes:
-        max_force: The largest of them, eV/Å.
+        max_force: The largest of them, eV/Å; of the cell the largest along any direction, per atom.
         gradient: Of its energy, as ``optimisers.computed`` gives it, shape (3 n_atoms + 6,).
+        output: What the potential says of the crystal, where that came along (``Forces.output``).
     """
 
     max_force: float
     gradient: Vector
+    output: PotentialOutput | None = None
 
     @classmethod
     def of(cls, crystal: Crystal, potential: Potential) -> GivenForces:
@@ -40,13 +42,41 @@ class GivenForces:
         Raises:
             InputError: The potential cannot compute it.
         """
-        state, gradient = computed(crystal, potential)
-        return cls(state.max_force, gradient)
+        found = potential.forces(crystal)
+        on_cell = np.linalg.eigvalsh(found.stress) * crystal.volume / len(crystal)
+        largest = max(np.linalg.norm(found.forces, axis=1).max(), np.abs(on_cell).max())
+        return cls(float(largest), state_of(crystal, found)[1], found.output)
+
+
+def at_ease(crystal: Crystal, potential: Potential) -> tuple[Crystal, GivenForces]:
+    """A given crystal with its forces; one that is not relaxed (``equilibrium.MAX_FORCE``) is settled before.
+
+    Raises:
+        InputError: The potential cannot compute it.
+    """
+    given = GivenForces.of(crystal, potential)
+    if given.max_force <= MAX_FORCE:
+        return crystal, given
+    there = settle(crystal, potential, STEPS)
+    return there, GivenForces.of(there, potential)
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A crystal after some steps.
+
+    Attributes:
+        crystal: The crystal; the start itself where no step was taken.
+        start_energy: Of the start, eV; None where it was not computed.
+    """
+
+    crystal: Crystal
+    start_energy: float | None
 
 
 def settle_changed(
     changed: Crystal, given: GivenForces, places: Sequence[int], potential: Potential, steps: int
-) -> Crystal:
+) -> Settled:
     """Settle a crystal that was made of a given one.
 
     Where the given crystal was not relaxed itself, its forces and stress are taken off those of the changed one: none
@@ -59,25 +89,34 @@ def settle_changed(
         given: Forces of the given one.
         places: Atom of the given crystal that each atom is; -1: none of them.
         potential: Whose forces count.
-        steps: See ``settle``.
+        steps: See ``first_steps``.
 
     Raises:
         InputError: The potential cannot compute the changed crystal.
     """
     part = np.clip(2 - given.max_force / MAX_FORCE, 0, 1)
     if not part:
-        return changed
+        return Settled(changed, None)
     own = np.vstack([given.gradient[:-6].reshape(-1, 3), np.zeros(3)])[list(places)]
     share = np.clip(given.max_force / AT_REST - 1, 0, 1)
-    there = settle(changed, potential, steps, share * np.concatenate([own.ravel(), given.gradient[-6:]]))
-    return replace(
+    found = first_steps(changed, potential, steps, share * np.concatenate([own.ravel(), given.gradient[-6:]]))
+    if part == 1 or found.crystal is changed:
+        return found
+    there = found.crystal
+    between = replace(
         changed,
         lattice=changed.lattice + part * (there.lattice - changed.lattice),
         frac_coords=changed.frac_coords + part * (there.frac_coords - changed.frac_coords),
     )
+    return Settled(between, found.start_energy)
 
 
-def settle(crystal: Crystal, potential: Potential, steps: int, at_rest: Array | float = 0.0) -> Crystal:
+def settle(crystal: Crystal, potential: Potential, steps: int) -> Crystal:
+    """A crystal after the first steps of a relaxation; see ``first_steps``."""
+    return first_steps(crystal, potential, steps).crystal
+
+
+def first_steps(crystal: Crystal, potential: Potential, steps: int, at_rest: Array | float = 0.0) -> Settled:
     """Take the first steps of a relaxation of atoms and cell, with as many calls of ``Potential.forces``.
 
     How far the result is from its minimum is not asked: most of the energy falls in the first steps.
@@ -94,16 +133,20 @@ def settle(crystal: Crystal, potential: Potential, steps: int, at_rest: Array | 
     """
     ahead = lbfgs_steps(crystal)
     here = next(ahead)
+    energy: float | None = None
     for step in range(steps):
         try:
             state, gradient = computed(here, potential)
             if not np.isfinite([state.energy, state.max_force]).all():
-                return crystal
+                break
+            energy = state.energy if energy is None else energy
             crystal, here = here, ahead.send(gradient - at_rest)
         except (np.linalg.LinAlgError, ValueError):  # a step led out of the realm of crystals
-            return crystal
+            break
         except InputError:
             if not step:
                 raise
-            return crystal
-    return here
+            break
+    else:
+        return Settled(here, energy)
+    return Settled(crystal, energy)

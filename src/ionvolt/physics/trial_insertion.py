@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon
+from ionvolt.parallel import in_threads
 from ionvolt.physics.insertion import APART, default_ions, with_ions
 from ionvolt.physics.interstitials import (
     InterstitialSite,
@@ -20,7 +21,7 @@ from ionvolt.physics.interstitials import (
     rank_sites,
 )
 from ionvolt.physics.potentials.interface import Potential, PotentialOutput
-from ionvolt.physics.settling import STEPS, GivenForces, settle_changed
+from ionvolt.physics.settling import STEPS, GivenForces, Settled, settle_changed
 from ionvolt.structures.chemistry import IONIC_RADII
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.wording import refusal
@@ -83,7 +84,11 @@ class Wanted:
 
 
 def trial_insertions(
-    host: Crystal, wanted: Sequence[Wanted], potential: Potential, sites: Sequence[InterstitialSite] | None = None
+    host: Crystal,
+    wanted: Sequence[Wanted],
+    potential: Potential,
+    sites: Sequence[InterstitialSite] | None = None,
+    given: GivenForces | None = None,
 ) -> list[tuple[Trial, Trial]]:
     """The host with one ion in the best of its likely voids, and with that kind of void filled: for each ion.
 
@@ -92,14 +97,15 @@ def trial_insertions(
     are put in, into other kinds of voids where the best kind is too few, or as many as find room. It is then settled:
     relaxed for some steps, large ions after their cell was stretched.
 
-    Both hang on the cell: give the primitive one. All ions are put to the potential together, as crystals that differ
-    by one ion cost less so.
+    Both hang on the cell: give the primitive one. All first trials are put to the potential together, as crystals that
+    differ by one ion cost less so; the second are settled in threads.
 
     Args:
         host: The charged host; it is not relaxed.
         wanted: Working ions.
         potential: The potential whose energies and forces count.
         sites: From ``sites_for_trials``, where they are known.
+        given: Forces of the host, where they are known.
 
     Raises:
         InputError: The host has no void, or it cannot be evaluated.
@@ -113,26 +119,25 @@ def trial_insertions(
     ]
     outputs = potential.evaluate(candidates)
     tried = (Trial(crystal, 1, output) for crystal, output in zip(candidates, outputs, strict=True))
-    singles, fillings = [], []
-    for one, ranked in zip(wanted, likely, strict=True):
-        some = list(islice(tried, min(CANDIDATES, len(ranked))))
+    at_rest = given or GivenForces.of(host, potential)
+
+    def filled(one: Wanted, ranked: Sequence[InterstitialSite], some: Sequence[Trial]) -> tuple[Trial, Trial]:
         order = np.argsort([trial.output.energy for trial in some], kind="stable").tolist()
-        singles.append(some[order[0]])
+        single = some[order[0]]
         if one.n_ions is None:
-            fillings.append(fill_sites(host, [ranked[order[0]]], default_ions(host, one.ion)))
+            places = fill_sites(host, [ranked[order[0]]], default_ions(host, one.ion))
         else:
-            fillings.append(fill_sites(host, [ranked[k] for k in order] + ranked[CANDIDATES:], one.n_ions))
-    filled = list(singles)
-    several = [k for k, places in enumerate(fillings) if len(places) > 1]
-    crystals = [with_ions(host, wanted[k].ion, fillings[k]) for k in several]
-    for k, crystal, output in zip(several, crystals, potential.evaluate(crystals), strict=True):
-        filled[k] = Trial(crystal, len(fillings[k]), output)
-    given = GivenForces.of(host, potential)
-    for k, one in enumerate(wanted):
-        large = IONIC_RADII[one.ion.symbol] > LARGE
-        start = stretched(filled[k], potential) if large else filled[k]
-        filled[k] = settled(start, given, potential, LARGE_STEPS if large else STEPS)
-    return list(zip(singles, filled, strict=True))
+            places = fill_sites(host, [*(ranked[k] for k in order), *ranked[CANDIDATES:]], one.n_ions)
+        crystal, output = single.crystal, single.output
+        if len(places) > 1:
+            crystal, output = with_ions(host, one.ion, places), None
+        if IONIC_RADII[one.ion.symbol] <= LARGE:
+            return single, settled(crystal, len(places), at_rest, potential, STEPS, output)
+        wide = stretched(Trial(crystal, len(places), output or potential.evaluate([crystal])[0]), potential)
+        return single, settled(wide.crystal, len(places), at_rest, potential, LARGE_STEPS, wide.output)
+
+    found = [list(islice(tried, min(CANDIDATES, len(ranked)))) for ranked in likely]
+    return in_threads(lambda k: filled(wanted[k], likely[k], found[k]), range(len(wanted)))
 
 
 def stretched(trial: Trial, potential: Potential) -> Trial:
@@ -150,22 +155,38 @@ def stretched(trial: Trial, potential: Potential) -> Trial:
     return best
 
 
-def settled(trial: Trial, given: GivenForces, potential: Potential, steps: int) -> Trial:
-    """The same after some steps of relaxation; as it was where these find no lower energy.
+def settled(
+    crystal: Crystal,
+    n_ions: int,
+    given: GivenForces,
+    potential: Potential,
+    steps: int,
+    output: PotentialOutput | None = None,
+) -> Trial:
+    """A host with ions after some steps of relaxation; as it was where these find no lower energy.
 
     Args:
-        trial: The host with ions.
+        crystal: The host's cell, the ions last.
+        n_ions: How many there are.
         given: Forces of the host alone.
         potential: The potential.
         steps: Of relaxation.
+        output: What the potential says of the crystal as it stands, where that is known.
+
+    Raises:
+        InputError: The potential cannot compute the crystal as it stands.
     """
-    places = [*range(len(trial.crystal) - trial.n_ions), *[-1] * trial.n_ions]
+    places = [*range(len(crystal) - n_ions), *[-1] * n_ions]
     try:
-        there = settle_changed(trial.crystal, given, places, potential, steps)
+        there = settle_changed(crystal, given, places, potential, steps)
     except InputError:
-        return trial
-    found = _evaluate_or_none(there, trial.n_ions, potential)
-    return trial if found is None or not found.output.energy < trial.output.energy else found
+        there = Settled(crystal, None)
+    if there.crystal is not crystal:
+        before = there.start_energy if output is None else output.energy
+        found = _evaluate_or_none(there.crystal, n_ions, potential)
+        if found is not None and before is not None and found.output.energy < before:
+            return found
+    return Trial(crystal, n_ions, output or potential.evaluate([crystal])[0])
 
 
 def _evaluate_or_none(crystal: Crystal, n_ions: int, potential: Potential) -> Trial | None:

@@ -81,6 +81,10 @@ def check_potential(
         check.alone()
         check.descriptions()
         check.slopes()
+        if forces.output is not None:
+            n = len(crystal)
+            check.energy(forces.output.energy / n, output.energy / n, "another energy in what comes along with forces")
+            check.features(forces.output.features, output.features, "those that come along with forces and the")
         if calculator is not None:
             check.calculator(calculator)
         if features is not None:

@@ -45,4 +45,4 @@ def settled_host(host: Crystal, discharged: Crystal, steps: int = STEPS, potenti
     if -1 in kept or (discharged.numbers[kept] != host.numbers).any():
         raise ValueError(f"{host.source}: not made of {discharged.source}")
     potential = potential or load_sevennet()
-    return settle_changed(host, GivenForces.of(discharged, potential), kept, potential, steps)
+    return settle_changed(host, GivenForces.of(discharged, potential), kept, potential, steps).crystal

@@ -1,6 +1,7 @@
 """A charged host as the foundation model sees it: alone, and with the working ion tried in its voids.
 
-A trial with one ion stays as it stands, one with as many as may go in takes a few steps of relaxation. Energies of such
+A host that is not relaxed takes a few steps of relaxation first. A trial with one ion stays as it stands, one with as
+many as may go in takes such steps, too. Energies of such
 trials are not voltages yet, but they say what the host alone does not: where the ion would sit, and how well.
 """
 
@@ -27,6 +28,7 @@ from ionvolt.models.mlip.latent_features import (
 from ionvolt.physics.interstitials import InterstitialSite
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.references import metal_energy
+from ionvolt.physics.settling import GivenForces, at_ease
 from ionvolt.physics.trial_insertion import Trial, Wanted, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
@@ -48,8 +50,8 @@ class TrialFeatures:
     Attributes:
         pair: The filled host and the host itself, with the trial's voltage, for the learners of corrections.
         features: What the kernel compares, shape (FEATURES,), float32.
-        cell: The host's primitive cell; None where only features are known.
-        filled: That cell with the ions in it, which come last; None as before.
+        cell: The host's primitive cell as given; None where only features are known.
+        filled: That cell, settled, with the ions in it, which come last; None as before.
     """
 
     pair: EndMemberPair
@@ -66,8 +68,8 @@ class TrialFeatures:
 LATEST = 4
 """Hosts that are remembered: who asks for ten ions of one, an ion at a time, has it evaluated once."""
 
-_Empty: TypeAlias = tuple[Crystal, list[InterstitialSite], CrystalFeatures]
-"""A host's primitive cell, its voids and its vectors."""
+_Empty: TypeAlias = tuple[Crystal, Crystal, list[InterstitialSite], GivenForces, CrystalFeatures]
+"""A host's primitive cell as given, settled where it was not relaxed, and of that the voids, forces and vectors."""
 
 _LATEST: OrderedDict[tuple[object, ...], _Empty] = OrderedDict()
 
@@ -93,12 +95,12 @@ def featurise_trials(
         wanted.setdefault(id(host), []).append(number)
     found: dict[int, TrialFeatures] = {}
     for numbers in wanted.values():
-        cell, sites, vectors = _empty(host := hosts[numbers[0]])
+        cell, eased, sites, given, vectors = _empty(host := hosts[numbers[0]])
         asked = []
         for k in numbers:
             n = n_ions[k] if n_ions else None
             asked.append(Wanted(WORKING_IONS[ions[k]], None if n is None else ions_of_cell(n / len(host), cell)))
-        for k, trials in zip(numbers, trial_insertions(cell, asked, potential, sites), strict=True):
+        for k, trials in zip(numbers, trial_insertions(eased, asked, potential, sites, given), strict=True):
             found[k] = replace(trial_features(vectors, *trials, ions[k]), cell=cell, filled=trials[1].crystal)
     return [found[k] for k in range(len(hosts))]
 
@@ -113,7 +115,10 @@ def _empty(host: Crystal) -> _Empty:
     found = _LATEST.get(key)
     if found is None:
         cell = primitive_cell(host)
-        found = _LATEST[key] = (cell, sites_for_trials(cell), compute_features([cell])[0])
+        eased, given = at_ease(cell, load_sevennet())
+        output = given.output
+        vectors = compute_features([eased])[0] if output is None else pool_features(output, eased)
+        found = _LATEST[key] = (cell, eased, sites_for_trials(eased), given, vectors)
         while len(_LATEST) > LATEST:
             _LATEST.popitem(last=False)
     return found

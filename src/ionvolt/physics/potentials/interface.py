@@ -45,11 +45,13 @@ class Forces:
         energy: Energy of the cell, eV.
         forces: On the atoms, shape (n_atoms, 3), float64, eV/Å.
         stress: dE/dε / V, shape (3, 3), float64, eV/Å^3 (positive where the cell wants to shrink).
+        output: What ``Potential.evaluate`` says of the crystal, where that came along at no cost; else None.
     """
 
     energy: float
     forces: NDArray[np.float64]
     stress: NDArray[np.float64]
+    output: PotentialOutput | None = None
 
 
 class Potential(Protocol):

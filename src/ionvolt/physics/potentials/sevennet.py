@@ -160,8 +160,7 @@ class SevenNetPotential:
         ends = np.concatenate([ends + begin for (ends, _), begin in zip(bonds, begins, strict=False)], axis=1)
         vectors = np.concatenate([vectors for _, vectors in bonds])
         energies, layers = self.compiled(kinds, ends, vectors)
-        n_scalars = min(layer.shape[1] for layer in layers[-N_LAYERS:])
-        features = np.stack([layer[:, :n_scalars] for layer in layers[-N_LAYERS:]], axis=1)
+        features = _features(layers)
         for begin, end in pairwise(begins):
             yield PotentialOutput(
                 float(energies[begin:end].sum()), features[begin:end].copy(), None, energies[begin:end].copy()
@@ -197,7 +196,9 @@ class SevenNetPotential:
         np.add.at(forces, found.ends[0], found.slopes)
         np.subtract.at(forces, found.ends[1], found.slopes)
         stress = found.vectors.T @ found.slopes / crystal.volume
-        return Forces(float(found.energies.sum()), forces, (stress + stress.T) / 2)
+        energy = float(found.energies.sum())
+        output = PotentialOutput(energy, _features(found.scalars), None, found.energies) if found.scalars else None
+        return Forces(energy, forces, (stress + stress.T) / 2, output)
 
     def _slopes(self, crystal: Crystal) -> BondSlopes:
         if self.compiled is not None:
@@ -260,6 +261,13 @@ class SevenNetPotential:
             keys.CELL_VOLUME: torch.tensor(sum(crystal.volume for crystal in crystals)),
             keys.NUM_ATOMS: torch.tensor(len(numbers)),
         }
+
+
+def _features(layers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Atom vectors from the scalars after each layer of a compiled network."""
+    some = layers[-N_LAYERS:]
+    n_scalars = min(layer.shape[1] for layer in some)
+    return np.stack([layer[:, :n_scalars] for layer in some], axis=1)
 
 
 def _compiled(network: Any) -> CompiledNetwork | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -178,9 +179,11 @@ class BondSlopes:
         ends: Atoms from which and to which each directed bond leads, shape (2, n_bonds).
         vectors: From the first to the second, Å, shape (n_bonds, 3).
         slopes: Gradient of the total energy with respect to each vector, eV/Å, shape (n_bonds, 3).
+        scalars: Of the atoms after each layer, as ``CompiledNetwork`` gives them; empty where they are not kept.
     """
 
     energies: NDArray[np.float64]
     ends: NDArray[np.int64]
     vectors: NDArray[np.float64]
     slopes: NDArray[np.float64]
+    scalars: Sequence[Array32] = ()

@@ -41,12 +41,13 @@ def bond_slopes(
     """Evaluate a crystal and go back; arguments as those of ``CompiledNetwork``."""
     element = np.asarray(kinds)
     bonds = bonds_of(network.embedding, len(element), ends, vectors)
-    parts, kept = [network.elements[element][:, None]], []
+    parts, kept, scalars = [network.elements[element][:, None]], [], []
     for layer in network.layers:
         mixed = layer.mix_before(parts)
         summed = layer.summed(parts, layer.convolution(mixed, bonds))
         kept.append(_Kept(mixed, [summed[0].copy(), *summed[1:]]))
         parts = layer.gate(summed)
+        scalars.append(parts[0][:, 0])
     energies = network.energies(parts[0][:, 0], element)
 
     basis_slopes = network.embedding.basis_slopes(bonds.lengths)
@@ -68,7 +69,7 @@ def bond_slopes(
     arrows, ends = bonds.arrows, np.stack([np.repeat(np.arange(len(element)), np.diff(bonds.first)), bonds.source])
     along = d_lengths / np.sqrt((arrows**2).sum(1))
     slopes = along[:, None] * arrows + harmonics_back(arrows.astype(np.float32), d_harmonics)
-    return BondSlopes(energies, ends, arrows, slopes)
+    return BondSlopes(energies, ends, arrows, slopes, scalars)
 
 
 def _mixing_back(mixing: Mixing, gradient: list[Array32]) -> list[Array32]:

@@ -26,6 +26,7 @@ from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_featu
 from ionvolt.models.tensors import under
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.reaction import balance
+from ionvolt.physics.settling import at_ease
 from ionvolt.physics.trial_insertion import Wanted, trial_insertions
 from ionvolt.store import fingerprint, read_arrays, unclaimed, write_arrays
 from ionvolt.structures.crystal import Crystal
@@ -279,12 +280,13 @@ def trial_arrays(electrode: Electrode, informed: bool) -> Arrays:
     Raises:
         InputError: Its host has no void, or cannot be evaluated; or its end members differ by more than the ion.
     """
-    ion, cell = WORKING_IONS[electrode.working_ion], primitive_cell(electrode.host)
+    ion, potential = WORKING_IONS[electrode.working_ion], load_sevennet()
+    cell, given = at_ease(primitive_cell(electrode.host), potential)
     n_ions = None
     if informed and electrode.discharged is not None:
         matched = balance(electrode.discharged, electrode.host, ion)
         n_ions = ions_of_cell(matched.n_ions / (matched.charged_cells * len(electrode.host)), cell)
-    ((single, filled),) = trial_insertions(cell, [Wanted(ion, n_ions)], load_sevennet())
+    ((single, filled),) = trial_insertions(cell, [Wanted(ion, n_ions)], potential, given=given)
     features = {name: pool_features(t.output, t.crystal) for name, t in (("single", single), ("filled", filled))}
     if cell is not electrode.host:  # else its features stand among the structures'
         features["host"] = compute_features([cell])[0]
