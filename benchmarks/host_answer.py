@@ -3,8 +3,9 @@
 ``python benchmarks/host_answer.py [--ions Mg,K] [--atoms 12,30,72,144]``
 
 Processor seconds of one thread, warm, by part, of hosts of about so many atoms: charged ends of the shared data
-(``IONVOLT_SHARED_DATA``), or the bundled examples where there are none. In the same run, taking turns, the reference:
-the same models on SevenNet's and CHGNet's own layers. Ends with status 1 if a voltage differs by more than 1e-3 V.
+(``IONVOLT_SHARED_DATA``), or the bundled examples where there are none. *All cores*: seconds that pass where ions are
+settled in as many threads as there are cores. In the same run, taking turns, the reference: the same models on
+SevenNet's and CHGNet's own layers. Ends with status 1 if a voltage differs by more than 1e-3 V.
 The last lines say what one evaluation costs at least: its multiplications at the rate of a large matrix product.
 """
 
@@ -35,6 +36,7 @@ from ionvolt import prediction
 from ionvolt.errors import InputError
 from ionvolt.models.mlip import foundation_model, trial_features
 from ionvolt.models.registry import load_model
+from ionvolt.parallel import OWN_THREADS, cores
 from ionvolt.physics.potentials import chgnet, sevennet
 from ionvolt.physics.potentials.sevennet_bonds import bonds_of
 from ionvolt.prediction import answers
@@ -138,13 +140,23 @@ def hosts(sizes: list[int]) -> list[Crystal]:
 
 
 def answer(host: Crystal, ions: str, model: Any) -> tuple[list[float], Parts, float]:
-    """Voltages, parts and processor seconds of one answer from scratch."""
+    """Voltages, parts and processor seconds of one answer from scratch, in one thread."""
     trial_features._LATEST.clear()
+    os.environ[OWN_THREADS] = "1"
     with measured() as parts:
         began = time.process_time()
         found = prediction.predict_each([host], ions, model=model, assume="charged")
         took = time.process_time() - began
     return [getattr(one, "voltage", float("nan")) for one in found], parts, took
+
+
+def passing(host: Crystal, ions: str, model: Any) -> float:
+    """Seconds that pass during such an answer in as many threads as there are cores."""
+    trial_features._LATEST.clear()
+    os.environ[OWN_THREADS] = str(cores())
+    began = time.perf_counter()
+    prediction.predict_each([host], ions, model=model, assume="charged")
+    return time.perf_counter() - began
 
 
 def limit(host: Crystal) -> None:
@@ -194,13 +206,17 @@ def main() -> int:
     with with_packages_layers():
         answer(chosen[0], "Mg,K", model)
     columns = ("voids", "bonds", "potential", "settling", "check", "learners", "rest")
-    print(f"| host | ion | s | {' | '.join(columns)} | evaluations | packages' layers, s | times faster | apart, V |")
-    print("|---" * (len(columns) + 7) + "|")
+    print(
+        f"| host | ion | s | all cores, s | {' | '.join(columns)} | evaluations | packages' layers, s | times faster "
+        "| apart, V |"
+    )
+    print("|---" * (len(columns) + 8) + "|")
     worst = 0.0
     for host in chosen:
         for ions in options.ions.split(","):
-            turns = []
+            turns, passed = [], float("inf")
             for _ in range(options.repeats):
+                passed = min(passed, passing(host, ions, model))
                 own = answer(host, ions, model)
                 with with_packages_layers():
                     turns.append((own, answer(host, ions, model)))
@@ -211,8 +227,8 @@ def main() -> int:
             worst = max(worst, apart)
             by_part = " | ".join(f"{parts.seconds[column]:.3f}" for column in columns)
             print(
-                f"| {host.formula}, {len(host)} atoms | {ions} | {took:.2f} | {by_part} | {parts.calls['bonds']} "
-                f"| {before:.2f} | {ratio:.1f} | {apart:.0e} |",
+                f"| {host.formula}, {len(host)} atoms | {ions} | {took:.2f} | {passed:.2f} | {by_part} "
+                f"| {parts.calls['bonds']} | {before:.2f} | {ratio:.1f} | {apart:.0e} |",
                 flush=True,
             )
     limit(chosen[min(1, len(chosen) - 1)])

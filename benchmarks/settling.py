@@ -6,6 +6,12 @@ Voltages are those of SevenNet's energies, nothing trained, against the labels. 
 as it stands, and the host that is left of it after so many steps. *Tried*: the host as it stands, and with the ion put
 in after so many steps, as many ions as the host's electrons take or as the electrode's formula says. ``predict`` takes
 ``settling.STEPS`` steps, and ``trial_insertion.LARGE_STEPS`` for K, Rb and Cs.
+
+    python benchmarks/settling.py mp2025.parquet --shaken 70
+
+Answers of the default model, which has learned from these electrodes as they are: from hosts and from discharged
+structures of up to ``MOST_ATOMS`` atoms as they are, and with all atoms moved at random and the cell scaled, where such
+a crystal is taken as it stands and where it is settled first (``settling.at_ease``).
 """
 
 from __future__ import annotations
@@ -14,16 +20,19 @@ import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 
-from ionvolt.datasets import Electrode, clean, read_dataset
+from ionvolt.datasets import Electrode, ElectrodeSet, clean, read_dataset
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.models.mlip import settled_host, trial_features
+from ionvolt.models.mlip.settled_host import settled_ends
 from ionvolt.models.mlip.trial_features import featurise_trials
 from ionvolt.physics import trial_insertion
 from ionvolt.physics.potentials.chgnet import load_chgnet
@@ -31,10 +40,18 @@ from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import metal_energy
-from ionvolt.physics.settling import AT_REST
+from ionvolt.physics.settling import AT_REST, GivenForces
+from ionvolt.prediction import as_model, predict_checked
 from ionvolt.recipes.mlip.settings import MlipSettings
+from ionvolt.structures.crystal import Crystal
 
 STEPS = (0, 1, 2, 3, 4, 5)
+
+MOST_ATOMS = 24
+MOVED, SCALED = (0.06, 0.10, 0.15, 0.20), (0.97, 1.0, 1.03)
+"""Å along each axis, and of the cell: one of each for every shaken crystal."""
+FORCES = (0, 2, 3, 6, 12, np.inf)
+"""eV/Å: rows of the tables of shaken crystals."""
 
 
 def discharged(mover: Callable[[], Potential], electrode: Electrode, steps: int) -> float:
@@ -43,8 +60,7 @@ def discharged(mover: Callable[[], Potential], electrode: Electrode, steps: int)
     ion, energy_model = WORKING_IONS[electrode.working_ion], load_sevennet()
     host = remove_ion(electrode.discharged, ion)
     matched = balance(electrode.discharged, host, ion)
-    settled = settled_host(host, electrode.discharged, steps, mover())
-    full, empty = energy_model.evaluate([electrode.discharged, settled])
+    full, empty = energy_model.evaluate(settled_ends(host, electrode.discharged, steps, mover()))
     return average_voltage(full.energy, empty.energy, matched, metal_energy(ion, VERSION), ion)
 
 
@@ -67,13 +83,69 @@ KINDS: dict[str, Callable[[Electrode, int], float]] = {
 }
 
 
+def shaken(crystal: Crystal, rng: np.random.Generator) -> Crystal:
+    """A crystal with its atoms moved at random, in a scaled cell."""
+    moved = rng.normal(0, rng.choice(MOVED), (len(crystal), 3)) @ np.linalg.inv(crystal.lattice)
+    return replace(crystal, lattice=crystal.lattice * rng.choice(SCALED), frac_coords=crystal.frac_coords + moved)
+
+
+def of_shaken(discharged: bool, data: ElectrodeSet, wanted: int, seed: int) -> None:
+    """Print how far answers from shaken hosts or discharged structures are off, by the largest force."""
+    rng, model = np.random.default_rng(seed), as_model(None)
+    rows: list[list[float]] = []
+
+    def error(crystal: Crystal, electrode: Electrode) -> float:
+        (answer,) = predict_checked([crystal], electrode.working_ion, model=model, check_relaxation=False)
+        return abs(answer.voltage - electrode.average_voltage)
+
+    for row in rng.permutation(len(data)).tolist():
+        electrode = data[row]
+        crystal = electrode.discharged if discharged else electrode.host
+        if len(rows) == wanted:
+            break
+        if crystal is None or len(crystal) > MOST_ATOMS:
+            continue
+        other = shaken(crystal, rng)
+        try:
+            found = [as_it_stands(other).max_force, error(crystal, electrode)]
+            with patch.object(
+                settled_host if discharged else trial_features, "at_ease", lambda one, _: (one, as_it_stands(one))
+            ):
+                found.append(error(other, electrode))
+            trial_features._LATEST.clear()
+            rows.append([*found, error(other, electrode)])
+        except InputError:
+            continue
+    table = np.array(rows)
+    words = "discharged structure" if discharged else "host"
+    print(f"| largest force, eV/Å | n | the {words} as it is | shaken, as it stands | shaken and settled |")
+    print("|---|---|---|---|---|")
+    for low, high in pairwise(FORCES):
+        some = table[(table[:, 0] > low) & (table[:, 0] <= high)]
+        if len(some):
+            cells = " | ".join(f"{value:.3f}" for value in some[:, 1:].mean(0))
+            print(f"| {low:g} to {high:g} | {len(some)} | {cells} |")
+
+
+def as_it_stands(crystal: Crystal) -> GivenForces:
+    """Forces of a crystal that is taken as it stands."""
+    return GivenForces.of(crystal, load_sevennet())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--electrodes", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--shaken", type=int, metavar="N", help="answers from so many shaken crystals of each kind, nothing else"
+    )
     arguments = parser.parse_args()
     data, _ = clean(read_dataset(arguments.data), MlipSettings().clean)
+    if arguments.shaken:
+        for given in (False, True):
+            of_shaken(given, data, arguments.shaken, arguments.seed)
+        return
     errors: dict[str, list[list[float]]] = {name: [] for name in KINDS}
     seconds: defaultdict[tuple[str, int], float] = defaultdict(float)
     for row in np.random.default_rng(arguments.seed).permutation(len(data)).tolist():

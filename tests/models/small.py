@@ -17,7 +17,7 @@ from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners
 from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
-from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.models.mlip.settled_host import settled_ends
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.uncertainty.conformal import calibrate
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features
@@ -43,7 +43,7 @@ EXACT = MachineSettings(tables=LaplacianSettings(penalty=1e4, tube=1e-4))
 def ends(*, settled: bool = False) -> list[CrystalFeatures]:
     hosts = [remove_ion(d, LI) for d in DISCHARGED]
     if settled:
-        hosts = [settled_host(host, d) for host, d in zip(hosts, DISCHARGED, strict=True)]
+        hosts = [settled_ends(host, d)[1] for host, d in zip(hosts, DISCHARGED, strict=True)]
     return compute_features([c for both in zip(DISCHARGED, hosts, strict=True) for c in both])
 
 

@@ -57,6 +57,6 @@ def use(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return [crystal_features(crystal) for crystal in crystals]
 
     monkeypatch.setattr(features, "compute_features", compute)
-    monkeypatch.setattr(features, "settled_host", lambda host, discharged: host)
+    monkeypatch.setattr(features, "settled_ends", lambda host, discharged: (discharged, host))
     monkeypatch.setattr(features, "trial_arrays", trial_arrays)
     return asked

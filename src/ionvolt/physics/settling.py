@@ -17,6 +17,9 @@ from ionvolt.typing import Array
 STEPS = 3
 """From which the trained models have learned."""
 
+EASED_FROM = 2 / 3
+"""Of ``equilibrium.MAX_FORCE``: a given crystal with a larger force is settled itself, from there on all the way."""
+
 AT_REST = 0.5
 """eV/Å: a given crystal with no larger force is taken as relaxed; nine of ten of the Materials Project are so."""
 
@@ -49,16 +52,29 @@ class GivenForces:
 
 
 def at_ease(crystal: Crystal, potential: Potential) -> tuple[Crystal, GivenForces]:
-    """A given crystal with its forces; one that is not relaxed (``equilibrium.MAX_FORCE``) is settled before.
+    """A given crystal with its forces; one that is not relaxed is settled before.
+
+    It goes all the way from ``equilibrium.MAX_FORCE`` on, a part of it from ``EASED_FROM`` on, so that answers do not
+    jump.
 
     Raises:
         InputError: The potential cannot compute it.
     """
     given = GivenForces.of(crystal, potential)
-    if given.max_force <= MAX_FORCE:
+    part = np.clip((given.max_force / MAX_FORCE - EASED_FROM) / (1 - EASED_FROM), 0, 1)
+    if not part:
         return crystal, given
-    there = settle(crystal, potential, STEPS)
-    return there, GivenForces.of(there, potential)
+    eased = _between(crystal, settle(crystal, potential, STEPS), part)
+    return eased, GivenForces.of(eased, potential)
+
+
+def _between(start: Crystal, end: Crystal, part: float) -> Crystal:
+    """A crystal on the way from one to another, by that part of it."""
+    return replace(
+        start,
+        lattice=start.lattice + part * (end.lattice - start.lattice),
+        frac_coords=start.frac_coords + part * (end.frac_coords - start.frac_coords),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +118,7 @@ def settle_changed(
     found = first_steps(changed, potential, steps, share * np.concatenate([own.ravel(), given.gradient[-6:]]))
     if part == 1 or found.crystal is changed:
         return found
-    there = found.crystal
-    between = replace(
-        changed,
-        lattice=changed.lattice + part * (there.lattice - changed.lattice),
-        frac_coords=changed.frac_coords + part * (there.frac_coords - changed.frac_coords),
-    )
-    return Settled(between, found.start_energy)
+    return Settled(_between(changed, found.crystal, part), found.start_energy)
 
 
 def settle(crystal: Crystal, potential: Potential, steps: int) -> Crystal:

@@ -2,7 +2,7 @@
 
 Energies and atom vectors are SevenNet's. Two variants stand side by side. ``both``: two structures were given, each
 relaxed in its own right. ``discharged``: the charged host was made by taking the ion out and is relaxed for a few steps
-(``settled_host``); the correction has to make up for the rest, and for labels that stop at a host with some of the ion.
+(``settled_ends``); the correction has to make up for the rest, and for labels that stop at a host with some of the ion.
 Networks correct both; beside them stands a Gaussian process on atoms for ``both``, and support vectors on whole
 electrodes for ``discharged``.
 """
@@ -36,7 +36,7 @@ from ionvolt.models.mlip.delta_network import (
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
 from ionvolt.models.mlip.pair_features import SIZE, pair_features
-from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.models.mlip.settled_host import settled_ends
 from ionvolt.models.storage import read_model, write_model
 from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.conformal import Conformal
@@ -202,11 +202,11 @@ class DeltaModel:
             for (discharged, host), query in zip(ends, queries, strict=True)
         ]
         variants: list[Variant] = ["both" if query.end_members == "both" else "discharged" for query in queries]
-        charged = [
-            host if variant == "both" else settled_host(host, discharged)
+        seen = [
+            (discharged, host) if variant == "both" else settled_ends(host, discharged)
             for (discharged, host), variant in zip(ends, variants, strict=True)
         ]
-        vectors = compute_features([*(discharged for discharged, _ in ends), *charged])
+        vectors = compute_features([*(discharged for discharged, _ in seen), *(host for _, host in seen)])
         pairs = [
             pair_of(full, empty, reaction, query.ion)
             for full, empty, reaction, query in zip(
@@ -233,9 +233,11 @@ class DeltaModel:
             return None, probability
         host = remove_ion(discharged, working_ion)
         try:
-            (empty,) = compute_features([settled_host(host, discharged)])
+            eased, left = settled_ends(host, discharged)
+            empty, *moved = compute_features([left] if eased is discharged else [left, eased])
         except InputError:
             return None, probability
+        full = moved[0] if moved else full
         if self._extraction(full, empty, discharged, ion) is None:
             return None, probability
         pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)

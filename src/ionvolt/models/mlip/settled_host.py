@@ -7,7 +7,7 @@ from dataclasses import replace
 from ionvolt.models.interface import Query
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.physics.potentials.sevennet import load_sevennet
-from ionvolt.physics.settling import STEPS, GivenForces, settle, settle_changed
+from ionvolt.physics.settling import STEPS, at_ease, settle, settle_changed
 from ionvolt.structures.crystal import Crystal
 
 
@@ -27,8 +27,13 @@ def settled_query(query: Query, known: dict[int, Crystal]) -> Query:
     return replace(query, host=known[id(query.host)])
 
 
-def settled_host(host: Crystal, discharged: Crystal, steps: int = STEPS, potential: Potential | None = None) -> Crystal:
-    """What is left of a discharged crystal, relaxed for some steps, atoms and cell; see ``settling.settle_changed``.
+def settled_ends(
+    host: Crystal, discharged: Crystal, steps: int = STEPS, potential: Potential | None = None
+) -> tuple[Crystal, Crystal]:
+    """A discharged crystal, and what is left of it, relaxed for some steps, atoms and cell.
+
+    The first is the given one unless that is not relaxed (``settling.at_ease``). For the second see
+    ``settling.settle_changed``.
 
     Args:
         host: The discharged crystal without its ions, or without some of them.
@@ -45,4 +50,7 @@ def settled_host(host: Crystal, discharged: Crystal, steps: int = STEPS, potenti
     if -1 in kept or (discharged.numbers[kept] != host.numbers).any():
         raise ValueError(f"{host.source}: not made of {discharged.source}")
     potential = potential or load_sevennet()
-    return settle_changed(host, GivenForces.of(discharged, potential), kept, potential, steps).crystal
+    eased, given = at_ease(discharged, potential)
+    if eased is not discharged:
+        host = replace(host, lattice=eased.lattice, frac_coords=eased.frac_coords[kept])
+    return eased, settle_changed(host, given, kept, potential, steps).crystal

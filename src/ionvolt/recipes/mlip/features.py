@@ -21,7 +21,7 @@ from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import DataError, InputError
 from ionvolt.ions import WORKING_IONS, WorkingIon, remove_ion
 from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
-from ionvolt.models.mlip.settled_host import settled_host
+from ionvolt.models.mlip.settled_host import settled_ends
 from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features, ions_of_cell
 from ionvolt.models.tensors import under
 from ionvolt.physics.potentials.sevennet import load_sevennet
@@ -173,21 +173,27 @@ def compute_settled(data: ElectrodeSet, rows: Indices, folder: Path, progress: P
 
 
 def settled_arrays(discharged: Crystal, ion: WorkingIon) -> Arrays:
-    """A discharged structure's settled host (``models.mlip.settled_host``) as arrays.
+    """A discharged structure's settled host (``models.mlip.settled_host``) as arrays, and that structure if it moved.
 
     Raises:
         InputError: It cannot be evaluated, or the structure holds nothing but the ion, or none of it.
     """
-    (found,) = compute_features([settled_host(remove_ion(discharged, ion), discharged)])
-    return stored(found)
+    eased, host = settled_ends(remove_ion(discharged, ion), discharged)
+    found = stored(compute_features([host])[0])
+    if eased is not discharged:  # else its features stand among the structures'
+        found |= {f"discharged.{key}": array for key, array in stored(compute_features([eased])[0]).items()}
+    return found
 
 
-def read_settled(path: Path, numbers: NDArray[np.int64]) -> CrystalFeatures | None:
-    """A settled host; None where it was refused.
+def read_settled(
+    path: Path, discharged: CrystalFeatures, numbers: NDArray[np.int64]
+) -> tuple[CrystalFeatures, CrystalFeatures] | None:
+    """A discharged structure and its settled host; None where that was refused.
 
     Args:
         path: Its file.
-        numbers: Its elements, which the file does not hold.
+        discharged: The structure as it stands in the data.
+        numbers: The host's elements, which the file does not hold.
 
     Raises:
         DataError: The file cannot be read.
@@ -195,7 +201,9 @@ def read_settled(path: Path, numbers: NDArray[np.int64]) -> CrystalFeatures | No
     arrays = read(path)
     if "refused" in arrays:
         return None
-    return replace(features_of(arrays), numbers=numbers)
+    eased = under(arrays, "discharged.")
+    full = replace(features_of(eased), numbers=discharged.numbers) if eased else discharged
+    return full, replace(features_of(arrays), numbers=numbers)
 
 
 def stored(features: CrystalFeatures) -> Arrays:

@@ -132,12 +132,10 @@ def _pair_rows(
             matched = balance(e.discharged, host, ion)
         except InputError:  # end members that differ by more than the ion
             continue
-        full = features.get(e.id_discharge or "")
-        empty = (
-            features.get(e.id_charge)
-            if part == "both"
-            else read_settled(settled_file(folder, int(numbers[row])), host.numbers)
-        )
+        full, empty = features.get(e.id_discharge or ""), features.get(e.id_charge)
+        if part == "discharged" and full is not None:
+            both = read_settled(settled_file(folder, int(numbers[row])), full, host.numbers)
+            full, empty = both or (None, None)
         if full is None or empty is None:
             continue
         rows.append(row)
