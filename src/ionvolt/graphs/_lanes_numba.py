@@ -18,8 +18,8 @@ from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
 LANES = 16 if get_host_cpu_features().get("avx512f") else 8
-"""Numbers of a vector. Sixteen would leave the sums no registers but where these hold as many: the way back would take
-twice as long on processors with AVX2 alone."""
+"""Numbers of a vector. Where registers hold fewer than sixteen, that many would leave the sums no registers: with AVX2
+alone SevenNet's way back took 49 instead of 24 ms for 30 atoms, as long as others left it the memory."""
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _FAST = ("fast",)
