@@ -164,5 +164,5 @@ def test_a_long_list_of_suspects_says_where_the_rest_is(ionvolt, tmp_path):
     write_dataset(ElectrodeSet(rows), tmp_path / "many.parquet")
     out = ionvolt("data", "check", tmp_path / "many.parquet", "-j", 2).out
     assert sum(line.startswith("s") and "TiS2" in line for line in out.splitlines()) == 20
-    assert "3 more suspects" in out
+    assert "and 3 more" in out
     assert "above the answers in the median" in out

@@ -224,7 +224,7 @@ def _print(summary: Mapping[str, Any]) -> None:
         print_table(columns, [_row(row)[: len(columns)] for row in suspects[:SHOWN]])
     if len(suspects) > SHOWN:
         where = summary["output"] or "--json shows all of them, -o FILE writes all rows"
-        print(folded(f"{len(suspects) - SHOWN} more suspects: {where}"))
+        print(folded(f"and {len(suspects) - SHOWN} more: {where}"))
     ends = Counter(row["shared_end"] for row in suspects if row["shared_end"])
     if ends:
         words = ", ".join(f"{name} ({n})" for name, n in ends.most_common(SHOWN))
