@@ -9,7 +9,7 @@ from crystals import disulfide, layered, olivine, sodium_chloride
 from ionvolt.errors import InputError
 from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.physics.exchange import exchanged
-from ionvolt.physics.orderings import without_farthest
+from ionvolt.physics.orderings import remove_sites, without_farthest
 from ionvolt.reading import made_by_removal, read_question, same_framework
 from ionvolt.structures.bonding import is_molecular, vacuum
 from ionvolt.structures.charge_balance import count_electrons
@@ -102,8 +102,16 @@ def test_a_charged_end_that_was_made_by_deleting_the_ion() -> None:
     assert not made_by_removal(full, relaxed, LI)
     assert not made_by_removal(full, Crystal(empty.lattice, empty.numbers, moved), LI)
     assert same_framework(full, relaxed, LI)
-    found = read_question(full, LI, charged=empty)
-    assert found.query.end_members == "discharged"
+    half = remove_sites(full, np.flatnonzero(full.numbers == LI.number)[:2])
+    near = Crystal(half.lattice, half.numbers, half.frac_coords + 1e-3)
+    for charged, formula in ((empty, "FePO4"), (shuffled, "FePO4"), (doubled, "FePO4"), (elsewhere, "FePO4"),
+                             (near, half.formula)):  # fmt: skip
+        query = read_question(full, LI, charged=charged).query
+        assert query.end_members == "discharged"
+        assert query.host.formula == formula
+        there = {(n, place.tobytes()) for n, place in zip(full.numbers, full.frac_coords, strict=True)}
+        left = {(n, place.tobytes()) for n, place in zip(query.host.numbers, query.host.frac_coords, strict=True)}
+        assert left < there, "models ask which atom of the discharged structure each of the host is"
     assert read_question(full, LI, charged=relaxed).query.end_members == "both"
 
 

@@ -15,10 +15,12 @@ __all__ = [
     "Explanation",
     "InputError",
     "IonVoltError",
+    "LabelCheck",
     "Prediction",
     "VoltageResult",
     "__version__",
     "calculator",
+    "check_labels",
     "compute",
     "compute_many",
     "design",
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from ionvolt.explain.explanation import Explanation, explain_many
     from ionvolt.models.registry import load_model
     from ionvolt.plots import plot_crystal, plot_profile, plot_voltages
-    from ionvolt.prediction import Prediction, predict, predict_many
+    from ionvolt.prediction import LabelCheck, Prediction, check_labels, predict, predict_many
     from ionvolt.structures.crystal import Crystal
 
 _HOME = {
@@ -48,9 +50,11 @@ _HOME = {
     "Explanation": "ionvolt.explain.explanation",
     "InputError": "ionvolt.errors",
     "IonVoltError": "ionvolt.errors",
+    "LabelCheck": "ionvolt.prediction",
     "Prediction": "ionvolt.prediction",
     "VoltageResult": "ionvolt.computation",
     "calculator": "ionvolt.computation",
+    "check_labels": "ionvolt.prediction",
     "compute": "ionvolt.computation",
     "compute_many": "ionvolt.computation",
     "design": "ionvolt.designing.run",

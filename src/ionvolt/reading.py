@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ionvolt.errors import InputError
 from ionvolt.ions import WorkingIon, end_member, ions_of_formula, remaining_of_formula, remove_ion
@@ -155,7 +156,8 @@ def _both(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Reading:
             f"{deleted(discharged, charged, ion)}: answered as from the discharged structure alone. ionvolt compute "
             "relaxes it"
         )
-        query = Query(ion.symbol, replace(charged, warnings=()), "discharged", discharged, _count(discharged, ion))
+        host = replace(_left(discharged, charged, ion), source=charged.source, warnings=())
+        query = Query(ion.symbol, host, "discharged", discharged, _count(discharged, ion))
         doubts = (*_kind(query.host, ion, discharged), *_misfit(discharged, ion))
         return Reading(query, discharged, ion, {}, not empty, (note,), doubts)
     notes = () if same_framework(discharged, charged, ion) else (
@@ -334,14 +336,31 @@ def made_by_removal(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> b
         return _made_by_removal_elsewhere(discharged, charged, ion)
     if len(charged) >= len(discharged):
         return False
-    free = np.ones(len(discharged), dtype=bool)
+    kept = _kept(discharged, charged)
+    if kept is None:  # the same cell with its origin elsewhere, or places of its own
+        return _made_by_removal_elsewhere(discharged, charged, ion)
+    return bool((discharged.numbers[~kept] == ion.number).all())
+
+
+def _kept(discharged: Crystal, charged: Crystal) -> NDArray[np.bool_] | None:
+    """Which atoms stand in the charged structure of the same cell, too; None where it has atoms at other places."""
+    kept = np.zeros(len(discharged), dtype=bool)
     for number, place in zip(charged.numbers, charged.frac_coords, strict=True):
         away = distances(discharged.lattice, place, discharged.frac_coords)
-        away[(discharged.numbers != number) | ~free] = np.inf
-        if away.min() > SAME_PLACE:  # the same cell with its origin elsewhere, or places of its own
-            return _made_by_removal_elsewhere(discharged, charged, ion)
-        free[int(away.argmin())] = False
-    return bool((discharged.numbers[free] == ion.number).all())
+        away[(discharged.numbers != number) | kept] = np.inf
+        if away.min() > SAME_PLACE:
+            return None
+        kept[int(away.argmin())] = True
+    return kept
+
+
+def _left(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> Crystal:
+    """A charged structure that was made by removal, in the cell and at the places of the discharged one."""
+    if ion.symbol not in charged.composition:
+        return remove_ion(discharged, ion)
+    kept = _kept(discharged, charged)
+    assert kept is not None  # only what is free of the ion is found in other cells
+    return replace(discharged, numbers=discharged.numbers[kept], frac_coords=discharged.frac_coords[kept])
 
 
 def _made_by_removal_elsewhere(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> bool:

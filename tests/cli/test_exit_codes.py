@@ -32,6 +32,7 @@ COMMANDS = {
     "recipe evaluate": ("recipe", "evaluate", "cgcnn", FILE, "-o", "out"),
     "recipe release": ("recipe", "release", "cgcnn", FILE, "-o", "out", "--to", "out"),
     "data describe": ("data", "describe", FILE),
+    "data check": ("data", "check", FILE, "-o", "out.csv"),
     "data landscape": ("data", "landscape", FILE, "-o", "out.json"),
     "models import": ("models", "import", FILE, "--ion", "Li", "-o", "out"),
     # These read what they are given with numpy and gemmi, within a second.

@@ -9,13 +9,13 @@ import pytest
 import typer
 
 from crystals import rock_salt
-from ionvolt.cli import design, order, screen
+from ionvolt.cli import design, label_check, order, screen
 from ionvolt.cli.main import app
 from ionvolt.cli.predict_output import print_predictions
 from ionvolt.designing import Design, DesignResult
 from ionvolt.designing.settings import DesignSettings
 from ionvolt.ordering.records import Ordering, Orderings
-from ionvolt.prediction import Prediction
+from ionvolt.prediction import LabelCheck, Prediction
 from ionvolt.screening.selection import IonSelection
 from ionvolt.screening.status import StageState, Status
 
@@ -93,6 +93,21 @@ def test_designed_electrodes(shown) -> None:
     out = shown()
     for number in ("-12.34", "-14.25 to 10.75", "1586", "12001", "-12.3", "0.52"):
         assert number in out
+
+
+def test_suspect_labels(shown) -> None:
+    def one(name: str, end: str, label: float) -> LabelCheck:
+        return LabelCheck(
+            name, "Li", "Li0.5Fe11.5Mn0.5(PO4)12", "Li12Fe11.5Mn0.5(PO4)12", end, LONG, label, -1.25, None, -2.5, -1.05,
+            label + 1.25, True, True,
+        )  # fmt: skip
+
+    label_check._print(
+        label_check._summary(Path(EVIL), None, [one(LONG, EVIL, 10.5), one(EVIL, "mp-1", 2.5)] * 11, 0.3)
+    )
+    out = " ".join(shown().split())
+    for words in ("10.50", "+11.75", "-2.50 to -1.05", "and 2 more", "22 suspect", "above the answers"):
+        assert words in out
 
 
 def test_orderings(shown) -> None:

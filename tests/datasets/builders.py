@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from crystals import fluorite, perovskite, rock_salt
+from crystals import disulfide, fluorite, layered, olivine, perovskite, rock_salt, spinel
 from ionvolt.datasets import Electrode, ElectrodeSet, framework_of
+from ionvolt.ions import remove_ion, working_ion
 from ionvolt.structures import Crystal
 
 METALS = ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni")
@@ -88,3 +90,41 @@ def same(one: Electrode, other: Electrode) -> bool:
         ):
             return False
     return True
+
+
+ENDS: dict[str, tuple[Crystal, str, float]] = {
+    "iron": (olivine("Fe"), "Li", 4.06),
+    "manganese": (olivine("Mn"), "Li", 4.31),
+    "sulfide": (disulfide(), "Li", 1.88),
+    "spinel": (spinel("Mg", 8.1), "Mg", 1.98),
+    "cobalt": (layered("Co"), "Li", 3.75),
+}
+"""Discharged crystals, their ions, and about what the default model answers where the host is strained as below, V."""
+
+
+def with_both_ends(**moved: float) -> ElectrodeSet:
+    """Electrodes with both ends, labelled with about what the default model answers, some moved by so many V.
+
+    The last one, ``cobalt``, is out of the default model's domain.
+    """
+    return ElectrodeSet([_with_both_ends(name, moved.get(name, 0.0)) for name in ENDS], {"snapshot": "made-up"})
+
+
+def _with_both_ends(name: str, moved: float) -> Electrode:
+    discharged, ion, voltage = ENDS[name]
+    host = remove_ion(discharged, working_ion(ion))
+    # Strained, for a host in the very cell of the discharged crystal counts as made of it.
+    host = replace(host, lattice=host.lattice * np.array([0.99, 0.985, 1.01])[:, None], source=f"charged {name}")
+    return Electrode(
+        battery_id=name,
+        working_ion=ion,
+        average_voltage=voltage + moved,
+        formula_charge=host.formula,
+        host=host,
+        framework=framework_of(host.formula, ion),
+        snapshot="made-up",
+        id_charge=f"c-{name}",
+        formula_discharge=discharged.formula,
+        id_discharge=f"d-{name}",
+        discharged=discharged,
+    )

@@ -22,7 +22,7 @@ COMMANDS = {
     "serve": ("serve:serve", "The web page and the web API."),
     "mcp": ("mcp:mcp", "A tool server for language models."),
     "models": ("models:models_app", "List models, read their cards, convert published ones."),
-    "data": ("data:data_app", "Data sets: fetch, import, describe."),
+    "data": ("data:data_app", "Data sets: fetch, import, describe, check labels."),
     "train": ("train:train", "Train the paper's network for one ion."),
     "transfer": ("train:transfer", "Transfer a trained network to another ion."),
     "baseline": ("baseline:baseline", "Train a classical model."),

@@ -1,4 +1,4 @@
-"""``ionvolt data``: fetch or import labelled electrodes, look at what a data set holds."""
+"""``ionvolt data``: fetch or import labelled electrodes, look at what a data set holds, check its labels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ionvolt.cli.choices import ModelOption
 from ionvolt.cli.outputs import require_data
 from ionvolt.cli.terminal import fitting_tables, folded, json_text, printable, screen_width
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from ionvolt.datasets.importers import Imported
 
 _NOTES_SHOWN = 20
+BEYOND = 0.3
+"""V; as ``prediction.label_check.BEYOND``, which is too heavy to import for --help."""
 
 data_app = typer.Typer(
-    help="Data sets: fetch or import labelled electrodes, describe what is there.", no_args_is_help=True
+    help="Data sets: fetch or import labelled electrodes, describe what is there, check labels.", no_args_is_help=True
 )
 
 
@@ -209,6 +212,50 @@ def landscape_data(
     n = write_landscape(data, output)
     left = f"; {len(data) - n} without a discharged formula left out" if n < len(data) else ""
     print(f"{printable(str(output))}: {n} electrodes{left}")
+
+
+@data_app.command("check")
+def check_data(
+    file: Annotated[Path, typer.Argument(help="A data set of IonVolt, with both ends.", metavar="FILE.parquet")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write all rows there as they come (.parquet, .csv or .jsonl), refusals with their reasons included; "
+            "the same command goes on where it was.",
+            metavar="FILE",
+        ),
+    ] = None,
+    ion: Annotated[
+        str | None, typer.Option("--ion", "-i", help="Only these working ions.", metavar="ION[,ION…]|all")
+    ] = None,
+    beyond: Annotated[
+        float, typer.Option(help="Difference from the answer from which on a label is suspect.", metavar="V")
+    ] = BEYOND,
+    model: ModelOption = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Processes, each with a model of its own [default: 1 for a few electrodes, else one a core].",
+        ),
+    ] = None,
+    as_json: SummaryOption = False,
+) -> None:
+    """Tell which labels are likely calculations that ended elsewhere: in another magnetic state, another cell.
+
+    Each label is held against the answer from both ends. It is suspect where it is farther than --beyond from the
+    answer, outside of the answer's 90 % interval, and the electrode is in the domain.
+
+    Exit code 0: every label was checked; 1: some could not be (one line each on standard error); 2: nothing could be
+    done.
+    """
+    from ionvolt.cli.label_check import check_file
+
+    raise typer.Exit(check_file(file, output, ion, beyond, model, jobs, as_json))
 
 
 @data_app.command("describe")

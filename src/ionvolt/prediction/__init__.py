@@ -2,6 +2,7 @@
 
 from ionvolt.prediction.capacity import theoretical_capacity
 from ionvolt.prediction.checked import predict_checked, predict_each
+from ionvolt.prediction.label_check import LabelCheck, check_labels
 from ionvolt.prediction.loading import as_model, by_name
 from ionvolt.prediction.many import Options, Question, answerer, as_question, predict_many
 from ionvolt.prediction.one import predict
@@ -12,6 +13,7 @@ from ionvolt.reading import Assume
 
 __all__ = [
     "Assume",
+    "LabelCheck",
     "Options",
     "Prediction",
     "Question",
@@ -20,6 +22,7 @@ __all__ = [
     "as_model",
     "as_question",
     "by_name",
+    "check_labels",
     "filled_host",
     "predict",
     "predict_checked",
