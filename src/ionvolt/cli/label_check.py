@@ -7,14 +7,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ionvolt.cli.outputs import require_data
-from ionvolt.cli.predict_output import ERROR, KINDS
+from ionvolt.cli.predict_output import ERROR, file_columns
 from ionvolt.cli.terminal import Column, folded, json_text, print_table, printable
 
 if TYPE_CHECKING:
@@ -114,23 +114,17 @@ def check_file(
     return exit_code(summary["checked"], summary["refused"])
 
 
-def _columns() -> dict[str, Kind]:
-    from ionvolt.prediction.label_check import LabelCheck
-
-    kinds = {field.name: KINDS[str(field.type).removesuffix(" | None")] for field in fields(LabelCheck)}
-    return kinds | {ERROR: "text"}
-
-
 def _grown(asked: _Asked, path: Path, about: Mapping[str, Any]) -> list[Told]:
     """The checks of all electrodes, written to a file as they come; what an earlier run has left is taken up.
 
     Rows stand in the order of the data, so that their number says which are there.
     """
     from ionvolt.errors import DataError
+    from ionvolt.prediction.label_check import LabelCheck
     from ionvolt.store import growing_table
 
     found: list[Told] = []
-    with growing_table(path, _columns(), about, key="battery_id", mark=ERROR, whole=bool) as table:
+    with growing_table(path, file_columns(LabelCheck), about, key="battery_id", mark=ERROR, whole=bool) as table:
         before = table.rows
         if before > len(asked.data):
             raise DataError(f"{path}: it has more rows than the data set. Name another file")
@@ -157,7 +151,7 @@ def _rows_of_before(path: Path, data: ElectrodeSet, before: int) -> Iterator[Tol
     from ionvolt.errors import DataError
     from ionvolt.prediction.label_check import LabelCheck
 
-    columns = _columns()
+    columns = file_columns(LabelCheck)
     for electrode, row in zip(data, islice(_rows(path), before), strict=False):
         if words := row.get(ERROR):
             # It begins with the battery id, before which a CSV may have put an apostrophe.

@@ -14,7 +14,7 @@ from ionvolt.cli.terminal import Column, common_folder, fits, folded, is_one_tab
 
 if TYPE_CHECKING:
     from ionvolt.errors import InputError
-    from ionvolt.prediction import Prediction
+    from ionvolt.prediction import LabelCheck, Prediction
     from ionvolt.store import Column as Kind
 
 COLUMNS = (
@@ -61,8 +61,8 @@ def write_csv(predictions: Iterable[Prediction]) -> None:
         sys.stdout.flush()
 
 
-def file_columns(kind: type[Prediction]) -> dict[str, Kind]:
-    """Columns of a file of such predictions: their fields, and why an input was refused."""
+def file_columns(kind: type[Prediction | LabelCheck]) -> dict[str, Kind]:
+    """Columns of a file of such results: their fields, and why an input was refused."""
     found: dict[str, Kind] = {
         field.name: KINDS.get(str(field.type).removesuffix(" | None"), "text") for field in fields(kind)
     }

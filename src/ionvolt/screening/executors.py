@@ -15,7 +15,7 @@ from typing import IO, Any, Protocol
 
 from ionvolt.device import VARIABLE, for_process
 from ionvolt.errors import DataError
-from ionvolt.parallel import THREADS
+from ionvolt.parallel import THREADS, cores
 from ionvolt.screening.status import progress_of
 from ionvolt.store.claims import LEASE_S
 from ionvolt.typing import ProgressCallback
@@ -153,11 +153,3 @@ def error_of(text: str) -> str:
 def worker_command(folder: Path, lease: float = LEASE_S) -> list[str]:
     """The command that is a worker, wherever it runs."""
     return [sys.executable, "-m", "ionvolt.screening.worker", str(folder), f"{lease:g}"]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
