@@ -16,7 +16,7 @@ from ionvolt.models.mlip.delta_model import Corrector, DeltaModel, Variant, pair
 from ionvolt.models.mlip.delta_network import IONS, EndMemberPair
 from ionvolt.models.mlip.foundation_model import FoundationModel, HostLearners
 from ionvolt.models.mlip.full_extraction import N_FEATURES, FullExtractionClassifier
-from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, WIDE_SIZE, CrystalFeatures, compute_wide_features
 from ionvolt.models.mlip.settled_host import settled_ends
 from ionvolt.models.mlip.trial_features import TrialFeatures, featurise_trials
 from ionvolt.models.uncertainty.conformal import calibrate
@@ -44,11 +44,12 @@ def ends(*, settled: bool = False) -> list[CrystalFeatures]:
     hosts = [remove_ion(d, LI) for d in DISCHARGED]
     if settled:
         hosts = [settled_ends(host, d)[1] for host, d in zip(hosts, DISCHARGED, strict=True)]
-    return compute_features([c for both in zip(DISCHARGED, hosts, strict=True) for c in both])
+    return compute_wide_features([c for both in zip(DISCHARGED, hosts, strict=True) for c in both])
 
 
 def pairs(*, settled: bool = False) -> list[EndMemberPair]:
-    found, vectors = [], ends(settled=settled)
+    found = []
+    vectors = [one.narrow for one in ends(settled=True)] if settled else ends()
     for i, discharged in enumerate(DISCHARGED):
         matched = balance(discharged, remove_ion(discharged, LI), LI)
         found.append(pair_of(vectors[2 * i], vectors[2 * i + 1], matched, "Li"))
@@ -86,7 +87,7 @@ def foundation(seed: int = 0) -> FoundationModel:
     known = known_of([remove_ion(d, LI) for d in DISCHARGED], ["Li"] * 4, data)
 
     def learners(tried: list[TrialFeatures]) -> HostLearners:
-        networks = [TrainedNetwork().answering() for _ in range(2)]
+        networks = [TrainedNetwork(ATOM_SIZE).answering() for _ in range(2)]
         machine = train_host_machine(tried, known, VOLTAGES, np.arange(len(tried)), EXACT)
         return HostLearners(networks, machine, domain([trial.host for trial in tried]))
 
@@ -101,7 +102,8 @@ def delta(seed: int = 0) -> DeltaModel:
     machine = train_pair_machine(pairs(settled=True), known, VOLTAGES, np.arange(4), EXACT)
 
     def corrector(kernel: AtomicGP | None, machine: LaplacianMachine | None) -> Corrector:
-        networks = [TrainedNetwork().answering() for _ in range(2)]
+        atom_size = ATOM_SIZE if kernel is None else WIDE_SIZE
+        networks = [TrainedNetwork(atom_size).answering() for _ in range(2)]
         return Corrector(networks, domain(ends(settled=machine is not None)[1::2]), kernel, machine)
 
     correctors: dict[Variant, Corrector] = {"both": corrector(kernel, None), "discharged": corrector(None, machine)}

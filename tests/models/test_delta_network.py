@@ -34,7 +34,7 @@ PAIRS = [
 def trained(seed: int = 0) -> TrainedNetwork:
     """Random weights in all layers: those of the last ones start at zero."""
     torch.manual_seed(seed)
-    network = TrainedNetwork().eval()
+    network = TrainedNetwork(ATOM_SIZE).eval()
     network.atom_scale.learn(np.concatenate([pair.charged.atoms for pair in PAIRS]))
     with torch.no_grad():
         for part in (network.energy, network.shift):

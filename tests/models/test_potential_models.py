@@ -15,25 +15,40 @@ from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import Predictor, Query
 from ionvolt.models.mlip import delta_model
-from ionvolt.models.mlip.delta_model import load_delta, save_delta
+from ionvolt.models.mlip.delta_model import DeltaModel, load_delta, save_delta
 from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
-from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features
+from ionvolt.models.mlip.latent_features import (
+    ATOM_SIZE,
+    WIDE_SIZE,
+    CrystalFeatures,
+    compute_features,
+    compute_wide_features,
+)
 from ionvolt.models.mlip.settled_host import settled_ends, settled_query
 from ionvolt.models.registry import load_folder
 from ionvolt.models.storage import CARD_FILE, WEIGHTS_FILE
 from ionvolt.physics.average import compute
 from ionvolt.physics.cache import Cache
+from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.pair import load_potentials
 from ionvolt.physics.potentials.sevennet import load_sevennet
 from ionvolt.physics.settling import STEPS, settle
 from ionvolt.structures.crystal import Crystal
+from ionvolt.training.mlip.network import TrainedNetwork
 from models.small import DISCHARGED, VOLTAGES, auto, delta, foundation, pairs
 
 pytestmark = pytest.mark.slow
 
 LI = WORKING_IONS["Li"]
 HOSTS = [remove_ion(crystal, LI) for crystal in DISCHARGED]
+
+
+def trained_delta() -> DeltaModel:
+    """A model whose kernel has learned, on atoms of both potentials."""
+    model = delta()
+    assert np.abs(model.correctors["both"].kernel.weights).max() > 0
+    return model
 
 
 def doubled(crystal: Crystal) -> Crystal:
@@ -159,6 +174,35 @@ def test_an_element_that_the_potential_does_not_know_is_refused() -> None:
             model.estimate([query])
 
 
+def test_the_vectors_of_the_second_potential_stand_behind_those_of_the_first() -> None:
+    crystals = [DISCHARGED[0], HOSTS[1], DISCHARGED[0]]
+    narrow, wide = compute_features(crystals), compute_wide_features(crystals)
+    for crystal, before, after in zip(crystals, narrow, wide, strict=True):
+        expected = load_chgnet().evaluate([crystal])[0].features[:, 2:].reshape(len(crystal), -1)
+        assert after.atoms.shape == (len(crystal), WIDE_SIZE)
+        assert np.array_equal(after.narrow.atoms, before.atoms)
+        assert after.atoms[:, ATOM_SIZE:] == pytest.approx(expected, abs=1e-4)
+        assert (after.energy, after.volume) == (before.energy, before.volume)
+    assert compute_wide_features([]) == []
+
+
+def test_both_ends_hear_the_second_potential_and_hosts_without_their_ions_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = trained_delta()
+    queries = [replace(both(DISCHARGED[0], HOSTS[0]), end_members=known) for known in ("both", "discharged")]
+    before = [answer.voltage for answer in model.estimate(queries)]
+
+    def deaf(features: list[CrystalFeatures], crystals: list[Crystal]) -> list[CrystalFeatures]:
+        more = np.zeros((1, WIDE_SIZE - ATOM_SIZE), dtype=np.float32)
+        return [replace(f, atoms=np.hstack([f.atoms, np.repeat(more, len(f), axis=0)])) for f in features]
+
+    monkeypatch.setattr(delta_model, "with_chgnet", deaf)
+    after = [answer.voltage for answer in model.estimate(queries)]
+    assert after[0] != pytest.approx(before[0], abs=1e-4)
+    assert after[1] == pytest.approx(before[1], abs=1e-5)
+
+
 def test_a_host_without_its_ions_is_relaxed_for_some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     model, unrelaxed = delta(), remove_ion(DISCHARGED[0], LI)
     seen: list[Crystal] = []
@@ -255,6 +299,12 @@ def test_kept_models_answer_the_same_and_damaged_ones_do_not_load(tmp_path: Path
         assert again.upper == pytest.approx(before.upper, abs=1e-3)
     with pytest.raises(ModelError, match="not a delta one"):
         load_delta(tmp_path / "f")
+    narrow = delta()
+    networks = [TrainedNetwork(ATOM_SIZE).answering() for _ in range(2)]
+    narrow.correctors["both"] = replace(narrow.correctors["both"], networks=networks)
+    save_delta(narrow, tmp_path / "older")
+    with pytest.raises(ModelError, match="older: written by an older version"):
+        load_delta(tmp_path / "older")
     content = bytearray((tmp_path / "d" / WEIGHTS_FILE).read_bytes())
     content[-5] ^= 1
     (tmp_path / "d" / WEIGHTS_FILE).write_bytes(content)

@@ -1,6 +1,6 @@
 """A potential that costs nothing: features that depend on composition and volume alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from ionvolt.datasets import Electrode
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.mlip.latent_features import ATOM_SIZE, CrystalFeatures
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, WIDE_SIZE, CrystalFeatures
 from ionvolt.recipes.mlip import features
 from ionvolt.structures.crystal import Crystal
 
@@ -27,6 +27,13 @@ def crystal_features(crystal: Crystal) -> CrystalFeatures:
         crystal.volume,
         numbers=crystal.numbers,
     )
+
+
+def wide_features(crystal: Crystal) -> CrystalFeatures:
+    """The same with another potential's numbers of the atoms behind."""
+    found = crystal_features(crystal)
+    table = np.random.default_rng(1).normal(size=(100, WIDE_SIZE - ATOM_SIZE)).astype(np.float32)
+    return replace(found, atoms=np.concatenate([found.atoms, table[crystal.numbers]], axis=1))
 
 
 def trial_arrays(electrode: Electrode, informed: bool) -> dict[str, Any]:
@@ -52,11 +59,15 @@ def use(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Put it in the place of the potential; the list grows by the source of every crystal that is asked for."""
     asked: list[str] = []
 
-    def compute(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
-        asked.extend(crystal.source for crystal in crystals)
-        return [crystal_features(crystal) for crystal in crystals]
+    def asking(look: Callable[[Crystal], CrystalFeatures]) -> Callable[[Sequence[Crystal]], list[CrystalFeatures]]:
+        def compute(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
+            asked.extend(crystal.source for crystal in crystals)
+            return [look(crystal) for crystal in crystals]
 
-    monkeypatch.setattr(features, "compute_features", compute)
+        return compute
+
+    monkeypatch.setattr(features, "compute_features", asking(crystal_features))
+    monkeypatch.setattr(features, "compute_wide_features", asking(wide_features))
     monkeypatch.setattr(features, "settled_ends", lambda host, discharged: (discharged, host))
     monkeypatch.setattr(features, "trial_arrays", trial_arrays)
     return asked

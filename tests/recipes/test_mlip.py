@@ -13,6 +13,7 @@ from ionvolt.errors import DataError, ModelError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.mlip.atomic_gp import AtomicGPSettings
 from ionvolt.models.mlip.delta_model import DeltaModel
+from ionvolt.models.mlip.latent_features import ATOM_SIZE, WIDE_SIZE
 from ionvolt.models.registry import load_model
 from ionvolt.prediction import predict
 from ionvolt.recipes.job import Job, Selection
@@ -277,17 +278,25 @@ def test_files_of_earlier_runs_are_read(done: Job) -> None:
 FACTS = ("energy", "pooled", "volume", "atoms")
 
 
-def test_hosts_that_earlier_versions_kept_among_structures_are_passed_over(done: Job) -> None:
-    electrodes = RECIPE.data(done)
+def test_features_of_other_structures_or_of_an_earlier_version_are_refused(done: Job) -> None:
+    crystals = structures(RECIPE.data(done))
     path = done.folder / FEATURES / "001.npz"
     arrays = read_arrays(path)
     assert arrays is not None
-    names = [*arrays["names"].tolist()[:-1], "LiTi-discharged|Li"]
-    write_arrays(path.with_name("old.npz"), arrays | {"names": np.array(names)})
-    crystals = structures(electrodes)
-    assert set(read_structure_features({path.with_name("old.npz"): names}, crystals)) == set(names[:-1])
+    names = arrays["names"].tolist()
+    assert set(read_structure_features({path: names}, crystals)) == set(names)
+    write_arrays(path.with_name("other.npz"), arrays | {"names": np.array([*names[:-1], "LiTi-other"])})
     with pytest.raises(DataError, match="other structures"):
-        read_structure_features({path: names}, {name: crystals[name] for name in names[:3]})
+        read_structure_features({path.with_name("other.npz"): names}, crystals)
+    write_arrays(path.with_name("narrow.npz"), arrays | {"atoms": arrays["atoms"][:, :ATOM_SIZE]})
+    with pytest.raises(DataError, match=r"narrow.npz: written by an earlier version. Delete it"):
+        read_structure_features({path.with_name("narrow.npz"): names}, crystals)
+
+
+def test_learners_of_both_ends_look_at_both_potentials_and_the_others_at_one(done: Job) -> None:
+    parts = RECIPE.table(done).parts
+    sizes = {name: {len(pair.discharged.atoms.T) for pair in part.pairs} for name, part in parts.items()}
+    assert sizes == {"both": {WIDE_SIZE}, "discharged": {ATOM_SIZE}, "charged": {ATOM_SIZE}}
 
 
 def test_ids_that_name_two_structures_are_refused(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ REFERENCES = (
          "Gerbrand Ceder"),
         "CHGNet as a pretrained universal neural network potential for charge-informed atomistic modelling",
         "Nature Machine Intelligence", "5", "1031", 2023, "10.1038/s42256-023-00716-3",
-        "CHGNet: relaxations",
+        "CHGNet: relaxations, and latent features of atoms where both ends are known",
     ),
     Reference(
         "xie2018", ("Tian Xie", "Jeffrey C. Grossman"),

@@ -50,7 +50,7 @@ class AtomicGP:
     """A fitted kernel.
 
     Attributes:
-        mean: Mean of each number of an atom, shape (size,): ``ATOM_SIZE``.
+        mean: Mean of each number of an atom, shape (size,): ``ATOM_SIZE`` or ``WIDE_SIZE``.
         scale: Deviation of each.
         directions: Shape (size, n_features).
         phases: Shape (n_features,).

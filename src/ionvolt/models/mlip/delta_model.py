@@ -1,10 +1,10 @@
 """Voltages from both end members: a universal potential's energies, and a learned correction (a Δ-model).
 
 Energies and atom vectors are SevenNet's. Two variants stand side by side. ``both``: two structures were given, each
-relaxed in its own right. ``discharged``: the charged host was made by taking the ion out and is relaxed for a few steps
-(``settled_ends``); the correction has to make up for the rest, and for labels that stop at a host with some of the ion.
-Networks correct both; beside them stands a Gaussian process on atoms for ``both``, and support vectors on whole
-electrodes for ``discharged``.
+relaxed in its own right; its learners look at CHGNet's atom vectors, too. ``discharged``: the charged host was made by
+taking the ion out and is relaxed for a few steps (``settled_ends``); the correction has to make up for the rest, and
+for labels that stop at a host with some of the ion. Networks correct both; beside them stands a Gaussian process on
+atoms for ``both``, and support vectors on whole electrodes for ``discharged``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,15 @@ from ionvolt.models.mlip.delta_network import (
     networks_from,
 )
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
-from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
+from ionvolt.models.mlip.latent_features import (
+    ATOM_SIZE,
+    WIDE_SIZE,
+    CrystalFeatures,
+    compute_features,
+    compute_wide_features,
+    pool_features,
+    with_chgnet,
+)
 from ionvolt.models.mlip.pair_features import SIZE, pair_features
 from ionvolt.models.mlip.settled_host import settled_ends
 from ionvolt.models.storage import read_model, write_model
@@ -57,6 +65,8 @@ Route = Literal["relaxed", "inserted"]
 into the charged host and both relaxed."""
 ROUTES: tuple[Route, ...] = ("relaxed", "inserted")
 VARIANTS: tuple[Variant, ...] = ("both", "discharged")
+ATOM_SIZES: dict[Variant, int] = {"both": WIDE_SIZE, "discharged": ATOM_SIZE}
+"""Numbers of an atom that the learners of each variant look at."""
 
 
 @dataclass(eq=False)
@@ -206,12 +216,10 @@ class DeltaModel:
             (discharged, host) if variant == "both" else settled_ends(host, discharged)
             for (discharged, host), variant in zip(ends, variants, strict=True)
         ]
-        vectors = compute_features([*(discharged for discharged, _ in seen), *(host for _, host in seen)])
+        vectors = _features(seen, variants)
         pairs = [
             pair_of(full, empty, reaction, query.ion)
-            for full, empty, reaction, query in zip(
-                vectors[: len(ends)], vectors[len(ends) :], matched, queries, strict=True
-            )
+            for (full, empty), reaction, query in zip(vectors, matched, queries, strict=True)
         ]
         return pairs, ends, variants
 
@@ -254,7 +262,7 @@ class DeltaModel:
         if computed.potential == VERSION:
             pair = pair_of_computed(computed)
         else:
-            full, empty = compute_features([computed.discharged, computed.charged])
+            full, empty = compute_wide_features([computed.discharged, computed.charged])
             pair = pair_of(full, empty, computed.reaction, computed.ion.symbol)
         return self.estimate_pairs([pair], [computed.charged], ["both"], route)[0]
 
@@ -292,6 +300,19 @@ class DeltaModel:
         return [answers[i] for i in range(len(pairs))]
 
 
+def _features(
+    ends: Sequence[tuple[Crystal, Crystal]], variants: Sequence[Variant]
+) -> list[tuple[CrystalFeatures, CrystalFeatures]]:
+    """Features of discharged and charged crystals, with CHGNet's vectors where the variant's learners look at them."""
+    crystals = [crystal for both in ends for crystal in both]
+    found = compute_features(crystals)
+    wide = [2 * i + end for i, variant in enumerate(variants) if ATOM_SIZES[variant] == WIDE_SIZE for end in (0, 1)]
+    widened = with_chgnet([found[k] for k in wide], [crystals[k] for k in wide])
+    for k, one in zip(wide, widened, strict=True):
+        found[k] = one
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
 def rows_of(pairs: Sequence[EndMemberPair], known: Array) -> Array:
     """What the machine reads of both ends; see ``crystal_machine.machine_rows``."""
     return machine_rows(pair_features(pairs), pairs, known)
@@ -311,10 +332,11 @@ def pair_of(
 
 
 def pair_of_computed(computed: AverageVoltage) -> EndMemberPair:
-    """Both end members of an electrode that was computed with SevenNet's energies."""
-    full, empty = computed.outputs
-    vectors = pool_features(full, computed.discharged), pool_features(empty, computed.charged)
-    return pair_of(*vectors, computed.reaction, computed.ion.symbol)
+    """Both end members of an electrode that was computed with SevenNet's energies, with CHGNet's vectors."""
+    ends = [computed.discharged, computed.charged]
+    seen = [pool_features(output, end) for output, end in zip(computed.outputs, ends, strict=True)]
+    full, empty = with_chgnet(seen, ends)
+    return pair_of(full, empty, computed.reaction, computed.ion.symbol)
 
 
 def save_delta(model: DeltaModel, folder: Path) -> None:
@@ -358,7 +380,8 @@ def load_delta(folder: Path) -> DeltaModel:
             if machine is not None and machine.n_features != row_size(SIZE):
                 raise older_version(folder)
             kernel = AtomicGP.from_arrays(own) if "atom_kernel.mean" in own else None
-            if (kernel is None) == (machine is None):
+            sizes = {network.atom_size for network in networks} | ({len(kernel.mean)} if kernel else set())
+            if (kernel is None) == (machine is None) or sizes != {ATOM_SIZES[variant]}:
                 raise older_version(folder)
             correctors[variant] = Corrector(networks, ApplicabilityDomain.from_arrays(own), kernel, machine)
         routes: dict[Route, Conformal] = {}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.ions import WORKING_IONS
-from ionvolt.models.mlip.latent_features import ATOM_SIZE, CrystalFeatures
+from ionvolt.models.mlip.latent_features import CrystalFeatures
 from ionvolt.models.tensors import Arrays
 from ionvolt.physics.potentials.activations import silu
 from ionvolt.typing import Array, Array32, Indices
@@ -24,12 +24,15 @@ PER_ATOM, FROM_SHIFT = 0.1, 0.3
 SIZE = 64
 """Numbers between the layers."""
 
-SHAPES = {
-    "energy": {0: (SIZE, ATOM_SIZE), 3: (SIZE, SIZE), 6: (1, SIZE)},
-    "side": {0: (SIZE, ATOM_SIZE)},
-    "shift": {0: (SIZE, 2 * SIZE + len(IONS) + 4), 3: (1, SIZE)},
-}
-"""Shapes of the linear layers, by their places in the network that is trained: activations stand between."""
+
+def shapes(atom_size: int) -> dict[str, dict[int, tuple[int, int]]]:
+    """Shapes of the linear layers, by their places in the network that is trained: activations stand between."""
+    return {
+        "energy": {0: (SIZE, atom_size), 3: (SIZE, SIZE), 6: (1, SIZE)},
+        "side": {0: (SIZE, atom_size)},
+        "shift": {0: (SIZE, 2 * SIZE + len(IONS) + 4), 3: (1, SIZE)},
+    }
+
 
 BATCH_SIZE = 64
 """Electrodes in one pass."""
@@ -40,7 +43,7 @@ class AtomBatch:
     """Electrodes as the networks take them: B electrodes, N atoms in all.
 
     Attributes:
-        atoms: Atom vectors, shape (N, ATOM_SIZE), float32; those of a crystal stand together.
+        atoms: Atom vectors, shape (N, atom_size), float32; those of a crystal stand together.
         graph_index: Electrode of each atom, shape (N,), int64.
         end_member: 0 for atoms of the discharged crystal, 1 for those of the charged one, shape (N,), int64.
         weight: Volts that an eV of the atom's energy adds to the voltage, shape (N,), float32.
@@ -143,14 +146,19 @@ class DeltaNetwork:
     ion.
 
     Attributes:
-        mean: Mean of each number of an atom, shape (ATOM_SIZE,).
+        mean: Mean of each number of an atom, shape (atom_size,): ``ATOM_SIZE`` or ``WIDE_SIZE``.
         scale: Deviation of each.
-        layers: Linear layers of each part; see ``SHAPES``.
+        layers: Linear layers of each part; see ``shapes``.
     """
 
     mean: Array32
     scale: Array32
     layers: dict[str, list[Dense]]
+
+    @property
+    def atom_size(self) -> int:
+        """Numbers of an atom that it looks at."""
+        return len(self.mean)
 
     def __call__(self, batch: AtomBatch) -> Array:
         """Corrections in V, shape (B,)."""
@@ -166,7 +174,7 @@ class DeltaNetwork:
         return from_energies + FROM_SHIFT * _chain(self.layers["shift"], electrode)[:, 0]
 
     def atom_energies(self, atoms: Array32) -> Array32:
-        """Corrections of the energies of atoms in eV, shape (N,), from their vectors, shape (N, ATOM_SIZE)."""
+        """Corrections of the energies of atoms in eV, shape (N,), from their vectors, shape (N, atom_size)."""
         return self._energies(self._standardised(atoms))
 
     def _standardised(self, atoms: Array32) -> Array32:
@@ -179,8 +187,8 @@ class DeltaNetwork:
     def arrays(self, prefix: str = "") -> Arrays:
         """All that is stored, by name."""
         found: Arrays = {f"{prefix}atom_scale.mean": self.mean, f"{prefix}atom_scale.scale": self.scale}
-        for part, shapes in SHAPES.items():
-            for place, layer in zip(shapes, self.layers[part], strict=True):
+        for part, places in shapes(self.atom_size).items():
+            for place, layer in zip(places, self.layers[part], strict=True):
                 found |= {f"{prefix}{part}.{place}.weight": layer.weight, f"{prefix}{part}.{place}.bias": layer.bias}
         return found
 
@@ -199,13 +207,14 @@ class DeltaNetwork:
                 raise ValueError(f"{prefix}{name} has the shape {array.shape}, not {shape}")
             return array.astype(np.float32, copy=False)
 
+        size = arrays[f"{prefix}atom_scale.mean"].size
         layers = {
             part: [
                 Dense(one(f"{part}.{k}.weight", *shape), one(f"{part}.{k}.bias", shape[0])) for k, shape in of.items()
             ]
-            for part, of in SHAPES.items()
+            for part, of in shapes(size).items()
         }
-        return cls(one("atom_scale.mean", ATOM_SIZE), one("atom_scale.scale", ATOM_SIZE), layers)
+        return cls(one("atom_scale.mean", size), one("atom_scale.scale", size), layers)
 
 
 def _chain(layers: Sequence[Dense], values: Array32) -> Array32:
@@ -215,21 +224,26 @@ def _chain(layers: Sequence[Dense], values: Array32) -> Array32:
     return layers[-1](values)
 
 
-def networks_from(arrays: Arrays, n_members: int | None = None) -> list[DeltaNetwork]:
+def networks_from(arrays: Arrays, n_members: int | None = None, atom_size: int | None = None) -> list[DeltaNetwork]:
     """The members whose weights are among some arrays, as ``network_arrays`` names them.
 
     Args:
         arrays: Arrays of the members and others.
         n_members: How many there have to be; None: at least one.
+        atom_size: Numbers of an atom that they have to look at; None: any.
 
     Raises:
         KeyError: An array is missing.
-        ValueError: One does not fit, or there are more or fewer members.
+        ValueError: One does not fit, or there are more or fewer members, or they look at other atoms.
     """
     found = len({name.split(".")[1] for name in arrays if name.startswith("network.")})
     if not found or n_members not in (None, found):
         raise ValueError(f"{found} networks are there, which the card does not say")
-    return [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(found)]
+    networks = [DeltaNetwork.from_arrays(arrays, f"network.{m}.") for m in range(found)]
+    sizes = {network.atom_size for network in networks}
+    if len(sizes) > 1 or atom_size not in (None, *sizes):
+        raise ValueError(f"networks look at atoms of {sizes} numbers, not of {atom_size}")
+    return networks
 
 
 def network_arrays(networks: Sequence[DeltaNetwork]) -> Arrays:

@@ -26,6 +26,7 @@ from ionvolt.models.laplacian import LaplacianMachine
 from ionvolt.models.mlip.attribution import attribute_host
 from ionvolt.models.mlip.crystal_machine import known_of, machine_rows, older_version, row_size
 from ionvolt.models.mlip.delta_network import IONS, DeltaNetwork, corrections, network_arrays, networks_from
+from ionvolt.models.mlip.latent_features import ATOM_SIZE
 from ionvolt.models.mlip.settled_host import settled_query
 from ionvolt.models.mlip.trial_features import FEATURES, TrialFeatures, featurise_trials
 from ionvolt.models.storage import read_model, write_model
@@ -93,7 +94,7 @@ class HostLearners:
     def from_arrays(cls, arrays: Arrays, n_members: int) -> HostLearners:
         """What stored arrays say."""
         return cls(
-            networks_from(arrays, n_members),
+            networks_from(arrays, n_members, ATOM_SIZE),
             LaplacianMachine.from_arrays(arrays),
             ApplicabilityDomain.from_arrays(arrays),
         )

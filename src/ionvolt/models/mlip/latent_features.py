@@ -1,13 +1,18 @@
-"""What the models on top of the universal potential see of a crystal."""
+"""What the models on top of universal potentials see of a crystal.
+
+All look at SevenNet's vectors of its atoms. Learners of electrodes whose ends are both known look at CHGNet's, too: it
+was trained on the magnetic moments of the Materials Project, and so knows more of which state an ion is in.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.interface import PotentialOutput
 from ionvolt.physics.potentials.sevennet import N_SCALARS, load_sevennet
 from ionvolt.physics.potentials.sevennet_package import N_LAYERS
@@ -16,8 +21,14 @@ from ionvolt.structures.crystal import Crystal
 ATOM_SIZE = N_LAYERS * N_SCALARS
 """Numbers of an atom: what does not turn with the crystal, after the potential's last two convolutions."""
 
+CHGNET_LAYERS, CHGNET_SCALARS = 2, 64
+"""The last of CHGNet's vectors of an atom: after its third convolution, and after the norm before its energy."""
+
+WIDE_SIZE = ATOM_SIZE + CHGNET_LAYERS * CHGNET_SCALARS
+"""Numbers of an atom where CHGNet's stand behind SevenNet's."""
+
 LAST = slice(ATOM_SIZE // 2, ATOM_SIZE)
-"""Where an atom's vector of the last layer stands."""
+"""Where an atom's vector of SevenNet's last layer stands."""
 
 POOLED_SIZE = 4 * ATOM_SIZE
 """Numbers of a crystal: mean, deviation, least and largest over its atoms of each number in each layer."""
@@ -33,7 +44,8 @@ class CrystalFeatures:
 
     Attributes:
         energy: eV per cell.
-        atoms: The last two layers side by side, shape (n_atoms, ATOM_SIZE), float32.
+        atoms: The last two layers side by side, shape (n_atoms, ATOM_SIZE), float32; with CHGNet's behind them, shape
+            (n_atoms, WIDE_SIZE).
         pooled: Shape (POOLED_SIZE,), float32.
         volume: Å^3 per cell.
         atom_energies: eV of each atom, shape (n_atoms,), float64; they add up to ``energy``. None where not kept.
@@ -49,6 +61,11 @@ class CrystalFeatures:
 
     def __len__(self) -> int:
         return len(self.atoms)
+
+    @property
+    def narrow(self) -> CrystalFeatures:
+        """The same without CHGNet's vectors."""
+        return replace(self, atoms=self.atoms[:, :ATOM_SIZE])
 
     @property
     def averages(self) -> NDArray[np.float32]:
@@ -82,3 +99,27 @@ def compute_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
         for crystal, output in zip(unique, load_sevennet().evaluate(unique), strict=True)
     }
     return [known[id(crystal)] for crystal in crystals]
+
+
+def with_chgnet(features: Sequence[CrystalFeatures], crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
+    """Features of crystals with CHGNet's vectors of their atoms behind SevenNet's.
+
+    Raises:
+        InputError: A crystal holds an isolated atom or an element that CHGNet does not know.
+    """
+    unique = list({id(crystal): crystal for crystal in crystals}.values())
+    known = dict(zip(map(id, unique), load_chgnet().evaluate(unique), strict=True))
+    vectors = [known[id(crystal)].features[:, -CHGNET_LAYERS:].reshape(len(crystal), -1) for crystal in crystals]
+    return [
+        replace(one, atoms=np.concatenate([one.atoms, beside], axis=1))
+        for one, beside in zip(features, vectors, strict=True)
+    ]
+
+
+def compute_wide_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
+    """As ``compute_features``, with CHGNet's vectors.
+
+    Raises:
+        InputError: As there.
+    """
+    return with_chgnet(compute_features(crystals), crystals)

@@ -31,7 +31,7 @@ from ionvolt.typing import Array, Indices, LogCallback
 
 HELD_OUT = "held-out"
 """Folder."""
-FORMAT = 1
+FORMAT = 2
 """Of the files; raised when the work changes, so that it is done again."""
 
 FOLDS = {"framework": framework_folds, "random": random_folds, "chemical-system": chemical_system_folds}

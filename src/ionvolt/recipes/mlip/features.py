@@ -1,9 +1,9 @@
 """What the potential says of a data set's structures, once computed, kept in files.
 
-``latent-features/``: of every structure, a hundred structures a file. ``settled-hosts/``: of every discharged structure
-without its ions, relaxed for some steps, a file for each electrode, by its number within the cleaned data;
-``trial-features/``: for every electrode those of its host with the ion tried in it. All hang on the data set alone,
-whatever part of it takes part in a run; several runs share the work.
+``latent-features/``: of every structure, with CHGNet's vectors, a hundred structures a file. ``settled-hosts/``: of
+every discharged structure without its ions, relaxed for some steps, a file for each electrode, by its number within the
+cleaned data; ``trial-features/``: for every electrode those of its host with the ion tried in it. All hang on the data
+set alone, whatever part of it takes part in a run; several runs share the work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from ionvolt.datasets import Electrode, ElectrodeSet
 from ionvolt.errors import DataError, InputError
 from ionvolt.ions import WORKING_IONS, WorkingIon, remove_ion
-from ionvolt.models.mlip.latent_features import CrystalFeatures, compute_features, pool_features
+from ionvolt.models.mlip.latent_features import (
+    WIDE_SIZE,
+    CrystalFeatures,
+    compute_features,
+    compute_wide_features,
+    pool_features,
+)
 from ionvolt.models.mlip.settled_host import settled_ends
 from ionvolt.models.mlip.trial_features import TrialFeatures, from_crystal_features, ions_of_cell
 from ionvolt.models.tensors import under
@@ -99,8 +105,8 @@ def compute_structure_features(
         kept, refused = [], 0
         for name in files[path]:
             try:
-                kept.append((name, compute_features([crystals[name]])[0]))
-            except InputError:  # an isolated atom, or an element that the potential does not know
+                kept.append((name, compute_wide_features([crystals[name]])[0]))
+            except InputError:  # an isolated atom, or an element that a potential does not know
                 refused += 1
         write_arrays(path, packed(kept), compressed=False)
         done += 1
@@ -144,8 +150,9 @@ def read_structure_features(
     found: dict[str, CrystalFeatures] = {}
     for path, names in files.items():
         wanted, content = set(names), dict(unpacked(read(path)))
-        # Earlier versions kept hosts without their ions here, too, as they stood.
-        if any("|" not in name for name in content.keys() - crystals.keys()):
+        if any(one.atoms.shape[1] != WIDE_SIZE for one in content.values()):
+            raise DataError(f"{path}: written by an earlier version. Delete it and compute the features again")
+        if content.keys() - crystals.keys():
             raise DataError(f"{path}: it holds features of other structures. Give the folder that belongs to the data")
         for name in wanted & content.keys() & crystals.keys():
             found[name] = replace(content[name], numbers=crystals[name].numbers)

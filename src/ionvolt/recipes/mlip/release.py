@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,17 @@ HOST_DESCRIPTION = (
     "support vectors on these, on redox couple, surroundings and the ion's site, all ions together."
 )
 DELTA_DESCRIPTION = (
-    "Voltage from both end members: SevenNet's energies and a learned correction; variant `discharged` makes the "
-    "charged host by removing the ion."
+    "Voltage from both end members: SevenNet's energies and a correction learned on SevenNet's and CHGNet's atom "
+    "vectors; variant `discharged` makes the charged host by removing the ion, and looks at SevenNet alone."
 )
-POTENTIAL_ATTRIBUTION = (
+SEVENNET_ATTRIBUTION = (
     "Features and energies: SevenNet-l3i5, Park et al., J. Chem. Theory Comput. 20, 4857 (2024), MIT licence"
 )
+CHGNET_ATTRIBUTION = "Further features: CHGNet 0.3.0, Deng et al., Nat. Mach. Intell. 5, 1031 (2023), BSD licence"
 LIMITS = [
-    "SevenNet was trained on relaxations of most of these structures, with energies of the same kind as the labels are "
-    "made of. No split by framework changes that: errors on materials outside the Materials Project may be larger.",
+    "The potentials that it looks through were trained on relaxations of most of these structures, with energies of "
+    "the same kind as the labels are made of. No split by framework changes that: errors on materials outside the "
+    "Materials Project may be larger.",
     "The labels are GGA and GGA+U voltages of ordered crystals at 0 K, not measurements.",
     "Rb and Cs have some thirty electrodes each: their errors and intervals are rough.",
 ]
@@ -77,7 +79,8 @@ def fit_host(table: Table, settings: MlipSettings, job: Job, name: str) -> Found
         return HostLearners(of.networks, of.machine, judging(table, settings, job, "charged", case))
 
     tests = reports(table, settings, job, "charged")
-    card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, settings.of_part("charged"))
+    chosen, potentials = settings.of_part("charged"), [SEVENNET_ATTRIBUTION]
+    card = card_of(name, "foundation", HOST_DESCRIPTION, table.data, settings, tests, chosen, potentials)
     alone, informed = judged(learners.alone, "charged"), judged(learners.informed, "composition")
     return FoundationModel(alone, informed, element_data(), float(table.data.voltages.mean()), card)
 
@@ -94,7 +97,8 @@ def fit_delta(table: Table, settings: MlipSettings, job: Job, name: str) -> Delt
         correctors[variant] = Corrector(learners.networks, domain, learners.atomic_gp, learners.machine)
         tests |= reports(table, settings, job, variant)
     chosen: dict[str, Any] = {variant: settings.of_part(variant) for variant in VARIANTS}
-    card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen)
+    potentials = [SEVENNET_ATTRIBUTION, CHGNET_ATTRIBUTION]
+    card = card_of(name, "delta", DELTA_DESCRIPTION, table.data, settings, tests, chosen, potentials)
     rows_of = full_extraction.extraction_rows(table)
     probabilities = full_extraction.held_out_probabilities(rows_of, table, settings)
     card.evaluation.append(full_extraction.report(rows_of, probabilities, settings))
@@ -134,11 +138,12 @@ def card_of(
     settings: MlipSettings,
     tests: Mapping[str, HeldOutReport],
     chosen: Mapping[str, Any],
+    potentials: Sequence[str],
 ) -> ModelCard:
-    """The card of a fitted model, on all ions of the data."""
+    """The card of a fitted model, on all ions of the data; ``potentials`` are attributed beside the data."""
     ions = [ion for ion in WORKING_IONS if ion in set(data.ions.tolist())]
     seeds = sorted({test.seed for test in settings.tests})
-    whose = attribution(data)
+    whose = [words for words in (attribution(data), *potentials) if words]
     return ModelCard(
         name=name,
         kind=kind,
@@ -158,7 +163,7 @@ def card_of(
         },
         evaluation=[record for test, report in tests.items() for record in report.records(test)],
         limits=list(LIMITS),
-        attribution=f"{whose}. {POTENTIAL_ATTRIBUTION}" if whose else POTENTIAL_ATTRIBUTION,
+        attribution=". ".join(whose),
     )
 
 

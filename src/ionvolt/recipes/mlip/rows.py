@@ -134,7 +134,7 @@ def _pair_rows(
             continue
         full, empty = features.get(e.id_discharge or ""), features.get(e.id_charge)
         if part == "discharged" and full is not None:
-            both = read_settled(settled_file(folder, int(numbers[row])), full, host.numbers)
+            both = read_settled(settled_file(folder, int(numbers[row])), full.narrow, host.numbers)
             full, empty = both or (None, None)
         if full is None or empty is None:
             continue
@@ -152,7 +152,8 @@ def _host_rows(data: ElectrodeSet, numbers: Indices, features: dict[str, Crystal
     for row, e in enumerate(data):
         if e.discharged is None:
             continue
-        number, host = int(numbers[row]), features.get(e.id_charge)
+        number, seen = int(numbers[row]), features.get(e.id_charge)
+        host = None if seen is None else seen.narrow
         found = read_trials(trial_file(folder, number), host, e.working_ion)
         told = read_trials(trial_file(folder, number, informed=True), host, e.working_ion)
         if found is None or told is None:

@@ -122,7 +122,7 @@ def train_delta_network(
     """
     torch.manual_seed(seed)
     atoms = np.concatenate([c.atoms for i in train for c in (pairs[i].discharged, pairs[i].charged)])
-    network = TrainedNetwork()
+    network = TrainedNetwork(atoms.shape[1])
     network.atom_scale.learn(atoms)
     residual = target - np.array([pair.physics for pair in pairs])
 

@@ -6,21 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from ionvolt.models.mlip.delta_network import FROM_SHIFT, IONS, PER_ATOM, SIZE, AtomBatch, DeltaNetwork
-from ionvolt.models.mlip.latent_features import ATOM_SIZE
 from ionvolt.training.standardise import Standardise
 
 
 class TrainedNetwork(nn.Module):
     """Both end members in, what the potential's voltage lacks out. It starts at zero: at the potential's voltage."""
 
-    def __init__(self, dropout: float = 0.1) -> None:
+    def __init__(self, atom_size: int, dropout: float = 0.1) -> None:
         super().__init__()
-        self.atom_scale = Standardise(ATOM_SIZE)
+        self.atom_scale = Standardise(atom_size)
         self.energy = nn.Sequential(
-            nn.Linear(ATOM_SIZE, SIZE), nn.SiLU(), nn.Dropout(dropout),
+            nn.Linear(atom_size, SIZE), nn.SiLU(), nn.Dropout(dropout),
             nn.Linear(SIZE, SIZE), nn.SiLU(), nn.Dropout(dropout), nn.Linear(SIZE, 1),
         )  # fmt: skip
-        self.side = nn.Sequential(nn.Linear(ATOM_SIZE, SIZE), nn.SiLU(), nn.Dropout(dropout))
+        self.side = nn.Sequential(nn.Linear(atom_size, SIZE), nn.SiLU(), nn.Dropout(dropout))
         self.shift = nn.Sequential(
             nn.Linear(2 * SIZE + len(IONS) + 4, SIZE), nn.SiLU(), nn.Dropout(dropout), nn.Linear(SIZE, 1)
         )
