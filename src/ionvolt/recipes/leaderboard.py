@@ -197,7 +197,7 @@ def relaxed(recipe: MlipRecipe, job: Job) -> list[Entry]:
     test = relaxed_test(table, recipe.settings, job)
     if test is None:
         return []
-    note, cost = f"{len(test.rows)} random rows", f"{test.seconds:.0f} s"
+    note, cost = f"{len(test.rows)} random rows", in_words(test.seconds)
     ways: list[tuple[str, str, Needs]] = [
         (PHYSICS, "SevenNet energies, ion removed, both ends relaxed by CHGNet, nothing trained", "discharged"),
         (RELAXED_DELTA, "Δ-model, ion removed, both ends relaxed", "discharged"),
@@ -224,8 +224,12 @@ def timed(work: Callable[[], object], n: int) -> str:
     work()
     began = time.process_time()
     work()
-    milliseconds = 1000 * (time.process_time() - began) / n
-    return f"{milliseconds:.0f} ms" if milliseconds < 950 else f"{milliseconds / 1000:.1f} s"
+    return in_words((time.process_time() - began) / n)
+
+
+def in_words(seconds: float) -> str:
+    """A cost, in milliseconds where it is below a second."""
+    return f"{1000 * seconds:.0f} ms" if seconds < 0.95 else f"{seconds:.1f} s"
 
 
 def some_of(data: ElectrodeSet) -> ElectrodeSet:
