@@ -1,6 +1,9 @@
 """Electrons that metals give and take, what is no framework, and hosts that are emptied of other ions."""
 
+import gzip
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +14,11 @@ from ionvolt.ions import WORKING_IONS, remove_ion
 from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.orderings import remove_sites, without_farthest
 from ionvolt.reading import made_by_removal, read_question, same_framework
+from ionvolt.structures import read_text
 from ionvolt.structures.bonding import is_molecular, vacuum
 from ionvolt.structures.charge_balance import count_electrons
 from ionvolt.structures.crystal import Crystal
+from ionvolt.testing import supercell
 
 LI, NA, MG = (WORKING_IONS[symbol] for symbol in ("Li", "Na", "Mg"))
 
@@ -113,6 +118,21 @@ def test_a_charged_end_that_was_made_by_deleting_the_ion() -> None:
         left = {(n, place.tobytes()) for n, place in zip(query.host.numbers, query.host.frac_coords, strict=True)}
         assert left < there, "models ask which atom of the discharged structure each of the host is"
     assert read_question(full, LI, charged=relaxed).query.end_members == "both"
+
+
+def test_the_same_framework_in_whichever_cells(shared_data: Path) -> None:
+    """WO2 and Mg(WO2)4, whose matcher once found one in the other only in some cells."""
+    wanted: dict[str, Crystal | None] = {"mp-1044214": None, "mp-25375": None}
+    with gzip.open(shared_data / "structures.jsonl.gz", "rt", encoding="utf-8") as file:
+        for record in map(json.loads, file):
+            if record["id"] in wanted:
+                wanted[record["id"]] = read_text(record["cif"], record["id"])
+    full, empty = wanted.values()
+    assert full is not None
+    assert empty is not None
+    for one in (full, supercell(full, (2, 1, 1)), supercell(full, (1, 2, 1))):
+        for other in (empty, supercell(empty, (1, 1, 2))):
+            assert same_framework(one, other, MG)
 
 
 def test_more_electrons_than_the_metals_have() -> None:

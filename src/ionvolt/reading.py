@@ -25,6 +25,7 @@ from ionvolt.structures.bonding import VACUUM, is_molecular, vacuum
 from ionvolt.structures.charge_balance import NO_ELECTRONS, SHORTFALL, Electrons, count_electrons
 from ionvolt.structures.chemistry import MOBILE_IONS, has_anion
 from ionvolt.structures.crystal import ATOMIC_NUMBERS, Crystal
+from ionvolt.structures.spacegroup import primitive_cell
 
 Assume = Literal["auto", "charged", "discharged", "emptied"]
 """What a structure is taken to be. ``auto``: discharged where it holds the working ion, else a host that is emptied of
@@ -380,14 +381,14 @@ def _made_by_removal_elsewhere(discharged: Crystal, charged: Crystal, ion: Worki
 
 
 def same_framework(discharged: Crystal, charged: Crystal, ion: WorkingIon) -> bool:
-    """Whether two end members are one framework but for strain and small shifts."""
+    """Whether two end members are one framework but for strain and small shifts; as supercells, too."""
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     matcher = StructureMatcher(ltol=0.35, stol=0.5, angle_tol=15, scale=True)
-    one, other = (
-        (remove_ion(crystal, ion) if ion.symbol in crystal.composition else crystal).to_pymatgen()
-        for crystal in (discharged, charged)
+    frameworks = (
+        remove_ion(crystal, ion) if ion.symbol in crystal.composition else crystal for crystal in (discharged, charged)
     )
+    one, other = (primitive_cell(framework).to_pymatgen() for framework in frameworks)
     try:
         return bool(matcher.fit(one, other))
     except ValueError:

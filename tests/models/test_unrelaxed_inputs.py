@@ -1,16 +1,26 @@
 """Structures that are not relaxed leave the domain, and what no electrode shows leaves no number."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from crystals import layered, olivine
+from ionvolt.computation import compute
+from ionvolt.computation.correction import expected
 from ionvolt.errors import InputError
-from ionvolt.ions import WORKING_IONS
+from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.models.registry import load_model
+from ionvolt.physics.average import compute as average_of
+from ionvolt.physics.cache import Cache
 from ionvolt.physics.equilibrium import MAX_FORCE, equilibrium
 from ionvolt.physics.exchange import exchanged
 from ionvolt.physics.potentials.chgnet import load_chgnet
-from ionvolt.prediction import predict, predict_many
+from ionvolt.physics.potentials.pair import load_potentials
+from ionvolt.prediction import Prediction, predict, predict_checked, predict_many
 from ionvolt.structures.crystal import Crystal
+from ionvolt.web.predictions import _checked
+from ionvolt.web.worker import relaxation
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +59,47 @@ def test_an_unrelaxed_structure_is_not_in_the_domain() -> None:
         found = predict(wrong, "K" if "K" in wrong.composition else "Li")
         assert found.in_domain is False
         assert any("not relaxed" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("given", ["charged", "discharged", "both"])
+def test_what_a_cell_will_show_is_less_sure_by_as_much_as_the_calculated_voltage(given: str) -> None:
+    squeezed, lithium = scaled(olivine(), 0.99), WORKING_IONS["Li"]
+    asked = {"charged": remove_ion(squeezed, lithium), "discharged": squeezed, "both": olivine()}[given]
+    options = {"charged": remove_ion(squeezed, lithium)} if given == "both" else {}
+    model = load_model("auto")
+    before, after = (
+        predict_checked([asked], "Li", model=model, check_relaxation=checked, **options)[0] for checked in (False, True)
+    )
+    assert before.end_members == given
+    assert before.voltage_lower is not None
+    extra = half_width(after)[0] ** 2 - half_width(before)[0] ** 2
+    assert extra > 0.01
+    assert half_width(after)[1] ** 2 - half_width(before)[1] ** 2 == pytest.approx(extra, rel=1e-6)
+    assert after.voltage_measured == before.voltage_measured
+    # The page asks for both apart, and comes to the same.
+    workshop = SimpleNamespace(crystal=lambda task: asked, charged=lambda task: options.get("charged"))
+    found = relaxation({}, workshop)
+    page = _checked(before.to_dict(), found["doubts"], found["added"])
+    for name in ("voltage_lower", "voltage_upper", "voltage_measured_lower", "voltage_measured_upper", "in_domain"):
+        assert page[name] == pytest.approx(getattr(after, name))
+
+
+def half_width(found: Prediction) -> tuple[float, float]:
+    """Of the calculated voltage's interval, and of that of a cell, V."""
+    return (
+        (found.voltage_upper - found.voltage_lower) / 2,
+        (found.voltage_measured_upper - found.voltage_measured_lower) / 2,
+    )
+
+
+def test_computed_from_given_ends_a_cell_is_as_unsure_too() -> None:
+    squeezed = remove_ion(scaled(olivine(), 0.99), WORKING_IONS["Li"])
+    found = compute(olivine(), "Li", charged=squeezed)
+    average = average_of(olivine(), squeezed, WORKING_IONS["Li"], load_potentials(), Cache(None))
+    without = expected(average, "both", Cache(None))
+    assert without is not None
+    assert found.voltage_measured == pytest.approx(without.voltage, abs=1e-5)
+    assert half_width(found)[1] > (without.upper - without.lower) / 2 + 0.05
 
 
 def test_what_no_electrode_shows_gives_no_number() -> None:

@@ -39,7 +39,7 @@ def compute_checked(
     average = average_of(discharged, charged, ion, computer.potentials, computer.cache, options, log)
     found = profile_of(average, discharged, replace(computer, options=options), log) if profile else None
     answer, notes = corrected(average, discharged, given)
-    answer, doubts = judged(answer, average, given)
-    notes = (*reservations, *doubts, *notes)
     measured = expected(average, given, computer.cache, answer)
+    answer, measured, doubts = judged(answer, measured, average, given)
+    notes = (*reservations, *doubts, *notes)
     return result_of(structure.source, average, given, answer, notes, found, measured)

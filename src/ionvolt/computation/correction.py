@@ -10,7 +10,7 @@ from ionvolt.physics.average import AverageVoltage
 from ionvolt.physics.cache import Cache
 from ionvolt.physics.potentials.chgnet import VERSIONS
 from ionvolt.physics.potentials.sevennet import VERSION
-from ionvolt.prediction import States, relaxation_doubts, strains, widened
+from ionvolt.prediction import States, relaxation_doubts, strains, widened, widened_measured
 from ionvolt.reading import doubts_about
 from ionvolt.structures.crystal import Crystal
 
@@ -66,12 +66,12 @@ def corrected(
 
 
 def judged(
-    answer: Estimate | None, average: AverageVoltage, given: EndMembers
-) -> tuple[Estimate | None, tuple[str, ...]]:
+    answer: Estimate | None, measured: MeasuredEstimate | None, average: AverageVoltage, given: EndMembers
+) -> tuple[Estimate | None, MeasuredEstimate | None, tuple[str, ...]]:
     """An answer as the structures behind it allow: wider where they are strained, out of the domain where in doubt.
 
     Returns:
-        The answer, and doubts and notes.
+        The answer, what a cell is expected to show, and doubts and notes.
     """
     relaxed = average.converged is not None
     doubts = doubts_about(average.discharged, average.charged, average.ion, relaxed=relaxed)
@@ -80,11 +80,13 @@ def judged(
         ends = [average.discharged, *([average.charged] if given == "both" else [])]
         states: States = {}
         doubts += relaxation_doubts(ends, states)
+        strained = strains(ends, states)
+        measured = widened_measured(measured, strained, given)
         if answer is not None:
-            answer, notes = widened(answer, strains(ends, states), given)
+            answer, notes = widened(answer, strained, given)
     if answer is not None and doubts:
         answer = replace(answer, in_domain=False)
-    return answer, (*doubts, *notes)
+    return answer, measured, (*doubts, *notes)
 
 
 def expected(

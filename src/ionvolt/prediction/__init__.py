@@ -8,7 +8,7 @@ from ionvolt.prediction.many import Options, Question, answerer, as_question, pr
 from ionvolt.prediction.one import predict
 from ionvolt.prediction.partly_filled import filled_host, predict_partly_filled
 from ionvolt.prediction.record import Prediction
-from ionvolt.prediction.unrelaxed import States, relaxation_doubts, strains, widened
+from ionvolt.prediction.unrelaxed import States, relaxation_doubts, strains, widened, widened_measured
 from ionvolt.reading import Assume
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "strains",
     "theoretical_capacity",
     "widened",
+    "widened_measured",
 ]

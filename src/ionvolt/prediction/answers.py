@@ -8,7 +8,7 @@ from ionvolt.models.measured import MeasuredEstimate, expected_measured
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
 from ionvolt.prediction.capacity import theoretical_capacity
 from ionvolt.prediction.record import Prediction
-from ionvolt.prediction.unrelaxed import States, relaxation_doubts, strains, widened
+from ionvolt.prediction.unrelaxed import States, relaxation_doubts, strains, widened, widened_measured
 from ionvolt.reading import Reading
 
 POSSIBLE = (-3.0, 7.0)
@@ -30,10 +30,13 @@ def prediction_of(reading: Reading, answer: Estimate, states: States | None) -> 
             "Check cell and coordinates, or relax the structure first (--relax, or ionvolt compute)",
         )
     doubts, notes = reading.doubts, list(reading.notes)
+    measured = _expected(reading, answer)
     if answer.in_domain and states is not None:
         given = [crystal] + ([query.host] if query.end_members == "both" else [])
         doubts += relaxation_doubts(given, states)
-        answer, words = widened(answer, strains(given, states), query.end_members)
+        strained = strains(given, states)
+        answer, words = widened(answer, strained, query.end_members)
+        measured = widened_measured(measured, strained, query.end_members)
         notes += words
     capacity, volume, estimate = theoretical_capacity(reading)
     full = None if reading.partly else answer.full_extraction
@@ -44,7 +47,6 @@ def prediction_of(reading: Reading, answer: Estimate, states: States | None) -> 
             f"{ion.symbol} that comes out, so no energy is given. --charged-formula says how much does"
         )
     energy = None if capacity is None or part else capacity * answer.voltage
-    measured = _expected(reading, answer)
     return Prediction(
         source=crystal.source,
         formula=crystal.formula,

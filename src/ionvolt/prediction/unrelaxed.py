@@ -1,4 +1,4 @@
-"""Given structures that are not relaxed: the doubts they raise, and how much wider the interval is."""
+"""Given structures that are not relaxed: the doubts they raise, and how much wider the intervals are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeAlias
 from ionvolt.errors import InputError
 from ionvolt.ions import EndMembers
 from ionvolt.models.interface import NORMAL_90, Estimate, widen
+from ionvolt.models.measured import MeasuredEstimate
 from ionvolt.physics.equilibrium import Equilibrium, added_half_width, equilibrium
 from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.structures.crystal import Crystal
@@ -52,3 +53,14 @@ def widened(answer: Estimate, strained: Sequence[float], given: EndMembers) -> t
     lower, upper, note = widen(answer.lower, answer.upper, extra, max(strained))
     wider = replace(answer, lower=lower, upper=upper, std=(upper - lower) / 2 / NORMAL_90)
     return wider, () if note is None else (note,)
+
+
+def widened_measured(
+    expected: MeasuredEstimate | None, strained: Sequence[float], given: EndMembers
+) -> MeasuredEstimate | None:
+    """What a cell is expected to show, its interval wider by as much as that of the calculated voltage."""
+    extra = added_half_width(strained, given)
+    if expected is None or not extra:
+        return expected
+    lower, upper, _ = widen(expected.lower, expected.upper, extra, max(strained))
+    return replace(expected, lower=lower, upper=upper)

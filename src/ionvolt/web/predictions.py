@@ -212,12 +212,16 @@ class Structure:
 
 
 def _checked(prediction: dict[str, Any], doubts: list[str], added: dict[str, Any]) -> dict[str, Any]:
-    """A prediction after the check of its structures: the interval is wider, and doubts lead out of the domain."""
+    """A prediction after the check of its structures: the intervals are wider, and doubts lead out of the domain."""
     if not prediction["in_domain"]:
         return prediction
     words = list(doubts)
     found: dict[str, Any] = {"in_domain": not doubts}
     extra = added.get("half_widths", {}).get(prediction["end_members"], 0.0)
+    if extra and prediction["voltage_measured"] is not None:
+        ends = prediction["voltage_measured_lower"], prediction["voltage_measured_upper"]
+        lower, upper, _ = widen(*ends, extra, added["strain"])
+        found |= {"voltage_measured_lower": lower, "voltage_measured_upper": upper}
     if extra and prediction["voltage_lower"] is not None:
         lower, upper, note = widen(prediction["voltage_lower"], prediction["voltage_upper"], extra, added["strain"])
         found |= {"voltage_lower": lower, "voltage_upper": upper, "voltage_std": (upper - lower) / 2 / NORMAL_90}
