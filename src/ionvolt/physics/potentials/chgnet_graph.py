@@ -108,7 +108,7 @@ def require_known(crystal: Crystal, bonds: Pairs, cutoff: float) -> None:
         heavy = crystal.symbols[int(crystal.numbers.argmax())]
         raise refusal(
             crystal.source,
-            f"the potential does not know {heavy}",
+            f"CHGNet does not know {heavy}",
             "Leave it out: it knows hydrogen to plutonium",
         )
     alone = np.flatnonzero(

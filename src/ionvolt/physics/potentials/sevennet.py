@@ -228,7 +228,7 @@ class SevenNetPotential:
         unknown = sorted(set(crystal.numbers.tolist()) - set(network.kinds))
         if unknown:
             names = ", ".join(SYMBOLS[number] for number in unknown)
-            raise refusal(crystal.source, f"the potential does not know {names}", "Leave it out")
+            raise refusal(crystal.source, f"SevenNet does not know {names}", "Leave it out")
         frac = crystal.wrapped
         vectors = (frac[bonds.j] + bonds.image - frac[bonds.i]) @ crystal.lattice
         ends = np.stack([np.concatenate([bonds.i, bonds.j]), np.concatenate([bonds.j, bonds.i])])
