@@ -142,14 +142,14 @@ def test_a_model_without_local_heads_says_so() -> None:
 
 
 def test_what_predicts_is_what_explains() -> None:
-    """LiFePO4: 3.44 V by one model, and nearly all of it from Li and O by the same one."""
+    """LiFePO4: 3.43 V by one model, and nearly all of it from Li and O by the same one."""
     explanation = explain(EXAMPLES / "LiFePO4.cif", "Li")
     predicted = predict(EXAMPLES / "LiFePO4.cif", "Li")
     assert explanation.prediction == predicted
     assert explanation.pooling == "sum"
     parts = {symbol: facts["contribution"] for symbol, facts in explanation.elements.items()}
     assert sum(parts.values()) + explanation.remainder == pytest.approx(predicted.voltage, abs=1e-6)
-    assert parts["Li"] == pytest.approx(2.09, abs=0.03)
+    assert parts["Li"] == pytest.approx(2.06, abs=0.03)
     assert parts["O"] == pytest.approx(1.28, abs=0.03)
     assert abs(parts["P"]) + abs(parts["Fe"]) < 0.3
     assert explanation.remainder_share < 0.04

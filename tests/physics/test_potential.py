@@ -113,7 +113,7 @@ def test_what_it_cannot_compute_is_refused(potential: CHGNetPotential) -> None:
     with pytest.raises(InputError, match=r"sparse.cif: atom 1 \(Li\) has no neighbour within 6 Å"):
         potential.evaluate([sodium_chloride(), sparse])
     heavy = replace(sodium_chloride(), numbers=np.array([95, 17]), source="am.cif")
-    with pytest.raises(InputError, match=r"am.cif: the potential does not know Am"):
+    with pytest.raises(InputError, match=r"am.cif: CHGNet does not know Am"):
         potential.evaluate([heavy])
     with pytest.raises(ModelError, match=r"9\.9: no such version"):
         load_chgnet("9.9")
