@@ -71,6 +71,12 @@ def test_an_electrode_whose_full_extraction_is_unlikely(folder: Path, monkeypatc
     assert found["voltage_potential"] == pytest.approx(full["voltage_potential"], abs=1e-4)
     assert any("full extraction is unlikely (probability 23 %)" in warning for warning in found["warnings"])
     assert found["method"].endswith(", relaxed")
+    # As predict: what a cell shows is that of the part, too, and no energy is given.
+    assert found["voltage_measured"] == pytest.approx(alone["voltage_measured"], abs=1e-4)
+    assert (found["energy_grav"], found["energy_vol"], alone["energy_grav"]) == (None, None, None)
+    assert full["energy_grav"] == pytest.approx(full["voltage"] * full["capacity_grav"])
+    text = run_command(*asked[:-1]).out
+    assert "Wh/kg" not in text
     both = run_command(*asked, "--charged", folder / "full_empty.cif").json
     assert not any("full extraction is unlikely" in warning for warning in both["warnings"])
 
@@ -94,6 +100,9 @@ def test_host_alone_profile_and_vasp(folder: Path, tmp_path: Path) -> None:
         assert told["voltage_measured_lower"] < told["voltage_measured"] < told["voltage_measured_upper"]
         assert told["voltage_measured"] > told.get("voltage_potential", told["voltage"])
         assert told["voltage_lower"] < told["voltage"] < told["voltage_upper"]
+        # What is unsure of the calculated voltage is unsure of a cell's, too: ions were put in, steps are guesses.
+        calculated = told["voltage_upper"] - told["voltage_lower"]
+        assert told["voltage_measured_upper"] - told["voltage_measured_lower"] > 0.85 * calculated
     for end in ("discharged", "charged"):
         assert (tmp_path / "v" / end / "INCAR").exists()
 

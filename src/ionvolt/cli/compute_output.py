@@ -30,7 +30,8 @@ def print_one(result: VoltageResult) -> None:
         print(folded(f"expect in a cell {r.voltage_measured:.2f} V, {span} ({r.measured_basis})"))
     print(folded(f"model            {r.model}"))
     print(f"capacity         {r.capacity_grav:.0f} mAh/g, {r.capacity_vol:.0f} mAh/cm³")
-    print(f"energy           {r.energy_grav:.0f} Wh/kg, {r.energy_vol:.0f} Wh/L")
+    if r.energy_grav is not None:
+        print(f"energy           {r.energy_grav:.0f} Wh/kg, {r.energy_vol:.0f} Wh/L")
     print(f"volume change    {100 * r.volume_change:+.1f} %")
     print(folded(f"method           {r.method}"))
     if r.converged is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PARTLY = (
     "full extraction is unlikely (probability {:.0f} %): the voltage is that of the part of the ions that comes out, "
-    "learned from hosts that were relaxed for a few steps; voltage_potential is that of all"
+    "learned from hosts that were relaxed for a few steps, so no energy is given; voltage_potential is that of all"
 )
 
 CORRECTED = frozenset({VERSION, *VERSIONS})
@@ -98,7 +98,9 @@ def expected(
         average: What the potentials said. Ends that are relaxed, or both given, are asked of r2SCAN, too.
         given: Which end members were given.
         cache: Where the potential's answers are remembered.
-        answer: The corrected voltage: it counts where the host is the discharged structure less its ions, unrelaxed.
+        answer: The corrected voltage: it counts where the host is the discharged structure less its ions, unrelaxed,
+            and where a part of the ions stays. Its interval counts where ions were put in, how many and where being
+            a guess: no such ends were held against measured voltages.
 
     Returns:
         None for ends, or a potential, that were not held against measured voltages.
@@ -108,11 +110,12 @@ def expected(
     ion = average.ion.symbol
     if average.potential != VERSION:
         return None
-    if average.converged is None and given != "both":
+    if given != "both" and (average.converged is None or (answer is not None and answer.of_a_part)):
         if answer is None or given != "discharged":
             return None
         return expected_measured(
             ion, average.charged, answer.voltage, end_members="discharged", calculated_std=answer.std or 0.0
         )
     gap = functional_gap(average.discharged, average.charged, ion, cache)
-    return expected_measured(ion, average.charged, average.voltage, gap=gap)
+    guessed = 0.0 if answer is None or given != "charged" else answer.std or 0.0
+    return expected_measured(ion, average.charged, average.voltage, gap=gap, calculated_std=guessed)

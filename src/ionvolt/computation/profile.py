@@ -34,14 +34,19 @@ def profile_of(average: AverageVoltage, discharged: Crystal | None, computer: Co
 
 
 def _judged_step(step: Step, ion: WorkingIon, cache: Cache) -> Step:
-    """A step with its interval and what a cell is expected to show; relaxed ends, so both functionals are asked."""
+    """A step with its interval and what a cell is expected to show; relaxed ends, so both functionals are asked.
+
+    Whole ranges were held against measured voltages, not steps: a step is as unsure in a cell as its calculated voltage
+    is beside that.
+    """
+    from ionvolt.models.interface import NORMAL_90
     from ionvolt.models.measured import expected_measured, functional_gap
 
     assert step.discharged is not None
     assert step.charged is not None
     gap = functional_gap(step.discharged, step.charged, ion.symbol, cache)
-    measured = expected_measured(ion.symbol, step.charged, step.voltage, gap=gap)
     half = step_half_width(step, ion)
+    measured = expected_measured(ion.symbol, step.charged, step.voltage, gap=gap, calculated_std=half / NORMAL_90)
     return replace(
         step,
         voltage_lower=step.voltage - half,

@@ -40,8 +40,8 @@ class VoltageResult:
         n_ions: Ions that move between the cells.
         capacity_grav: mAh per gram of the discharged electrode, for the ions that move.
         capacity_vol: mAh per cm³ of the same.
-        energy_grav: Voltage times capacity, Wh/kg.
-        energy_vol: Wh/L.
+        energy_grav: Voltage times capacity, Wh/kg; None where the voltage is that of a part of these ions.
+        energy_vol: Wh/L, likewise.
         method: How the end members came about.
         volume_change: Growth of the host on discharge, as a fraction of the charged volume.
         converged: Whether all relaxations converged; None where nothing was relaxed.
@@ -72,8 +72,8 @@ class VoltageResult:
     n_ions: int
     capacity_grav: float
     capacity_vol: float
-    energy_grav: float
-    energy_vol: float
+    energy_grav: float | None
+    energy_vol: float | None
     method: str
     volume_change: float
     converged: bool | None
@@ -157,6 +157,7 @@ def result_of(
     left = average.discharged.composition[ion.symbol] - reaction.n_ions / reaction.discharged_cells
     capacity = capacity_grav(average.discharged, ion, left)
     voltage = answer.voltage if answer else average.voltage
+    energy = None if answer and answer.of_a_part else voltage * capacity
     return VoltageResult(
         source=source,
         working_ion=ion.symbol,
@@ -172,8 +173,8 @@ def result_of(
         n_ions=reaction.n_ions,
         capacity_grav=capacity,
         capacity_vol=volumetric(capacity, average.discharged),
-        energy_grav=voltage * capacity,
-        energy_vol=volumetric(voltage * capacity, average.discharged),
+        energy_grav=energy,
+        energy_vol=None if energy is None else volumetric(energy, average.discharged),
         method=average.method,
         volume_change=average.volume_change,
         converged=average.converged,

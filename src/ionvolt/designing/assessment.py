@@ -97,8 +97,8 @@ def _relaxed(result: VoltageResult, distance: float | None) -> Relaxed:
         model=result.model,
         capacity_grav=result.capacity_grav,
         capacity_vol=result.capacity_vol,
-        energy_grav=result.energy_grav,
-        energy_vol=result.energy_vol,
+        energy_grav=result.voltage * result.capacity_grav,  # as of predicted ones, where some ions may stay in, too
+        energy_vol=result.voltage * result.capacity_vol,
         volume_change=result.volume_change,
         in_domain=result.in_domain,
         distance=distance,

@@ -77,6 +77,11 @@ class Estimate:
     model: str = ""
     full_extraction: float | None = None
 
+    @property
+    def of_a_part(self) -> bool:
+        """Whether some of the ions are likely to stay in: the voltage is that of those that come out."""
+        return self.full_extraction is not None and self.full_extraction < FULL_EXTRACTION_THRESHOLD
+
 
 def with_interval(
     voltage: float, half_width: float, spread: float, reasons: tuple[str, ...], model: str, physics: float | None = None

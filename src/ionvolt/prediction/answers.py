@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ionvolt.errors import InputError
-from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD, Estimate
+from ionvolt.models.interface import Estimate
 from ionvolt.models.measured import MeasuredEstimate, expected_measured
 from ionvolt.models.registry import DELTA_MODEL, FOUNDATION_MODEL
 from ionvolt.prediction.capacity import theoretical_capacity
@@ -40,7 +40,7 @@ def prediction_of(reading: Reading, answer: Estimate, states: States | None) -> 
         notes += words
     capacity, volume, estimate = theoretical_capacity(reading)
     full = None if reading.partly else answer.full_extraction
-    part = full is not None and full < FULL_EXTRACTION_THRESHOLD
+    part = answer.of_a_part and not reading.partly
     if full is not None and part:
         notes.append(
             f"full extraction is unlikely (probability {100 * full:.0f} %): the voltage is that of the part of the "

@@ -185,7 +185,7 @@ def expected_measured(
             ``charged``: what ``predict`` answers from that structure alone.
         end_members: What the calculated voltage rests on; each has a model and intervals of its own.
         gap: What ``functional_gap`` says of both ends, V; None where it was not computed.
-        calculated_std: How uncertain an answer of ``predict`` is about the calculated voltage, V; 0 for energies.
+        calculated_std: How uncertain the calculated voltage is, V; 0 for energies of ends that are known.
 
     Raises:
         ModelError: The model cannot be read.

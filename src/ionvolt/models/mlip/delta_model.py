@@ -249,7 +249,8 @@ class DeltaModel:
         if self._extraction(full, empty, discharged, ion) is None:
             return None, probability
         pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)
-        return self.estimate_pairs([pair], [host], ["discharged"])[0], probability
+        (answer,) = self.estimate_pairs([pair], [host], ["discharged"])
+        return replace(answer, full_extraction=probability), probability
 
     def estimate_computed(self, computed: AverageVoltage, route: Route | None = None) -> Estimate:
         """The answer for an electrode whose ends were computed; what SevenNet said of them is not asked again.
