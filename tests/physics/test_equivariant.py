@@ -19,6 +19,7 @@ from ionvolt.physics.potentials.sevennet import VERSION, SevenNetPotential, load
 from ionvolt.physics.profile import voltage_profile
 from ionvolt.physics.reaction import average_voltage, balance
 from ionvolt.physics.references import RELAXED, metal_energy
+from ionvolt.store import read_arrays, write_arrays
 from ionvolt.structures.crystal import Crystal
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,13 @@ def test_a_kept_network_answers_without_the_package(
     for damaged in (b"", whole[:5000]):
         path.write_bytes(damaged)
         assert kept.find(VERSION) is None
+    path.write_bytes(whole)
+    arrays = read_arrays(path)
+    assert arrays is not None
+    name = max(arrays, key=lambda name: arrays[name].size)
+    for changed in (arrays[name][..., :-1], arrays[name] + np.float32(1), arrays[name].astype(np.float64)):
+        write_arrays(path, arrays | {name: changed}, compressed=False)
+        assert kept.find(VERSION) is None, "whatever is not what was kept"
     path.write_bytes(whole)
     assert kept.find(VERSION) is not None
 

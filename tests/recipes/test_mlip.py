@@ -19,7 +19,7 @@ from ionvolt.prediction import predict
 from ionvolt.recipes.job import Job, Selection
 from ionvolt.recipes.mlip import full_extraction, routes
 from ionvolt.recipes.mlip.calibration import HeldOut, cross_fitted_widths, fit_domain, held_out, intervals
-from ionvolt.recipes.mlip.cross_validation import HELD_OUT, Unit, answer_pairs, read_answers, read_learners
+from ionvolt.recipes.mlip.cross_validation import HELD_OUT, Unit, answer_pairs, mark, read_answers, read_learners
 from ionvolt.recipes.mlip.features import (
     FEATURES,
     compute_structure_features,
@@ -125,6 +125,27 @@ def test_only_what_hangs_on_a_setting_is_done_again(done: Job, tmp_path: Path) -
     MlipRecipe(settings).do("evaluate", job)
     after = {path.name: path.stat().st_mtime_ns for path in (job.folder / HELD_OUT).glob("*.npz")}
     assert {name.split("-")[0] for name in after if after[name] != before[name]} == {"discharged"}
+
+
+def test_other_features_of_the_same_rows_are_learned_anew(done: Job) -> None:
+    """Energies and labels as before, one number of one atom another one."""
+    table = RECIPE.table(done)
+    unit = Unit(SETTINGS.calibrating("both"), 0)
+    before = mark(table, SETTINGS, unit)
+    assert mark(RECIPE.table(done), SETTINGS, unit) == before
+    part = table.parts["both"]
+    atoms = part.pairs[3].charged.atoms.copy()
+    atoms[0, WIDE_SIZE - 1] += 1
+    pairs = list(part.pairs)
+    pairs[3] = replace(pairs[3], charged=replace(pairs[3].charged, atoms=atoms))
+    other = replace(table, parts=table.parts | {"both": replace(part, pairs=pairs)})
+    assert mark(other, SETTINGS, unit) != before
+    charged = table.parts["charged"]
+    trials = list(charged.trials)
+    trials[0] = replace(trials[0], features=trials[0].features + np.float32(1))
+    other = replace(table, parts=table.parts | {"charged": replace(charged, trials=trials)})
+    unit = Unit(SETTINGS.calibrating("charged"), 0)
+    assert mark(other, SETTINGS, unit) != mark(table, SETTINGS, unit)
 
 
 def test_kept_learners_give_the_kept_answers_and_have_not_seen_the_frameworks(done: Job) -> None:

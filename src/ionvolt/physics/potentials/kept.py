@@ -1,6 +1,7 @@
 """Networks of packages as they answer, kept in the cache folder: the packages take seconds to read or build them.
 
-A file goes by the content of the checkpoint that it was made of. One that cannot be read is made again.
+A file goes by the content of the checkpoint that it was made of, and holds a checksum of its own. One that cannot be
+read, or holds anything else than what was kept, is made again.
 """
 
 from __future__ import annotations
@@ -11,19 +12,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.errors import DataError
-from ionvolt.store import cache_folder, file_sha256, read_arrays, write_arrays
+from ionvolt.store import cache_folder, file_sha256, fingerprint, read_arrays, write_arrays
 
 Network = TypeVar("Network")
+
+CHECKSUM = "checksum"
+"""Name of the array that holds it."""
 
 
 def find(path: Path | None, from_arrays: Callable[[Mapping[str, NDArray[Any]]], Network]) -> Network | None:
     """The network in a file; None where it was not kept, or is none."""
     arrays = None if path is None else read_arrays(path)
+    if arrays is None or str(arrays.pop(CHECKSUM, "")) != _checksum(arrays):
+        return None
     with suppress(KeyError, ValueError, TypeError, IndexError):
-        return None if arrays is None else from_arrays(arrays)
+        return from_arrays(arrays)
     return None
 
 
@@ -31,7 +38,12 @@ def keep(path: Path | None, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Keep a network. A full or read-only disk is no error: it is made again the next time."""
     if path is not None:
         with suppress(DataError):
-            write_arrays(path, arrays, compressed=False)
+            write_arrays(path, {**arrays, CHECKSUM: np.array(_checksum(arrays))}, compressed=False)
+
+
+def _checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Of names, types, shapes and bytes."""
+    return fingerprint(sorted(arrays), *(np.asarray(arrays[name]) for name in sorted(arrays)))
 
 
 def file_of(package: str, checkpoint: str, name: str, form: int) -> Path | None:

@@ -31,7 +31,7 @@ from ionvolt.typing import Array, Indices, LogCallback
 
 HELD_OUT = "held-out"
 """Folder."""
-FORMAT = 2
+FORMAT = 3
 """Of the files; raised when the work changes, so that it is done again."""
 
 FOLDS = {"framework": framework_folds, "random": random_folds, "chemical-system": chemical_system_folds}
@@ -227,12 +227,11 @@ def learners_file(folder: Path, unit: Unit) -> Path:
 
 
 def mark(table: Table, settings: MlipSettings, unit: Unit) -> str:
-    """What makes a unit this one: settings, rows, labels, and what the potential says of them."""
+    """What makes a unit this one: settings, rows, labels, and all that the learners read of them."""
     rows = table.parts[unit.test.part]
     train, tested = parts_of(rows, folds(table.data, unit.test, settings.n_folds)[unit.fold])
-    facts = [FORMAT, settings.of_part(unit.test.part), unit.test.seed, unit.test.members]
-    physics = np.array([pair.physics for pair in [*rows.pairs, *(trial.pair for trial in rows.informed)]])
-    return fingerprint(facts, table.numbers, train, tested, rows.target, physics, rows.known)
+    facts = [FORMAT, settings.of_part(unit.test.part), unit.test.seed, unit.test.members, rows.digest]
+    return fingerprint(facts, table.numbers, train, tested)
 
 
 def is_done(path: Path, wanted: str) -> bool:

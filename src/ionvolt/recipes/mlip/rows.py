@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from ionvolt.recipes.mlip.features import (
     trial_file,
 )
 from ionvolt.recipes.mlip.settings import Part
+from ionvolt.store import fingerprint
 from ionvolt.training.laplacian import element_data
 from ionvolt.typing import Array, Indices
 
@@ -58,6 +60,16 @@ class PartRows:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def digest(self) -> str:
+        """What the learners read of all rows, by its bytes, 64 digits."""
+        pairs = [*self.pairs, *(trial.pair for trial in self.informed)]
+        ends = (end for pair in pairs for end in (pair.discharged, pair.charged))
+        read = [array for end in ends for array in (end.atoms, end.pooled)]
+        read += [trial.features for trial in (*self.trials, *self.informed)]
+        physics = np.array([pair.physics for pair in pairs])
+        return fingerprint(self.part, self.rows, self.target, physics, self.known, *read)
 
     @property
     def ions(self) -> NDArray[np.int64]:
