@@ -10,7 +10,7 @@ import pytest
 from crystals import rock_salt
 from ionvolt import prediction
 from ionvolt.errors import InputError, ModelError
-from ionvolt.ions import WORKING_IONS, remove_ion
+from ionvolt.ions import WORKING_IONS, WorkingIon, remove_ion
 from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import Predictor, Query
@@ -234,6 +234,22 @@ def test_where_full_extraction_is_unlikely_the_answer_is_that_of_predict(monkeyp
     assert model.estimate_partly(lonely, "Li") == (None, 0.3)
     monkeypatch.setattr(FullExtractionClassifier, "probability", lambda self, vectors, discharged, ion: 0.5)
     assert model.estimate_partly(DISCHARGED[0], "Li") == (None, 0.5)
+
+
+def test_whether_all_comes_out_is_judged_of_the_same_structure_however_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def seen(self: FullExtractionClassifier, vectors: CrystalFeatures, discharged: Crystal, ion: WorkingIon) -> float:
+        return 0.001 * abs(vectors.energy)
+
+    monkeypatch.setattr(FullExtractionClassifier, "probability", seen)
+    model, rng = delta(), np.random.default_rng(0)
+    shaken = replace(
+        DISCHARGED[0], frac_coords=DISCHARGED[0].frac_coords + rng.normal(0, 0.02, DISCHARGED[0].frac_coords.shape)
+    )
+    assert settled_ends(remove_ion(shaken, LI), shaken)[0] is not shaken
+    (answer,) = model.estimate([Query("Li", remove_ion(shaken, LI), "discharged", shaken)])
+    assert model.estimate_partly(shaken, "Li")[1] == pytest.approx(answer.full_extraction, abs=1e-6)
 
 
 def test_what_cannot_be_asked_is_refused_in_one_line() -> None:

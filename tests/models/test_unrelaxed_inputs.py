@@ -61,16 +61,19 @@ def test_an_unrelaxed_structure_is_not_in_the_domain() -> None:
         assert any("not relaxed" in warning for warning in found.warnings)
 
 
-@pytest.mark.parametrize("given", ["charged", "discharged", "both"])
+@pytest.mark.parametrize("given", ["charged", "discharged", "both", "both, out of the domain"])
 def test_what_a_cell_will_show_is_less_sure_by_as_much_as_the_calculated_voltage(given: str) -> None:
     squeezed, lithium = scaled(olivine(), 0.99), WORKING_IONS["Li"]
-    asked = {"charged": remove_ion(squeezed, lithium), "discharged": squeezed, "both": olivine()}[given]
-    options = {"charged": remove_ion(squeezed, lithium)} if given == "both" else {}
+    outside = "out" in given
+    asked = {"charged": remove_ion(squeezed, lithium), "discharged": squeezed, "both": olivine()}.get(given)
+    asked = scaled(olivine(), 0.98) if asked is None else asked
+    options = {"charged": remove_ion(olivine() if outside else squeezed, lithium)} if "both" in given else {}
     model = load_model("auto")
     before, after = (
         predict_checked([asked], "Li", model=model, check_relaxation=checked, **options)[0] for checked in (False, True)
     )
-    assert before.end_members == given
+    assert before.end_members == given.partition(",")[0]
+    assert before.in_domain is not outside
     assert before.voltage_lower is not None
     extra = half_width(after)[0] ** 2 - half_width(before)[0] ** 2
     assert extra > 0.01

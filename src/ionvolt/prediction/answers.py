@@ -31,7 +31,7 @@ def prediction_of(reading: Reading, answer: Estimate, states: States | None) -> 
         )
     doubts, notes = reading.doubts, list(reading.notes)
     measured = _expected(reading, answer)
-    if answer.in_domain and states is not None:
+    if answer.in_domain is not None and states is not None:
         given = [crystal] + ([query.host] if query.end_members == "both" else [])
         doubts += relaxation_doubts(given, states)
         strained = strains(given, states)

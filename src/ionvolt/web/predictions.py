@@ -111,8 +111,8 @@ class Structure:
                 self.run.past(len(ions), thought)
                 self._read(reply)
                 self._take(reply, ions)
-                # What is out of the domain anyway needs no further doubts.
-                if first and any(prediction["in_domain"] for prediction in self.found.values()):
+                # A model that has no domain is asked for no doubts.
+                if first and any(prediction["in_domain"] is not None for prediction in self.found.values()):
                     await self._check(given, charged, ask, costs)
             else:
                 reply = await ask({"task": "read", "structure": given}, self.run, "read", READ_SECONDS)
@@ -213,10 +213,10 @@ class Structure:
 
 def _checked(prediction: dict[str, Any], doubts: list[str], added: dict[str, Any]) -> dict[str, Any]:
     """A prediction after the check of its structures: the intervals are wider, and doubts lead out of the domain."""
-    if not prediction["in_domain"]:
+    if prediction["in_domain"] is None:
         return prediction
     words = list(doubts)
-    found: dict[str, Any] = {"in_domain": not doubts}
+    found: dict[str, Any] = {"in_domain": prediction["in_domain"] and not doubts}
     extra = added.get("half_widths", {}).get(prediction["end_members"], 0.0)
     if extra and prediction["voltage_measured"] is not None:
         ends = prediction["voltage_measured_lower"], prediction["voltage_measured_upper"]

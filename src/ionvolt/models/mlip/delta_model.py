@@ -50,10 +50,10 @@ from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.conformal import Conformal
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.physics.average import AverageVoltage
-from ionvolt.physics.potentials.sevennet import VERSION
+from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance
 from ionvolt.physics.references import metal_energy
-from ionvolt.physics.settling import STEPS
+from ionvolt.physics.settling import STEPS, at_ease
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
@@ -235,17 +235,16 @@ class DeltaModel:
         """
         self.require([ion])
         working_ion = WORKING_IONS[ion]
-        (full,) = compute_features([discharged])
+        eased, given = at_ease(discharged, load_sevennet())
+        full = compute_features([eased])[0] if given.output is None else pool_features(given.output, eased)
         probability = self.full_extraction.probability(full, discharged, working_ion)
         if probability >= FULL_EXTRACTION_THRESHOLD:
             return None, probability
         host = remove_ion(discharged, working_ion)
         try:
-            eased, left = settled_ends(host, discharged)
-            empty, *moved = compute_features([left] if eased is discharged else [left, eased])
+            (empty,) = compute_features([settled_ends(host, discharged)[1]])
         except InputError:
             return None, probability
-        full = moved[0] if moved else full
         if self._extraction(full, empty, discharged, ion) is None:
             return None, probability
         pair = pair_of(full, empty, balance(discharged, host, working_ion), ion)
