@@ -45,7 +45,7 @@ def test_json(summary, labels):
     assert (summary["checked"], summary["suspects"], summary["out_of_domain"], summary["refused"]) == (6, 3, 1, 1)
     assert [row["battery_id"] for row in summary["suspect_rows"]] == ["spinel", "sulfide", "twin"]
     assert [row["shared_end"] for row in summary["suspect_rows"]] == [None, "c-sulfide", "c-sulfide"]
-    assert summary["suspect_rows"][0]["difference"] == pytest.approx(-0.9, abs=0.2)
+    assert summary["suspect_rows"][0]["difference"] == pytest.approx(-1.02, abs=0.05)
     assert set(summary["median_difference"]) == {"all", "Li", "Mg"}
     assert summary["median_difference"]["Mg"] == summary["suspect_rows"][0]["difference"]
     assert summary["refused_rows"][0].startswith("=bare: it has no discharged structure")
