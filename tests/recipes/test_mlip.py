@@ -371,6 +371,10 @@ def test_relaxed_ends_are_answered_by_the_learners_of_their_fold(done: Job, tmp_
         write_arrays(job.folder / RELAXED / f"{row:05d}.npz", unrelaxed(table, row))
     write_arrays(job.folder / RELAXED / "00002.npz", {"refused": np.array("x")})
     assert set(read_relaxed(table, job.folder)) == {1, 4, 17}
+    narrow = unrelaxed(table, 3)
+    write_arrays(tmp_path / "inserted_ends" / "00003.npz", narrow | {"full": narrow["full"][:, :ATOM_SIZE]})
+    with pytest.raises(DataError, match=r"00003\.npz: written by an earlier version"):
+        routes.read_inserted(table, tmp_path)
     test = relaxed_test(table, SETTINGS, job)
     assert test is not None
     assert test.rows.tolist() == [1, 4, 17]

@@ -154,7 +154,7 @@ def read_structure_features(
             raise DataError(f"{path}: written by an earlier version. Delete it and compute the features again")
         if content.keys() - crystals.keys():
             raise DataError(f"{path}: it holds features of other structures. Give the folder that belongs to the data")
-        for name in wanted & content.keys() & crystals.keys():
+        for name in wanted & content.keys():
             found[name] = replace(content[name], numbers=crystals[name].numbers)
     return found
 

@@ -8,8 +8,9 @@ ends of its electrodes, whose frameworks they have not seen.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ionvolt.datasets import Electrode, ElectrodeSet
+from ionvolt.errors import DataError
 from ionvolt.ions import WORKING_IONS
 from ionvolt.models.interface import FULL_EXTRACTION_THRESHOLD
 from ionvolt.models.mlip.delta_model import pair_of_computed
 from ionvolt.models.mlip.delta_network import EndMemberPair
-from ionvolt.models.mlip.latent_features import CrystalFeatures
+from ionvolt.models.mlip.latent_features import WIDE_SIZE, CrystalFeatures
 from ionvolt.physics.average import AverageVoltage, compute
 from ionvolt.physics.cache import Cache, default_folder
 from ionvolt.physics.potentials.pair import PotentialPair, load_potentials
@@ -130,13 +132,28 @@ def in_words(electrode: Electrode, arrays: Mapping[str, Any]) -> str:
 
 
 def read_relaxed(table: Table, folder: Path) -> dict[int, RelaxedEnds]:
-    """The relaxed ends that are there, by the row of the table; those that were refused are not among them."""
+    """The relaxed ends that are there; see ``read_ends``."""
+    return read_ends(table, partial(relaxed_file, folder))
+
+
+def read_ends(table: Table, file: Callable[[int], Path]) -> dict[int, RelaxedEnds]:
+    """The computed ends that are there, by the row of the table; those that were refused are not among them.
+
+    Args:
+        table: The rows.
+        file: Where the ends of a row stand, by its number within the cleaned data.
+
+    Raises:
+        DataError: A file is of an earlier version.
+    """
     found = {}
     for row, number in enumerate(table.numbers.tolist()):
-        path = relaxed_file(folder, number)
+        path = file(number)
         if path.exists():
             arrays = read(path)
             if "refused" not in arrays:
+                if arrays["full"].shape[1] != WIDE_SIZE:
+                    raise DataError(f"{path}: written by an earlier version. Delete it and compute the ends again")
                 found[row] = from_arrays(arrays, table.data[row].working_ion)
     return found
 

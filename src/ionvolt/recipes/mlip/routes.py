@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,12 @@ from ionvolt.recipes.mlip.calibration import (
     with_intervals,
 )
 from ionvolt.recipes.mlip.cross_validation import answer_pairs, read_answers
-from ionvolt.recipes.mlip.features import read, write_each
+from ionvolt.recipes.mlip.features import write_each
 from ionvolt.recipes.mlip.relaxed import (
     RelaxedEnds,
-    from_arrays,
     held_out_relaxed,
     in_words,
+    read_ends,
     read_relaxed,
     to_arrays,
 )
@@ -74,7 +75,7 @@ def compute_inserted(
     """Fill hosts and relax both ends, in a random order, until time is up; what stands in files is not repeated."""
     chosen = np.random.default_rng(ORDER_SEED).permutation(len(data))
     small = [row for row in chosen[np.isin(chosen, rows)].tolist() if len(data[row].host) <= MOST_ATOMS]
-    files = {folder / INSERTED / f"{row:05d}.npz": data[row] for row in small}
+    files = {inserted_file(folder, row): data[row] for row in small}
     potentials, cache = load_potentials(), Cache(None) if cache is None else cache
     write_each(
         files,
@@ -97,16 +98,14 @@ def inserted_arrays(electrode: Electrode, potentials: PotentialPair, cache: Cach
     return to_arrays(found) | {"seconds": time.process_time() - began}
 
 
+def inserted_file(folder: Path, row: int) -> Path:
+    """Where the ends of a row stand whose host was filled."""
+    return folder / INSERTED / f"{row:05d}.npz"
+
+
 def read_inserted(table: Table, folder: Path) -> dict[int, RelaxedEnds]:
-    """The filled hosts that are there, by the row of the table; those that were refused are not among them."""
-    found = {}
-    for row, number in enumerate(table.numbers.tolist()):
-        path = folder / INSERTED / f"{number:05d}.npz"
-        if path.exists():
-            arrays = read(path)
-            if "refused" not in arrays:
-                found[row] = from_arrays(arrays, table.data[row].working_ion)
-    return found
+    """The filled hosts that are there; see ``relaxed.read_ends``."""
+    return read_ends(table, partial(inserted_file, folder))
 
 
 def held_out_route(table: Table, settings: MlipSettings, job: Job, route: Route) -> HeldOut | None:
