@@ -15,7 +15,7 @@ from ionvolt.models.auto import AutoModel, Part
 from ionvolt.models.card import ModelCard
 from ionvolt.models.interface import Predictor, Query
 from ionvolt.models.mlip import delta_model
-from ionvolt.models.mlip.delta_model import DeltaModel, load_delta, save_delta
+from ionvolt.models.mlip.delta_model import load_delta, save_delta
 from ionvolt.models.mlip.foundation_model import load_foundation, save_foundation
 from ionvolt.models.mlip.full_extraction import FullExtractionClassifier
 from ionvolt.models.mlip.latent_features import (
@@ -42,13 +42,6 @@ pytestmark = pytest.mark.slow
 
 LI = WORKING_IONS["Li"]
 HOSTS = [remove_ion(crystal, LI) for crystal in DISCHARGED]
-
-
-def trained_delta() -> DeltaModel:
-    """A model whose kernel has learned, on atoms of both potentials."""
-    model = delta()
-    assert np.abs(model.correctors["both"].kernel.weights).max() > 0
-    return model
 
 
 def doubled(crystal: Crystal) -> Crystal:
@@ -189,7 +182,8 @@ def test_the_vectors_of_the_second_potential_stand_behind_those_of_the_first() -
 def test_both_ends_hear_the_second_potential_and_hosts_without_their_ions_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = trained_delta()
+    model = delta()
+    assert np.abs(model.correctors["both"].kernel.weights).max() > 0
     queries = [replace(both(DISCHARGED[0], HOSTS[0]), end_members=known) for known in ("both", "discharged")]
     before = [answer.voltage for answer in model.estimate(queries)]
 

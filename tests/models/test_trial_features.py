@@ -5,7 +5,7 @@ import pytest
 
 from crystals import disulfide
 from ionvolt.ions import WORKING_IONS, remove_ion
-from ionvolt.models.mlip import trial_features
+from ionvolt.models.mlip import latent_features, trial_features
 from ionvolt.physics import settling
 from ionvolt.physics.potentials.interface import Potential
 from ionvolt.structures.crystal import Crystal
@@ -22,7 +22,7 @@ def test_a_host_is_evaluated_once_for_all_ions(monkeypatch: pytest.MonkeyPatch) 
         evaluated.append(crystal)
         return settling.at_ease(crystal, potential)
 
-    monkeypatch.setattr(trial_features, "at_ease", counted)
+    monkeypatch.setattr(latent_features, "at_ease", counted)
     monkeypatch.setattr(trial_features, "_LATEST", type(trial_features._LATEST)())
     host = host_of_titanium()
     apart = [trial_features.featurise_trials([host_of_titanium()], [ion])[0] for ion in ("Mg", "Ca")]

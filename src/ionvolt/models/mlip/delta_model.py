@@ -40,6 +40,7 @@ from ionvolt.models.mlip.latent_features import (
     CrystalFeatures,
     compute_features,
     compute_wide_features,
+    features_at_ease,
     pool_features,
     with_chgnet,
 )
@@ -50,10 +51,10 @@ from ionvolt.models.tensors import Arrays, load_arrays, under
 from ionvolt.models.uncertainty.conformal import Conformal
 from ionvolt.models.uncertainty.domain import ApplicabilityDomain, difficulty_features, ensemble_mean, ensemble_std
 from ionvolt.physics.average import AverageVoltage
-from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
+from ionvolt.physics.potentials.sevennet import VERSION
 from ionvolt.physics.reaction import IntercalationReaction, average_voltage, balance
 from ionvolt.physics.references import metal_energy
-from ionvolt.physics.settling import STEPS, at_ease
+from ionvolt.physics.settling import STEPS
 from ionvolt.structures.crystal import Crystal
 from ionvolt.typing import Array
 
@@ -235,8 +236,7 @@ class DeltaModel:
         """
         self.require([ion])
         working_ion = WORKING_IONS[ion]
-        eased, given = at_ease(discharged, load_sevennet())
-        full = compute_features([eased])[0] if given.output is None else pool_features(given.output, eased)
+        _, _, full = features_at_ease(discharged)
         probability = self.full_extraction.probability(full, discharged, working_ion)
         if probability >= FULL_EXTRACTION_THRESHOLD:
             return None, probability

@@ -6,8 +6,9 @@ was trained on the magnetic moments of the Materials Project, and so knows more 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,10 @@ from ionvolt.physics.potentials.chgnet import load_chgnet
 from ionvolt.physics.potentials.interface import PotentialOutput
 from ionvolt.physics.potentials.sevennet import N_SCALARS, load_sevennet
 from ionvolt.physics.potentials.sevennet_package import N_LAYERS
+from ionvolt.physics.settling import GivenForces, at_ease
 from ionvolt.structures.crystal import Crystal
+
+T = TypeVar("T")
 
 ATOM_SIZE = N_LAYERS * N_SCALARS
 """Numbers of an atom: what does not turn with the crystal, after the potential's last two convolutions."""
@@ -93,12 +97,19 @@ def compute_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
     Raises:
         InputError: A crystal holds an isolated atom or an element that the potential does not know.
     """
-    unique = list({id(crystal): crystal for crystal in crystals}.values())
-    known = {
-        id(crystal): pool_features(output, crystal)
-        for crystal, output in zip(unique, load_sevennet().evaluate(unique), strict=True)
-    }
-    return [known[id(crystal)] for crystal in crystals]
+    return _each_once(crystals, lambda some: map(pool_features, load_sevennet().evaluate(some), some))
+
+
+def features_at_ease(crystal: Crystal) -> tuple[Crystal, GivenForces, CrystalFeatures]:
+    """A given crystal, settled where it is not relaxed (``settling.at_ease``), with its forces and its features.
+
+    Raises:
+        InputError: As ``compute_features``.
+    """
+    eased, given = at_ease(crystal, load_sevennet())
+    if given.output is None:
+        return eased, given, compute_features([eased])[0]
+    return eased, given, pool_features(given.output, eased)
 
 
 def with_chgnet(features: Sequence[CrystalFeatures], crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
@@ -107,12 +118,10 @@ def with_chgnet(features: Sequence[CrystalFeatures], crystals: Sequence[Crystal]
     Raises:
         InputError: A crystal holds an isolated atom or an element that CHGNet does not know.
     """
-    unique = list({id(crystal): crystal for crystal in crystals}.values())
-    known = dict(zip(map(id, unique), load_chgnet().evaluate(unique), strict=True))
-    vectors = [known[id(crystal)].features[:, -CHGNET_LAYERS:].reshape(len(crystal), -1) for crystal in crystals]
+    outputs = _each_once(crystals, load_chgnet().evaluate)
     return [
-        replace(one, atoms=np.concatenate([one.atoms, beside], axis=1))
-        for one, beside in zip(features, vectors, strict=True)
+        replace(one, atoms=np.hstack([one.atoms, output.features[:, -CHGNET_LAYERS:].reshape(len(one), -1)]))
+        for one, output in zip(features, outputs, strict=True)
     ]
 
 
@@ -123,3 +132,10 @@ def compute_wide_features(crystals: Sequence[Crystal]) -> list[CrystalFeatures]:
         InputError: As there.
     """
     return with_chgnet(compute_features(crystals), crystals)
+
+
+def _each_once(crystals: Sequence[Crystal], look: Callable[[list[Crystal]], Iterable[T]]) -> list[T]:
+    """What is found of crystals, in their order; one given twice is looked at once."""
+    unique = list({id(crystal): crystal for crystal in crystals}.values())
+    known = dict(zip(map(id, unique), look(unique), strict=True))
+    return [known[id(crystal)] for crystal in crystals]

@@ -22,13 +22,13 @@ from ionvolt.models.mlip.latent_features import (
     AVERAGES_SIZE,
     LAST,
     CrystalFeatures,
-    compute_features,
+    features_at_ease,
     pool_features,
 )
 from ionvolt.physics.interstitials import InterstitialSite
 from ionvolt.physics.potentials.sevennet import VERSION, load_sevennet
 from ionvolt.physics.references import metal_energy
-from ionvolt.physics.settling import GivenForces, at_ease
+from ionvolt.physics.settling import GivenForces
 from ionvolt.physics.trial_insertion import Trial, Wanted, sites_for_trials, trial_insertions
 from ionvolt.structures.crystal import Crystal
 from ionvolt.structures.spacegroup import primitive_cell
@@ -115,9 +115,7 @@ def _empty(host: Crystal) -> _Empty:
     found = _LATEST.get(key)
     if found is None:
         cell = primitive_cell(host)
-        eased, given = at_ease(cell, load_sevennet())
-        output = given.output
-        vectors = compute_features([eased])[0] if output is None else pool_features(output, eased)
+        eased, given, vectors = features_at_ease(cell)
         found = _LATEST[key] = (cell, eased, sites_for_trials(eased), given, vectors)
         while len(_LATEST) > LATEST:
             _LATEST.popitem(last=False)
